@@ -1,0 +1,40 @@
+//! Runs the network: token ids in, start and end logits out.
+
+pub mod native;
+
+use crate::batch::Batch;
+
+/// What an engine wants its batches to look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// Windows end to end, of any lengths, without padding.
+    Ragged,
+}
+
+/// Start and end logits, one of each for every token of the batch, laid out as the batch is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Logits {
+    /// `[tokens]`
+    pub start: Vec<f32>,
+    /// `[tokens]`
+    pub end: Vec<f32>,
+}
+
+/// A forward pass that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("token id {id} is outside the model's vocabulary of {vocab_size}; does the tokenizer belong to this model?")]
+    TokenId { id: u32, vocab_size: usize },
+    #[error("a window of {tokens} tokens is longer than the model's {max} positions; lower --max-seq-len")]
+    TooLong { tokens: usize, max: usize },
+    #[error("token type {id} is outside the model's {type_vocab_size} token types")]
+    TokenType { id: u32, type_vocab_size: usize },
+}
+
+/// Runs the network: token ids in, start and end logits out.
+pub trait Engine: Send {
+    fn layout(&self) -> Layout;
+
+    /// One pair of logits for every token of `batch`. A window's logits do not depend on what shares its batch.
+    fn forward(&mut self, batch: &Batch) -> Result<Logits, EngineError>;
+}

@@ -1,0 +1,45 @@
+use std::fmt;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use polars::prelude::DataFrame;
+use serde_json::value::RawValue;
+
+use crate::qa::{Example, RowError};
+
+/// Columns of a row that came as text, in order; each value is kept as the JSON text that it was.
+pub type Fields = IndexMap<String, Box<RawValue>>;
+
+/// The input columns of a row.
+#[derive(Debug, Clone)]
+pub enum Record {
+    /// From JSONL, CSV (every value a JSON string) and SQuAD JSON.
+    Fields(Fields),
+    /// From Parquet and Arrow IPC: row `index` of a chunk that its neighbours share.
+    Frame { frame: Arc<DataFrame>, index: usize },
+}
+
+/// Where a row stands, for messages: `questions.jsonl:17`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The path as the user gave it, or `<stdin>`.
+    pub source: Arc<str>,
+    /// Line for JSONL and CSV, row for the other formats; both from 1.
+    pub number: u64,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.source, self.number)
+    }
+}
+
+/// A row as it was read.
+#[derive(Debug)]
+pub struct InputRow {
+    pub position: Position,
+    /// The columns to carry along; an unreadable row has none.
+    pub record: Record,
+    /// What to ask, or why the row can't be asked.
+    pub example: Result<Example, RowError>,
+}

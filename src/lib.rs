@@ -1,0 +1,21 @@
+//! Bulk extractive question answering with BERT-family models.
+//!
+//! Rows of question and context go in, and for each row the answer span comes out, with its score and its place
+//! in the context. The stages and the types between them:
+//!
+//! ```text
+//!  read ──► encode ──► pack ──► infer ──► decode ──► write
+//!  rows     windows    batches   logits    answers    rows, in input order
+//! ```
+//!
+//! [`io`] reads and writes rows, [`qa`] turns an example into windows and logits into answers, [`batch`] lays
+//! windows out for a forward pass, [`engine`] runs the network, and [`pipeline`] is the threads and channels
+//! between them.
+
+pub mod batch;
+pub mod cli;
+pub mod engine;
+pub mod io;
+pub mod model;
+pub mod pipeline;
+pub mod qa;

@@ -1,0 +1,16 @@
+//! The two sides of the network: examples to windows ([`Encoder`]), logits to answers ([`decode`]).
+
+mod answer;
+pub mod decode;
+mod encode;
+mod example;
+mod options;
+mod row_error;
+mod window;
+
+pub use answer::Answer;
+pub use encode::Encoder;
+pub use example::Example;
+pub use options::Options;
+pub use row_error::{RowError, RowErrorKind};
+pub use window::Window;
