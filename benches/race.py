@@ -1,0 +1,170 @@
+"""The race behind race.sh: see there. Needs nothing but Python; the peers' packages are looked for in --python."""
+
+import argparse
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = {
+    "hf": ["torch", "transformers"],
+    "sample": ["torch", "transformers"],
+    "ort-f32": ["torch", "transformers", "onnx", "onnxruntime"],
+    "ort-int8": ["torch", "transformers", "onnx", "onnxruntime"],
+    "ov-f32": ["torch", "transformers", "onnx", "openvino"],
+    "ov-bf16": ["torch", "transformers", "onnx", "openvino"],
+}
+
+
+def main():
+    args = arguments()
+    check_packages(args)
+    out = Path(args.out or tempfile.mkdtemp(prefix="bertqa-race-"))
+    out.mkdir(parents=True, exist_ok=True)
+
+    speeds = {peer: [] for peer in args.peers}
+    with open(out / "rounds.jsonl", "w", encoding="utf-8") as log:
+        for round_number in range(1, args.rounds + 1):
+            for peer in args.peers:
+                run = run_bertqa if peer == "bertqa" else run_peer
+                figures = run(args, peer, out / f"{peer}.jsonl")
+                speeds[peer].append(figures["rows_per_second"])
+                log.write(json.dumps({"round": round_number, "peer": peer} | figures) + "\n")
+                log.flush()
+                print(f"round {round_number}  {peer}  {figures['rows_per_second']:.2f} rows/s", file=sys.stderr)
+
+    table = markdown(args, speeds, {peer: accuracy(args, out / f"{peer}.jsonl") for peer in args.peers})
+    (out / "table.md").write_text(table, encoding="utf-8")
+    print(table, end="")
+    print(f"raw figures: {out}", file=sys.stderr)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="race.sh", description="Races bertqa and its peers on the same rows.")
+    parser.add_argument("peers_dir", type=Path, help="the folder with peer.py and score.py")
+    parser.add_argument("input", help="JSONL rows: id, question, context")
+    parser.add_argument("gold", nargs="+", help="SQuAD-format JSON with the right answers")
+    parser.add_argument("--peers", type=str.split, default=["bertqa", "hf", "ort-f32"],
+                        help=f"what runs, in one argument: bertqa {' '.join(PACKAGES)} (default: bertqa hf ort-f32)")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--limit", type=int, help="only the first rows")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--model", default=str(ROOT / "models/default"))
+    parser.add_argument("--tokenizer", default=str(ROOT / "tokenizer"))
+    parser.add_argument("--out", help="folder for answers and raw figures (default: a new temporary one)")
+    parser.add_argument("--python", default=sys.executable, help="interpreter that has the peers' packages")
+    args = parser.parse_intermixed_args()
+    unknown = [peer for peer in args.peers if peer != "bertqa" and peer not in PACKAGES]
+    if unknown:
+        parser.error(f"unknown peer {unknown[0]!r}; known: bertqa {' '.join(PACKAGES)}")
+    if args.rounds < 1:
+        parser.error("--rounds must be at least 1")
+    return args
+
+
+def check_packages(args):
+    needed = sorted({package for peer in args.peers for package in PACKAGES.get(peer, [])})
+    code = "import importlib.util, sys; print(*[p for p in sys.argv[1:] if not importlib.util.find_spec(p)])"
+    missing = subprocess.run([args.python, "-c", code, *needed], check=True, capture_output=True, text=True).stdout.split()
+    if missing:
+        sys.exit(f"{args.python} lacks {', '.join(missing)}: {args.python} -m pip install -r "
+                 f"{args.peers_dir / 'requirements.txt'}, or name another interpreter by --python")
+
+
+def binary():
+    if "BERTQA" in os.environ:
+        path = Path(os.environ["BERTQA"])
+    else:
+        command = ["cargo", "metadata", "--no-deps", "--format-version", "1"]
+        metadata = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+        path = Path(json.loads(metadata)["target_directory"]) / "release" / "bertqa"
+    if not path.is_file():
+        sys.exit(f"no {path}: cargo build --release, or name the binary by BERTQA")
+    return path
+
+
+def run_bertqa(args, _, output):
+    """Its speed is by the whole wall time of the process, start-up and reading the model included."""
+    command = [str(binary()), "run", args.input, "-o", str(output), "--force", "--log-format", "json",
+               *settings(args)]
+    begin = time.perf_counter()
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    wall = time.perf_counter() - begin
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)}: status {done.returncode}\n{done.stderr}")
+    rows = sum(1 for _ in open(output, "rb"))
+    return {"rows": rows, "seconds": wall, "rows_per_second": rows / wall, "summary": summary(done.stderr)}
+
+
+def summary(stderr):
+    """bertqa's own figures: the last line of its log that is a summary."""
+    for line in reversed(stderr.splitlines()):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict) and "rows_per_second" in record:
+            return record
+    return None
+
+
+def run_peer(args, peer, output):
+    """Its speed is by its own clock, which leaves out loading and compiling the model."""
+    command = [args.python, str(args.peers_dir / "peer.py"), peer, args.input, str(output), *settings(args)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    figures = re.search(r"rows (\d+)\s+seconds ([\d.]+)\s+rows_per_second ([\d.]+)", done.stdout)
+    if done.returncode != 0 or not figures:
+        sys.exit(f"{' '.join(command)}: status {done.returncode}\n{done.stdout}{done.stderr}")
+    rows, seconds = int(figures[1]), float(figures[2])
+    return {"rows": rows, "seconds": seconds, "rows_per_second": float(figures[3])}
+
+
+def settings(args):
+    limit = ["--limit", str(args.limit)] if args.limit else []
+    return ["--model", args.model, "--tokenizer", args.tokenizer, "--threads", str(args.threads), *limit]
+
+
+def accuracy(args, answers):
+    """Exact match and F1 of the last round's answers."""
+    command = [sys.executable, str(args.peers_dir / "score.py"), *args.gold, str(answers)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    figures = re.search(r"exact_match ([\d.]+)\s+f1 ([\d.]+)", printed)
+    if not figures:
+        sys.exit(f"{' '.join(command)} printed {printed!r}")
+    return figures[1], figures[2]
+
+
+def markdown(args, speeds, scores):
+    base = statistics.median(speeds["bertqa"]) if "bertqa" in speeds else None
+    lines = [
+        f"{Path(args.input).name}, {args.threads} threads, {args.rounds} rounds, {cpu()}",
+        "",
+        "| runner | rows/s, median (min–max) | bertqa is faster by | EM | F1 |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for peer, rates in speeds.items():
+        median = statistics.median(rates)
+        ratio = f"{base / median:.2f} ×" if base else "–"
+        em, f1 = scores[peer]
+        lines.append(f"| {peer} | {median:.2f} ({min(rates):.2f}–{max(rates):.2f}) | {ratio} | {em} | {f1} |")
+    lines += ["", "bertqa: whole wall time of the process. Others: without loading and compiling the model."]
+    return "\n".join(lines) + "\n"
+
+
+def cpu():
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+        return re.search(r"model name\s*: (.+)", text)[1]
+    except (OSError, TypeError):
+        return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    main()
