@@ -1,0 +1,82 @@
+//! The command line: one file a subcommand, which says what its arguments are and what they start.
+
+mod args;
+mod completions;
+mod interrupt;
+mod logging;
+mod man;
+mod progress;
+mod rows;
+mod run;
+mod session;
+mod stdin;
+mod summary;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Answers questions from contexts in bulk: for each row of question and context, the span of the context that
+/// answers, with its score and its place
+#[derive(Debug, Parser)]
+#[command(name = "bertqa", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Exit status: 0 if every row was answered, 1 if some rows failed (their `error` says why), \
+    2 if the run could not start or broke off, 130 if it was interrupted.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Args),
+    Stdin(stdin::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+/// How a command that did its work ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Status {
+    AllAnswered,
+    SomeFailed,
+    Interrupted,
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        Self::from(match status {
+            Status::AllAnswered => 0,
+            Status::SomeFailed => 1,
+            Status::Interrupted => 130,
+        })
+    }
+}
+
+/// A row that failed under `--strict`. The work was done as asked, so this ends with the status of failed rows.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} (stopped at the first failed row, because of --strict)")]
+struct StrictStop(String);
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(args) => run::run(args),
+        Command::Stdin(args) => stdin::run(args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+    };
+    match result {
+        Ok(status) => status.into(),
+        Err(error) if crate::io::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Commands without logging have none set up, and then this says it on stderr all the same.
+            logging::error(&error);
+            ExitCode::from(if error.is::<StrictStop>() { 1 } else { 2 })
+        }
+    }
+}
+
+fn command() -> clap::Command {
+    Cli::command()
+}

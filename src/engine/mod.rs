@@ -11,6 +11,15 @@ pub enum Layout {
     Ragged,
 }
 
+impl Layout {
+    /// Tokens that a forward pass over `batch` computes, padding included.
+    pub fn slots(self, batch: &Batch) -> usize {
+        match self {
+            Self::Ragged => batch.tokens(),
+        }
+    }
+}
+
 /// Start and end logits, one of each for every token of the batch, laid out as the batch is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Logits {

@@ -1,0 +1,207 @@
+//! Arguments that several subcommands share, and what they resolve to.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::ValueEnum;
+
+use crate::io::ReadOptions;
+use crate::model::{Model, Source};
+use crate::qa;
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Model")]
+pub(super) struct ModelArgs {
+    /// A Hugging Face folder (config.json, model.safetensors, tokenizer.json), or a hub id such as
+    /// deepset/roberta-base-squad2; without it, the model that comes along
+    #[arg(long, value_name = "DIR|ID", env = "BERTQA_MODEL")]
+    model: Option<String>,
+
+    /// Branch, tag or commit of a hub model
+    #[arg(long)]
+    revision: Option<String>,
+
+    /// A folder whose tokenizer.json replaces the model's own
+    #[arg(long, value_name = "DIR", env = "BERTQA_TOKENIZER")]
+    tokenizer: Option<PathBuf>,
+
+    /// Where the network runs
+    #[arg(long, value_enum, default_value_t = Device::Auto, env = "BERTQA_DEVICE")]
+    device: Device,
+
+    /// In what precision the network runs
+    #[arg(long, value_enum, default_value_t = Precision::Auto, env = "BERTQA_PRECISION")]
+    precision: Precision,
+
+    /// Processor threads for the network, and as many for tokenizing; without it, one a core
+    #[arg(long, value_name = "N", env = "BERTQA_THREADS")]
+    threads: Option<NonZeroUsize>,
+
+    /// Most windows in one forward pass; a row that comes alone is not kept waiting for others
+    #[arg(long, value_name = "N", default_value = "32", env = "BERTQA_BATCH_SIZE")]
+    batch_size: NonZeroUsize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Device {
+    /// The fastest there is
+    Auto,
+    /// The processor
+    Cpu,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Precision {
+    /// The fastest that keeps the model's accuracy
+    Auto,
+    /// 32-bit floating point
+    F32,
+}
+
+impl ModelArgs {
+    pub fn load(&self) -> anyhow::Result<Model> {
+        // There is one engine and one precision so far, so every choice is the same.
+        match (self.device, self.precision) {
+            (Device::Auto | Device::Cpu, Precision::Auto | Precision::F32) => {}
+        }
+        let source = Source::parse(self.model.as_deref(), self.revision.as_deref())?;
+        Model::load(&source, self.tokenizer.as_deref(), self.threads())
+    }
+
+    pub fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.threads.map_or_else(cores, NonZeroUsize::get)
+    }
+
+    pub fn batch_size(&self) -> usize {
+        self.batch_size.get()
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Answers")]
+pub(super) struct AnswerArgs {
+    /// How many answers to give for a row; with more than 1 they come as a list, `answers`
+    #[arg(long, value_name = "N", default_value = "1")]
+    top_k: NonZeroUsize,
+
+    /// Longest window in tokens, question and special tokens included; longer contexts are read in overlapping
+    /// windows [default: 512, or what the model can take]
+    #[arg(long, value_name = "N")]
+    max_seq_len: Option<NonZeroUsize>,
+
+    /// How many tokens neighbouring windows share [default: 128, or half a window]
+    #[arg(long, value_name = "N")]
+    doc_stride: Option<usize>,
+
+    /// Longest answer in tokens
+    #[arg(long, value_name = "N", default_value = "15")]
+    max_answer_len: NonZeroUsize,
+
+    /// Cut questions after this many tokens; without it, they are never cut
+    #[arg(long, value_name = "N")]
+    max_question_len: Option<NonZeroUsize>,
+
+    /// Let "no answer" (an empty answer) compete with the spans
+    #[arg(long)]
+    handle_impossible_answer: bool,
+
+    /// Widen answers to whole words; not for languages that write no spaces
+    #[arg(long)]
+    align_to_words: bool,
+}
+
+impl AnswerArgs {
+    pub fn top_k(&self) -> usize {
+        self.top_k.get()
+    }
+
+    /// The options for a model of at most `longest` tokens a window.
+    pub fn resolve(&self, longest: usize) -> anyhow::Result<qa::Options> {
+        let defaults = qa::Options::default();
+        let max_seq_len = self.max_seq_len.map_or_else(|| defaults.max_seq_len.min(longest), NonZeroUsize::get);
+        if max_seq_len > longest {
+            bail!("--max-seq-len {max_seq_len} is more than the {longest} tokens that the model can take");
+        }
+        let doc_stride = self.doc_stride.unwrap_or_else(|| defaults.doc_stride.min(max_seq_len / 2));
+        if doc_stride >= max_seq_len {
+            bail!("--doc-stride {doc_stride} must be less than --max-seq-len {max_seq_len}: windows overlap by it");
+        }
+        Ok(qa::Options {
+            top_k: self.top_k(),
+            max_seq_len,
+            doc_stride,
+            max_answer_len: self.max_answer_len.get(),
+            max_question_len: self.max_question_len.map(NonZeroUsize::get),
+            handle_impossible_answer: self.handle_impossible_answer,
+            align_to_words: self.align_to_words,
+        })
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Rows")]
+pub(super) struct RowArgs {
+    /// Column of the question
+    #[arg(long, value_name = "COLUMN", default_value = "question")]
+    question: String,
+
+    /// Column of the context
+    #[arg(long, value_name = "COLUMN", default_value = "context")]
+    context: String,
+
+    /// Column that identifies a row: it is carried along whatever --columns says
+    #[arg(long, value_name = "COLUMN")]
+    id: Option<String>,
+
+    /// Input columns to carry along to the output, separated by commas; without it, all ('' for none)
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    columns: Option<Vec<String>>,
+
+    /// Put before the names of the answer columns: answer, score, start, end, error
+    #[arg(long, value_name = "TEXT")]
+    pub prefix: Option<String>,
+
+    /// Longest line of the input in bytes; a longer one is a failed row
+    #[arg(long, value_name = "BYTES", default_value = "67108864")]
+    max_line_bytes: NonZeroUsize,
+
+    /// Stop at the first row that fails
+    #[arg(long)]
+    pub strict: bool,
+}
+
+impl RowArgs {
+    pub fn read_options(&self) -> ReadOptions {
+        let columns = self.columns.clone().map(|names| names.into_iter().filter(|name| !name.is_empty()).collect());
+        ReadOptions {
+            question: self.question.clone(),
+            context: self.context.clone(),
+            id: self.id.clone(),
+            columns,
+            max_line_bytes: self.max_line_bytes.get(),
+            ..ReadOptions::default()
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Messages")]
+pub(super) struct MessageArgs {
+    /// No progress, no summary and no warnings; errors only
+    #[arg(long, short)]
+    pub quiet: bool,
+
+    /// How messages on stderr are written
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "BERTQA_LOG_FORMAT")]
+    pub log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}

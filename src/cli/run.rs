@@ -1,0 +1,79 @@
+use super::args::{AnswerArgs, MessageArgs, ModelArgs, RowArgs};
+use super::session::{self, Session};
+use super::{Status, progress};
+use crate::io::{self, InputFormat, OutputFormat, ReadOptions, WriteOptions};
+
+/// Answer the rows of files: JSONL, CSV, Parquet, Arrow IPC or SQuAD-format JSON in; JSONL, CSV, Parquet or Arrow
+/// IPC out
+///
+/// One row comes out for each that goes in, in order, with all of its columns and these: answer, score, start, end,
+/// error. A row that can't be answered has a null answer and an error that says why; the run goes on.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:
+  bertqa run questions.jsonl -o answers.parquet
+  bertqa run 'data/*.parquet' -o answers.parquet --question q --context passage --columns id
+  bertqa run squad-dev.json -o - --top-k 3
+  zcat rows.jsonl.gz | bertqa run - -o answers.csv --model deepset/roberta-base-squad2")]
+pub(super) struct Args {
+    /// Files, globs, folders, or - for standard input
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<String>,
+
+    /// Where the answers go, the format by its extension; - for standard output
+    #[arg(long, short, value_name = "OUT")]
+    output: String,
+
+    /// Format of all inputs, whatever their extensions
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    input_format: Option<InputFormat>,
+
+    /// Format of the output, whatever its extension
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    output_format: Option<OutputFormat>,
+
+    /// Overwrite the output if it exists
+    #[arg(long, short)]
+    force: bool,
+
+    /// Answer the first N rows only
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+
+    /// From how many first rows the output's columns and types are told, where the input is text
+    #[arg(long, value_name = "N", default_value = "100")]
+    infer_schema_length: std::num::NonZeroUsize,
+
+    #[command(flatten)]
+    rows: RowArgs,
+
+    #[command(flatten)]
+    answers: AnswerArgs,
+
+    #[command(flatten)]
+    model: ModelArgs,
+
+    #[command(flatten)]
+    messages: MessageArgs,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<Status> {
+    let session = Session::start(&args.messages, progress::bar(!args.messages.quiet))?;
+    let read = ReadOptions { format: args.input_format, ..args.rows.read_options() };
+    let input = io::open(&args.inputs, &read)?;
+    let write = WriteOptions {
+        format: args.output_format,
+        prefix: args.rows.prefix.clone(),
+        top_k: args.answers.top_k(),
+        infer_schema_length: args.infer_schema_length.get(),
+        force: args.force,
+    };
+    let output = io::create(&args.output, &input, &write)?;
+    session.answer(session::Work {
+        input,
+        output,
+        limit: args.limit,
+        strict: args.rows.strict,
+        model: &args.model,
+        answers: &args.answers,
+    })
+}

@@ -1,0 +1,75 @@
+//! What `run` and `stdin` share: rows in, the pipeline, rows out, and what is said about it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use indicatif::ProgressBar;
+
+use super::args::{AnswerArgs, MessageArgs, ModelArgs};
+use super::progress::Progress;
+use super::rows::{Output, items};
+use super::summary::Summary;
+use super::{Status, interrupt, logging};
+use crate::io::{Input, RowWriter};
+use crate::pipeline::{Pipeline, Stats, Stop};
+
+/// Rows to answer.
+pub(super) struct Work<'a> {
+    pub input: Input,
+    pub output: Box<dyn RowWriter>,
+    pub limit: Option<usize>,
+    pub strict: bool,
+    pub model: &'a ModelArgs,
+    pub answers: &'a AnswerArgs,
+}
+
+/// A command that can be interrupted, and that says on stderr how it goes.
+pub(super) struct Session<'a> {
+    messages: &'a MessageArgs,
+    bar: ProgressBar,
+    stop: Stop,
+    began: Instant,
+}
+
+impl<'a> Session<'a> {
+    pub fn start(messages: &'a MessageArgs, bar: ProgressBar) -> anyhow::Result<Self> {
+        let began = Instant::now();
+        logging::start(messages, &bar);
+        let stop = Stop::default();
+        interrupt::handle(&stop)?;
+        Ok(Self { messages, bar, stop, began })
+    }
+
+    pub fn answer(self, work: Work<'_>) -> anyhow::Result<Status> {
+        let Work { input, output, limit, strict, model, answers } = work;
+        let loaded = model.load()?;
+        let options = answers.resolve(loaded.engine.max_seq_len())?;
+        let engine = format!("native f32, {} threads", model.threads());
+        let stats = Arc::new(Stats::default());
+        let progress = Progress::start(self.bar, &input, limit, stats.clone())?;
+        let pipeline = Pipeline {
+            encoder: Arc::new(loaded.encoder),
+            engines: vec![Box::new(loaded.engine)],
+            threads: model.threads(),
+            batch_size: model.batch_size(),
+            stop: self.stop.clone(),
+            stats: stats.clone(),
+        };
+        let sink = Output::new(output, stats.clone(), strict);
+        let output = pipeline.run(items(input.rows(), options, limit), sink)?;
+
+        let status = interrupt::status(&self.stop, stats.failed.get());
+        if status == Status::Interrupted {
+            let kept = output.writer.finish_partial()?;
+            drop(progress);
+            if let Some(path) = kept {
+                tracing::warn!("the {} rows answered so far are in {}", stats.rows.get(), path.display());
+            }
+        } else {
+            output.writer.finish()?;
+            drop(progress);
+        }
+        Summary::new(&stats, self.began, engine).print(self.messages)?;
+        Ok(status)
+    }
+}

@@ -1,0 +1,64 @@
+use std::time::{Duration, Instant};
+
+use indicatif::HumanCount;
+
+use super::args::{LogFormat, MessageArgs};
+use crate::pipeline::Stats;
+
+/// The last line on stderr: what was done.
+#[derive(Debug, serde::Serialize)]
+pub(super) struct Summary {
+    rows: u64,
+    failed: u64,
+    windows: u64,
+    tokens: u64,
+    seconds: f64,
+    rows_per_second: f64,
+    tokens_per_second: f64,
+    /// Share of the computed tokens that are not padding.
+    batch_fill: f64,
+    /// How the network ran.
+    engine: String,
+}
+
+impl Summary {
+    pub fn new(stats: &Stats, since: Instant, engine: String) -> Self {
+        let elapsed: Duration = since.elapsed();
+        let seconds = elapsed.as_secs_f64();
+        let (rows, tokens) = (stats.rows.get(), stats.tokens.get());
+        Self {
+            rows,
+            failed: stats.failed.get(),
+            windows: stats.windows.get(),
+            tokens,
+            seconds,
+            rows_per_second: rows as f64 / seconds,
+            tokens_per_second: tokens as f64 / seconds,
+            batch_fill: if tokens == 0 { 1.0 } else { tokens as f64 / stats.slots.get() as f64 },
+            engine,
+        }
+    }
+
+    pub fn print(&self, args: &MessageArgs) -> anyhow::Result<()> {
+        if args.quiet {
+            return Ok(());
+        }
+        match args.log_format {
+            LogFormat::Json => eprintln!("{}", serde_json::to_string(self)?),
+            LogFormat::Text => eprintln!(
+                "{} rows, {} failed, {} windows, {} tokens in {:.2} s: {:.1} rows/s, {:.0} tokens/s, \
+                 batches {:.1} % full ({})",
+                HumanCount(self.rows),
+                HumanCount(self.failed),
+                HumanCount(self.windows),
+                HumanCount(self.tokens),
+                self.seconds,
+                self.rows_per_second,
+                self.tokens_per_second,
+                100.0 * self.batch_fill,
+                self.engine,
+            ),
+        }
+        Ok(())
+    }
+}

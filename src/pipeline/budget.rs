@@ -1,0 +1,52 @@
+use std::sync::{Condvar, Mutex, PoisonError};
+
+/// How much of the input may be between the reader and the writer at once. This is what bounds memory: the writer
+/// restores the order of rows, so a slow row holds back those behind it.
+pub(super) struct Budget {
+    max_rows: usize,
+    max_bytes: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    rows: usize,
+    bytes: usize,
+    closed: bool,
+}
+
+impl Budget {
+    pub fn new(max_rows: usize, max_bytes: usize) -> Self {
+        Self { max_rows, max_bytes, state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// Waits until a row of this size fits; a row larger than the whole budget waits until it is alone. False when
+    /// the budget was closed.
+    #[must_use]
+    pub fn acquire(&self, bytes: usize) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = |state: &mut State| {
+            !state.closed && state.rows > 0 && (state.rows >= self.max_rows || state.bytes + bytes > self.max_bytes)
+        };
+        let mut state = self.changed.wait_while(state, full).unwrap_or_else(PoisonError::into_inner);
+        state.rows += 1;
+        state.bytes += bytes;
+        !state.closed
+    }
+
+    /// Gives back what a row took.
+    pub fn release(&self, bytes: usize) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.rows -= 1;
+        state.bytes -= bytes;
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Wakes the reader for good: nobody will give anything back any more.
+    pub fn close(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.changed.notify_all();
+    }
+}

@@ -1,0 +1,49 @@
+use std::sync::{Mutex, PoisonError};
+
+use crate::qa::decode::WindowSpans;
+use crate::qa::{Example, Options, Window};
+use std::sync::Arc;
+
+/// A row between encode and decode: its windows, and what was found in those that the network has seen.
+pub(super) struct Pending<T> {
+    pub windows: Vec<Window>,
+    pub options: Arc<Options>,
+    state: Mutex<State<T>>,
+}
+
+struct State<T> {
+    found: Vec<Option<WindowSpans>>,
+    missing: usize,
+    /// Taken when the last window is in.
+    row: Option<PendingRow<T>>,
+}
+
+/// The parts of a row that its answers are joined to.
+pub(super) struct PendingRow<T> {
+    pub index: u64,
+    pub bytes: usize,
+    pub payload: T,
+    pub example: Example,
+}
+
+impl<T> Pending<T> {
+    pub fn new(row: PendingRow<T>, windows: Vec<Window>, options: Arc<Options>) -> Self {
+        let missing = windows.len();
+        let found = (0..missing).map(|_| None).collect();
+        Self { windows, options, state: Mutex::new(State { found, missing, row: Some(row) }) }
+    }
+
+    /// Notes what a window says. With the row's last window, gives the row back, and what all its windows say in
+    /// their order.
+    pub fn found(&self, window: usize, spans: WindowSpans) -> Option<(PendingRow<T>, Vec<WindowSpans>)> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.found[window].replace(spans).is_none() {
+            state.missing -= 1;
+        }
+        if state.missing > 0 {
+            return None;
+        }
+        let row = state.row.take()?;
+        Some((row, state.found.drain(..).flatten().collect()))
+    }
+}

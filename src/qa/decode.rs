@@ -1,0 +1,171 @@
+//! Logits to answers: the spans of each window ([`window_spans`]), and the answers of all windows of an example
+//! together ([`merge`]).
+//!
+//! Probabilities, ties and the sum over equal texts follow the reference,
+//! transformers 5.2.0's `QuestionAnsweringPipeline.postprocess`.
+
+use std::cmp::Ordering;
+
+use super::{Answer, Options, RowError, Window};
+
+/// A span of the context, in Unicode code points, with its probability within its window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Span {
+    pub score: f32,
+    pub start: usize,
+    pub end: usize,
+}
+
+/// What one window says.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct WindowSpans {
+    /// The window's best spans, most probable first.
+    pub spans: Vec<Span>,
+    /// Probability that the window holds no answer: that of the classifier token as start and as end.
+    pub null_score: f32,
+}
+
+/// The best spans of a window: `softmax(start)[s] * softmax(end)[e]` for all context tokens `s <= e` of at most
+/// `max_answer_len` tokens, where both softmaxes run over the context and the classifier token.
+///
+/// `start` and `end` are the window's logits, `[tokens]`.
+pub fn window_spans(window: &Window, start: &[f32], end: &[f32], options: &Options) -> WindowSpans {
+    let start = Probabilities::new(window, start);
+    let end = Probabilities::new(window, end);
+    // Aligning to words can make spans equal, which then count as one.
+    let wanted = if options.align_to_words { options.top_k * 2 + 10 } else { options.top_k };
+    let spans = best_pairs(&start.context, &end.context, options.max_answer_len, wanted)
+        .into_iter()
+        .map(|(score, first, last)| {
+            let (start, end) = characters(window, first, last);
+            Span { score, start, end }
+        })
+        .collect();
+    WindowSpans { spans, null_score: start.first * end.first }
+}
+
+struct Probabilities {
+    /// Of each context token.
+    context: Vec<f32>,
+    /// Of the window's first token, the classifier token of the families that have one.
+    first: f32,
+}
+
+impl Probabilities {
+    fn new(window: &Window, logits: &[f32]) -> Self {
+        let context = &logits[window.context.clone()];
+        let cls = window.cls.iter().map(|&token| logits[token]);
+        let max = context.iter().copied().chain(cls.clone()).fold(f32::NEG_INFINITY, f32::max);
+        let mut probabilities: Vec<f32> = context.iter().map(|logit| (logit - max).exp()).collect();
+        let sum = probabilities.iter().sum::<f32>() + cls.map(|logit| (logit - max).exp()).sum::<f32>();
+        probabilities.iter_mut().for_each(|p| *p /= sum);
+        let first = if window.cls.contains(&0) { (logits[0] - max).exp() / sum } else { 0.0 };
+        Self { context: probabilities, first }
+    }
+}
+
+/// The `wanted` most probable pairs of start and end token, most probable first; of equally probable ones the first
+/// in the text. Pairs of probability 0 are left out.
+fn best_pairs(start: &[f32], end: &[f32], max_answer_len: usize, wanted: usize) -> Vec<(f32, usize, usize)> {
+    // Sorted, best first, and never longer than `wanted`: nearly every pair is turned away by one comparison with
+    // the last.
+    let mut best: Vec<(f32, usize, usize)> = Vec::with_capacity(wanted.min(start.len() * max_answer_len) + 1);
+    let mut threshold = 0.0;
+    for (first, &p_start) in start.iter().enumerate() {
+        for (last, &p_end) in end.iter().enumerate().skip(first).take(max_answer_len) {
+            let score = p_start * p_end;
+            if score > threshold {
+                let place = best.partition_point(|other| other.0 >= score);
+                best.insert(place, (score, first, last));
+                best.truncate(wanted);
+                if best.len() == wanted {
+                    threshold = best[wanted - 1].0;
+                }
+            }
+        }
+    }
+    best
+}
+
+/// The characters from the first to the last of two context tokens, widened to whole words where the window has
+/// them.
+fn characters(window: &Window, first: usize, last: usize) -> (usize, usize) {
+    let (start, end) = match words_of(window, first, last) {
+        Some((start_word, end_word)) => {
+            let words = window.words.as_deref().unwrap_or_default();
+            let of = |word| move |other: &Option<u32>| *other == Some(word);
+            (
+                words.iter().position(of(start_word)).unwrap_or(first),
+                words.iter().rposition(of(end_word)).unwrap_or(last),
+            )
+        }
+        None => (first, last),
+    };
+    (window.offsets[start].0 as usize, window.offsets[end].1 as usize)
+}
+
+/// The words of two context tokens; `None` unless both have one.
+fn words_of(window: &Window, first: usize, last: usize) -> Option<(u32, u32)> {
+    let words = window.words.as_ref()?;
+    Some((words[first]?, words[last]?))
+}
+
+/// The answers of an example from what its windows say, in the order of the windows: the `top_k` most probable,
+/// where spans with the same text (but for case) count as one and their probabilities add up.
+///
+/// # Errors
+/// If no window has a span of positive probability, because the model's logits are not finite.
+pub fn merge(context: &str, windows: &[WindowSpans], options: &Options) -> Result<Vec<Answer>, RowError> {
+    let text = Characters::new(context);
+    let mut answers: Vec<(String, Answer)> = Vec::new();
+    for span in windows.iter().flat_map(|window| &window.spans) {
+        let answer = text.slice(span.start, span.end);
+        let folded = answer.to_lowercase();
+        match answers.iter_mut().find(|(other, _)| *other == folded) {
+            Some((_, found)) => found.score += span.score,
+            None => answers.push((
+                folded,
+                Answer { text: answer.to_owned(), score: span.score, start: span.start, end: span.end },
+            )),
+        }
+    }
+    let mut answers: Vec<Answer> = answers.into_iter().map(|(_, answer)| answer).collect();
+    if answers.is_empty() {
+        return Err(RowError::encode("the model gives no span a positive probability: its logits are not finite"));
+    }
+    if options.handle_impossible_answer {
+        let score = windows.iter().map(|window| window.null_score).fold(f32::INFINITY, f32::min);
+        answers.push(Answer { text: String::new(), score, start: 0, end: 0 });
+    }
+    answers.sort_by(|a, b| b.score.partial_cmp(&a.score).unwrap_or(Ordering::Equal));
+    answers.truncate(options.top_k);
+    Ok(answers)
+}
+
+/// A text that can be cut at code points.
+struct Characters<'a> {
+    text: &'a str,
+    /// Where each code point begins, in bytes; empty for ASCII, where they are the same.
+    starts: Vec<usize>,
+}
+
+impl<'a> Characters<'a> {
+    fn new(text: &'a str) -> Self {
+        let starts =
+            if text.is_ascii() { Vec::new() } else { text.char_indices().map(|(start, _)| start).collect() };
+        Self { text, starts }
+    }
+
+    /// The code points from `start` to `end`; empty where that is backwards, as Python's slices are.
+    fn slice(&self, start: usize, end: usize) -> &'a str {
+        self.text.get(self.byte(start)..self.byte(end)).unwrap_or_default()
+    }
+
+    fn byte(&self, character: usize) -> usize {
+        if self.starts.is_empty() {
+            character.min(self.text.len())
+        } else {
+            self.starts.get(character).copied().unwrap_or(self.text.len())
+        }
+    }
+}
