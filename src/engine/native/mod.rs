@@ -1,0 +1,151 @@
+//! The CPU engine in pure Rust: encoders of the BERT kind from Hugging Face folders, in f32.
+//!
+//! It is ragged: the tokens of all windows form one `[tokens, hidden_size]` matrix without padding, and attention
+//! runs window by window.
+
+mod attention;
+mod config;
+mod error;
+mod family;
+mod forward;
+pub mod kernel;
+mod schedule;
+mod tensors;
+mod weights;
+
+pub use error::LoadError;
+pub use tensors::WeightBytes;
+
+use rayon::prelude::*;
+
+use crate::batch::Batch;
+use crate::engine::{Engine, EngineError, Layout, Logits};
+use config::Config;
+use forward::{Group, Network, Window, Workspace};
+use tensors::Tensors;
+use weights::Weights;
+
+/// Runs the network on the processor.
+pub struct NativeEngine {
+    config: Config,
+    weights: Weights,
+    file: WeightBytes,
+    pool: rayon::ThreadPool,
+    workers: Vec<Worker>,
+}
+
+/// A thread's buffers and its share of a batch.
+#[derive(Debug, Default)]
+struct Worker {
+    /// Indices of windows, in the order in which they are run.
+    share: Vec<usize>,
+    group: Group,
+    workspace: Workspace,
+    /// `[tokens of the share, 2]`
+    logits: Vec<f32>,
+}
+
+impl NativeEngine {
+    /// Loads a model from the text of its config.json and the bytes of its model.safetensors.
+    ///
+    /// `threads` of its own (at least one) convert the weights and run the network.
+    pub fn load(config: &[u8], weights: WeightBytes, threads: usize) -> Result<Self, LoadError> {
+        let threads = threads.max(1);
+        let config = Config::parse(config)?;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("native-{index}"))
+            .build()
+            .map_err(|source| LoadError::Threads { threads, source })?;
+        let packed = pool.install(|| Weights::load(&config, &Tensors::parse(weights.as_ref())?))?;
+        let workers = (0..threads).map(|_| Worker::default()).collect();
+        Ok(Self { config, weights: packed, file: weights, pool, workers })
+    }
+
+    /// Longest window in tokens.
+    pub fn max_seq_len(&self) -> usize {
+        self.config.max_seq_len()
+    }
+
+    /// Whether the model tells question and context apart by their token types.
+    pub fn takes_token_types(&self) -> bool {
+        self.config.type_vocab_size > 1
+    }
+
+    /// `model_type` of config.json.
+    pub fn model_type(&self) -> &'static str {
+        self.config.model_type
+    }
+
+    pub fn vocab_size(&self) -> usize {
+        self.config.vocab_size
+    }
+
+    fn check(&self, batch: &Batch) -> Result<(), EngineError> {
+        let (vocab_size, type_vocab_size) = (self.config.vocab_size, self.config.type_vocab_size);
+        if let Some(&id) = batch.input_ids().iter().find(|id| **id as usize >= vocab_size) {
+            return Err(EngineError::TokenId { id, vocab_size });
+        }
+        if let Some(&id) = batch.token_type_ids().iter().find(|id| **id as usize >= type_vocab_size) {
+            return Err(EngineError::TokenType { id, type_vocab_size });
+        }
+        let max = self.max_seq_len();
+        match batch.cu_seq_lengths().windows(2).map(|bounds| bounds[1] - bounds[0]).find(|tokens| *tokens > max) {
+            Some(tokens) => Err(EngineError::TooLong { tokens, max }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Engine for NativeEngine {
+    fn layout(&self) -> Layout {
+        Layout::Ragged
+    }
+
+    fn forward(&mut self, batch: &Batch) -> Result<Logits, EngineError> {
+        self.check(batch)?;
+        let bounds = batch.cu_seq_lengths();
+        let window = |index: usize| Window {
+            input_ids: &batch.input_ids()[bounds[index]..bounds[index + 1]],
+            token_type_ids: &batch.token_type_ids()[bounds[index]..bounds[index + 1]],
+        };
+        let network = Network { config: &self.config, weights: &self.weights, file: self.file.as_ref() };
+        for worker in &mut self.workers {
+            worker.share.clear();
+            worker.logits.clear();
+        }
+
+        if batch.windows() < self.workers.len() {
+            // Too few windows for every thread to take whole ones: all work on the same, each on some of its tokens.
+            let windows: Vec<_> = (0..batch.windows()).map(window).collect();
+            let mut workspaces: Vec<_> =
+                self.workers.iter_mut().map(|worker| std::mem::take(&mut worker.workspace)).collect();
+            let Worker { share, group, logits, .. } = &mut self.workers[0];
+            share.extend(0..batch.windows());
+            self.pool.install(|| network.forward(&windows, group, &mut workspaces, logits));
+            for (worker, workspace) in self.workers.iter_mut().zip(workspaces) {
+                worker.workspace = workspace;
+            }
+        } else {
+            let lengths: Vec<_> = bounds.windows(2).map(|bounds| bounds[1] - bounds[0]).collect();
+            schedule::share_out(&lengths, self.workers.iter_mut().map(|worker| &mut worker.share).collect());
+            self.pool.install(|| {
+                self.workers.par_iter_mut().for_each(|Worker { share, group, workspace, logits }| {
+                    for indices in schedule::groups(share, &lengths) {
+                        let windows: Vec<_> = indices.iter().copied().map(window).collect();
+                        network.forward(&windows, group, std::slice::from_mut(workspace), logits);
+                    }
+                });
+            });
+        }
+
+        let mut result = Logits { start: vec![0.0; batch.tokens()], end: vec![0.0; batch.tokens()] };
+        for worker in &self.workers {
+            let tokens = worker.share.iter().flat_map(|&index| bounds[index]..bounds[index + 1]);
+            for (token, logits) in tokens.zip(worker.logits.as_chunks::<2>().0) {
+                [result.start[token], result.end[token]] = *logits;
+            }
+        }
+        Ok(result)
+    }
+}

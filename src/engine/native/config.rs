@@ -1,0 +1,190 @@
+//! config.json of a Hugging Face folder.
+
+use serde::Deserialize;
+
+use super::LoadError;
+use super::family::{Family, LayerSharing, Positions};
+use super::kernel::Activation;
+
+/// Shape of a network, every value checked.
+#[derive(Debug)]
+pub struct Config {
+    pub family: &'static Family,
+    /// As config.json has it, for messages.
+    pub model_type: &'static str,
+    pub vocab_size: usize,
+    pub embedding_size: usize,
+    pub hidden_size: usize,
+    pub intermediate_size: usize,
+    pub attention_heads: usize,
+    pub hidden_layers: usize,
+    /// Groups of layers that share weights, and sets of weights in each; 1 and 1 where nothing is shared.
+    pub hidden_groups: usize,
+    pub inner_groups: usize,
+    pub activation: Activation,
+    pub layer_norm_epsilon: f32,
+    /// Rows of the position embeddings.
+    pub position_embeddings: usize,
+    pub type_vocab_size: usize,
+    pub pad_token_id: u32,
+}
+
+/// A set of layer weights in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LayerWeights {
+    /// 0 where nothing is shared.
+    pub group: usize,
+    pub index: usize,
+}
+
+/// config.json as it is written; the aliases are DistilBERT's names.
+#[derive(Deserialize)]
+struct File {
+    vocab_size: usize,
+    #[serde(alias = "dim")]
+    hidden_size: usize,
+    embedding_size: Option<usize>,
+    #[serde(alias = "hidden_dim")]
+    intermediate_size: usize,
+    #[serde(alias = "n_layers")]
+    num_hidden_layers: usize,
+    #[serde(alias = "n_heads")]
+    num_attention_heads: usize,
+    num_hidden_groups: Option<usize>,
+    inner_group_num: Option<usize>,
+    #[serde(alias = "activation")]
+    hidden_act: Option<String>,
+    layer_norm_eps: Option<f32>,
+    max_position_embeddings: usize,
+    position_embedding_type: Option<String>,
+    type_vocab_size: Option<usize>,
+    pad_token_id: Option<u32>,
+}
+
+impl Config {
+    pub fn parse(json: &[u8]) -> Result<Self, LoadError> {
+        let kind: ModelType = serde_json::from_slice(json)?;
+        let (family, model_type) = Family::of(&kind.model_type)
+            .and_then(|family| Some((family, *family.model_types.iter().find(|name| **name == kind.model_type)?)))
+            .ok_or_else(|| LoadError::Unsupported {
+                key: "model_type",
+                value: kind.model_type,
+                supported: Family::supported().join(", "),
+            })?;
+        Self::check(serde_json::from_slice(json)?, family, model_type)
+    }
+
+    fn check(file: File, family: &'static Family, model_type: &'static str) -> Result<Self, LoadError> {
+        if let Some(kind) = file.position_embedding_type
+            && kind != "absolute"
+        {
+            return Err(LoadError::Unsupported {
+                key: "position_embedding_type",
+                value: kind,
+                supported: "absolute".into(),
+            });
+        }
+        let activation = activation(file.hidden_act.as_deref().unwrap_or(family.defaults.activation))?;
+        let embedding_size = match family.projection {
+            Some(_) => file.embedding_size.or(family.defaults.embedding_size).unwrap_or(file.hidden_size),
+            None => file.hidden_size,
+        };
+        for (name, value) in [
+            ("vocab_size", file.vocab_size),
+            ("hidden_size", file.hidden_size),
+            ("embedding_size", embedding_size),
+            ("intermediate_size", file.intermediate_size),
+            ("num_hidden_layers", file.num_hidden_layers),
+            ("num_attention_heads", file.num_attention_heads),
+        ] {
+            if value == 0 {
+                return Err(LoadError::Inconsistent(format!("{name} is 0")));
+            }
+        }
+        if !file.hidden_size.is_multiple_of(file.num_attention_heads) {
+            return Err(LoadError::Inconsistent(format!(
+                "hidden_size {} is not a multiple of num_attention_heads {}",
+                file.hidden_size, file.num_attention_heads
+            )));
+        }
+        let (hidden_groups, inner_groups) = match family.sharing {
+            LayerSharing::None => (1, 1),
+            LayerSharing::Groups => (file.num_hidden_groups.unwrap_or(1), file.inner_group_num.unwrap_or(1)),
+        };
+        if hidden_groups == 0 || hidden_groups > file.num_hidden_layers || inner_groups == 0 {
+            return Err(LoadError::Inconsistent(format!(
+                "{} layers can't be shared out over {hidden_groups} groups of {inner_groups} layers",
+                file.num_hidden_layers
+            )));
+        }
+        let config = Self {
+            family,
+            model_type,
+            vocab_size: file.vocab_size,
+            embedding_size,
+            hidden_size: file.hidden_size,
+            intermediate_size: file.intermediate_size,
+            attention_heads: file.num_attention_heads,
+            hidden_layers: file.num_hidden_layers,
+            hidden_groups,
+            inner_groups,
+            activation,
+            layer_norm_epsilon: file.layer_norm_eps.unwrap_or(1e-12),
+            position_embeddings: file.max_position_embeddings,
+            type_vocab_size: if family.token_types { file.type_vocab_size.unwrap_or(2).max(1) } else { 1 },
+            pad_token_id: file.pad_token_id.unwrap_or(family.defaults.pad_token_id),
+        };
+        if config.max_seq_len() == 0 {
+            return Err(LoadError::Inconsistent(format!(
+                "max_position_embeddings {} leaves no position for a token",
+                config.position_embeddings
+            )));
+        }
+        Ok(config)
+    }
+
+    /// Longest window in tokens.
+    pub fn max_seq_len(&self) -> usize {
+        match self.family.positions {
+            Positions::FromZero => self.position_embeddings,
+            Positions::AfterPadding => self.position_embeddings.saturating_sub(self.pad_token_id as usize + 1),
+        }
+    }
+
+    /// For each layer in running order, which set of weights it uses: one of its own, or one that it shares.
+    pub fn layers(&self) -> impl Iterator<Item = LayerWeights> {
+        let per_group = self.hidden_layers as f64 / self.hidden_groups as f64;
+        (0..self.hidden_layers).flat_map(move |layer| {
+            (0..self.inner_groups).map(move |inner| match self.family.sharing {
+                LayerSharing::None => LayerWeights { group: 0, index: layer },
+                // As in transformers, each layer runs through the whole of its group.
+                LayerSharing::Groups => LayerWeights { group: (layer as f64 / per_group) as usize, index: inner },
+            })
+        })
+    }
+
+    pub fn head_size(&self) -> usize {
+        self.hidden_size / self.attention_heads
+    }
+}
+
+#[derive(Deserialize)]
+struct ModelType {
+    model_type: String,
+}
+
+fn activation(name: &str) -> Result<Activation, LoadError> {
+    Ok(match name {
+        "gelu" => Activation::Gelu,
+        "gelu_new" | "gelu_pytorch_tanh" => Activation::GeluTanh,
+        "relu" => Activation::Relu,
+        "silu" | "swish" => Activation::Silu,
+        _ => {
+            return Err(LoadError::Unsupported {
+                key: "hidden_act",
+                value: name.into(),
+                supported: "gelu, gelu_new, gelu_pytorch_tanh, relu, silu".into(),
+            });
+        }
+    })
+}

@@ -1,0 +1,206 @@
+//! The weights of a network, converted and packed for the kernels.
+
+use std::collections::HashMap;
+
+use super::LoadError;
+use super::config::{Config, LayerWeights};
+use super::kernel::{Activation, LayerNorm, PANEL, PanelRow, Panels, Rows, RowsMut, gemm};
+use super::tensors::{Tensor, Tensors};
+
+/// `y = x · Wᵀ + b`
+#[derive(Debug)]
+pub struct Linear {
+    weight: Panels,
+    bias: Vec<PanelRow>,
+}
+
+impl Linear {
+    /// `output = activation(input · Wᵀ + b)`, row by row; both without gaps.
+    pub fn forward(&self, input: &[f32], output: &mut [f32], activation: Option<Activation>) {
+        let input = Rows::dense(input, self.weight.depth());
+        let output = RowsMut::dense(output, self.weight.cols());
+        gemm(output, input, &self.weight, Some(&self.bias), activation);
+    }
+}
+
+#[derive(Debug)]
+pub struct Embeddings {
+    /// `[vocab_size, embedding_size]`, left in the file: a window needs few of its rows.
+    pub words: Tensor,
+    /// `[position_embeddings, embedding_size]`
+    pub positions: Vec<f32>,
+    /// `[type_vocab_size, embedding_size]`
+    pub token_types: Option<Vec<f32>>,
+    pub norm: LayerNorm,
+    /// To the hidden size, where it differs.
+    pub projection: Option<Linear>,
+}
+
+#[derive(Debug)]
+pub struct Layer {
+    /// `[3 * hidden_size, hidden_size]`; the queries come out divided by the square root of the head size.
+    pub query_key_value: Linear,
+    pub attention_output: Linear,
+    pub attention_norm: LayerNorm,
+    pub intermediate: Linear,
+    pub output: Linear,
+    pub output_norm: LayerNorm,
+}
+
+#[derive(Debug)]
+pub struct Weights {
+    pub embeddings: Embeddings,
+    layers: Vec<Layer>,
+    /// Indices into `layers` in running order.
+    order: Vec<usize>,
+    /// `[2, hidden_size]`: start and end.
+    pub head: Linear,
+}
+
+impl Weights {
+    /// Reads, converts and packs the weights on the threads of the current pool.
+    pub fn load(config: &Config, tensors: &Tensors) -> Result<Self, LoadError> {
+        let loader = Loader { config, tensors };
+        // First, so that a model without it is told from one with other names.
+        let head = loader.head()?;
+        let embeddings = loader.embeddings()?;
+        let mut layers = Vec::new();
+        let mut order = Vec::new();
+        let mut loaded = HashMap::new();
+        for weights in config.layers() {
+            let index = match loaded.get(&weights) {
+                Some(&index) => index,
+                None => {
+                    layers.push(loader.layer(weights)?);
+                    loaded.insert(weights, layers.len() - 1);
+                    layers.len() - 1
+                }
+            };
+            order.push(index);
+        }
+        Ok(Self { embeddings, layers, order, head })
+    }
+
+    /// The layers in running order.
+    pub fn layers(&self) -> impl Iterator<Item = &Layer> {
+        self.order.iter().map(|&index| &self.layers[index])
+    }
+}
+
+/// One matrix of a [`Linear`] that may be made of several.
+struct Part {
+    weight: Tensor,
+    bias: Vec<f32>,
+    scale: f32,
+}
+
+struct Loader<'a> {
+    config: &'a Config,
+    tensors: &'a Tensors<'a>,
+}
+
+impl Loader<'_> {
+    fn head(&self) -> Result<Linear, LoadError> {
+        for name in ["qa_outputs.weight", "qa_outputs.bias"] {
+            if !self.tensors.contains(name) {
+                return Err(LoadError::MissingHead(name.into()));
+            }
+        }
+        let hidden = self.config.hidden_size;
+        Ok(self.pack(&[self.part("qa_outputs", 2, hidden, 1.0)?], 2, hidden))
+    }
+
+    fn embeddings(&self) -> Result<Embeddings, LoadError> {
+        let config = self.config;
+        let size = config.embedding_size;
+        let table = |name: &str, rows: usize| {
+            self.tensors.get(&self.full(&format!("embeddings.{name}.weight")), &[rows, size])
+        };
+        let token_types = match config.family.token_types {
+            true => Some(table("token_type_embeddings", config.type_vocab_size)?.read(self.tensors.file())),
+            false => None,
+        };
+        let projection = match config.family.projection {
+            Some(name) if self.tensors.contains(&self.full(&format!("{name}.weight"))) || size != config.hidden_size => {
+                let part = self.part(&self.full(name), config.hidden_size, size, 1.0)?;
+                Some(self.pack(&[part], config.hidden_size, size))
+            }
+            _ => None,
+        };
+        Ok(Embeddings {
+            words: table("word_embeddings", config.vocab_size)?,
+            positions: table("position_embeddings", config.position_embeddings)?.read(self.tensors.file()),
+            token_types,
+            norm: self.norm(&self.full("embeddings.LayerNorm"), size)?,
+            projection,
+        })
+    }
+
+    fn layer(&self, weights: LayerWeights) -> Result<Layer, LoadError> {
+        let names = &self.config.family.layer;
+        let (hidden, intermediate) = (self.config.hidden_size, self.config.intermediate_size);
+        let prefix = names.prefix.replace("{g}", &weights.group.to_string()).replace("{i}", &weights.index.to_string());
+        let full = |name: &str| self.full(&format!("{prefix}.{name}"));
+        let linear = |name: &str, outputs, inputs| -> Result<Linear, LoadError> {
+            Ok(self.pack(&[self.part(&full(name), outputs, inputs, 1.0)?], outputs, inputs))
+        };
+        let query_scale = 1.0 / (self.config.head_size() as f32).sqrt();
+        let query_key_value = [
+            self.part(&full(names.query), hidden, hidden, query_scale)?,
+            self.part(&full(names.key), hidden, hidden, 1.0)?,
+            self.part(&full(names.value), hidden, hidden, 1.0)?,
+        ];
+        Ok(Layer {
+            query_key_value: self.pack(&query_key_value, hidden, hidden),
+            attention_output: linear(names.attention_output, hidden, hidden)?,
+            attention_norm: self.norm(&full(names.attention_norm), hidden)?,
+            intermediate: linear(names.intermediate, intermediate, hidden)?,
+            output: linear(names.output, hidden, intermediate)?,
+            output_norm: self.norm(&full(names.output_norm), hidden)?,
+        })
+    }
+
+    fn full(&self, name: &str) -> String {
+        format!("{}.{name}", self.config.family.prefix)
+    }
+
+    fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, LoadError> {
+        Ok(self.tensors.get(name, &[len])?.read(self.tensors.file()))
+    }
+
+    /// Layer normalizations converted from TensorFlow have other names for their two vectors.
+    fn norm(&self, name: &str, len: usize) -> Result<LayerNorm, LoadError> {
+        let vector = |new: &str, old: &str| {
+            let old = format!("{name}.{old}");
+            if self.tensors.contains(&old) { self.vector(&old, len) } else { self.vector(&format!("{name}.{new}"), len) }
+        };
+        Ok(LayerNorm {
+            weight: vector("weight", "gamma")?,
+            bias: vector("bias", "beta")?,
+            epsilon: self.config.layer_norm_epsilon,
+        })
+    }
+
+    fn part(&self, name: &str, outputs: usize, inputs: usize, scale: f32) -> Result<Part, LoadError> {
+        let weight = self.tensors.get(&format!("{name}.weight"), &[outputs, inputs])?;
+        let mut bias = self.vector(&format!("{name}.bias"), outputs)?;
+        bias.iter_mut().for_each(|value| *value *= scale);
+        Ok(Part { weight, bias, scale })
+    }
+
+    /// Packs `parts` of `outputs` each, one after the other.
+    fn pack(&self, parts: &[Part], outputs: usize, inputs: usize) -> Linear {
+        let weight = Panels::from_transposed_rows(parts.len() * outputs, inputs, |output, row| {
+            let part = &parts[output / outputs];
+            part.weight.read_row(self.tensors.file(), output % outputs, row);
+            if part.scale != 1.0 {
+                row.iter_mut().for_each(|value| *value *= part.scale);
+            }
+        });
+        let mut bias = vec![PanelRow([0.0; PANEL]); weight.panels()];
+        for (index, &value) in parts.iter().flat_map(|part| &part.bias).enumerate() {
+            bias[index / PANEL].0[index % PANEL] = value;
+        }
+        Linear { weight, bias }
+    }
+}
