@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use polars::prelude::DataFrame;
 use serde_json::value::RawValue;
 
-use crate::qa::{Example, RowError};
+use crate::qa::{Answer, Example, RowError};
 
 /// Columns of a row that came as text, in order; each value is kept as the JSON text that it was.
 pub type Fields = IndexMap<String, Box<RawValue>>;
@@ -42,4 +42,19 @@ pub struct InputRow {
     pub record: Record,
     /// What to ask, or why the row can't be asked.
     pub example: Result<Example, RowError>,
+}
+
+/// What of an input row goes along to the output.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub position: Position,
+    pub record: Record,
+}
+
+/// A row as it is written.
+#[derive(Debug)]
+pub struct Answered {
+    pub row: Row,
+    /// Answers, most probable first, or why there are none.
+    pub answers: Result<Vec<Answer>, RowError>,
 }
