@@ -72,7 +72,8 @@ def arguments():
 def check_packages(args):
     needed = sorted({package for peer in args.peers for package in PACKAGES.get(peer, [])})
     code = "import importlib.util, sys; print(*[p for p in sys.argv[1:] if not importlib.util.find_spec(p)])"
-    missing = subprocess.run([args.python, "-c", code, *needed], check=True, capture_output=True, text=True).stdout.split()
+    found = subprocess.run([args.python, "-c", code, *needed], check=True, capture_output=True, text=True)
+    missing = found.stdout.split()
     if missing:
         sys.exit(f"{args.python} lacks {', '.join(missing)}: {args.python} -m pip install -r "
                  f"{args.peers_dir / 'requirements.txt'}, or name another interpreter by --python")

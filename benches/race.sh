@@ -4,7 +4,7 @@
 # usage: benches/race.sh PEERS_DIR INPUT.jsonl GOLD.json... [--peers "bertqa hf ort-f32"] [--rounds 3] [--limit N]
 #                        [--threads N] [--model DIR] [--tokenizer DIR] [--out DIR] [--python PYTHON]
 #
-# The binary is $BERTQA, or the release build of this project. The peers need `pip install -r PEERS_DIR/requirements.txt`.
+# The binary is $BERTQA, or the release build. The peers need `pip install -r PEERS_DIR/requirements.txt`.
 set -euo pipefail
 
 [[ $# -ge 3 ]] || { sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 2; }
