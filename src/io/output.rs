@@ -137,6 +137,11 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
+    #[cfg(test)]
+    pub(super) fn new(position: Position, answers: Vec<Answer>) -> Self {
+        Self { position, answers, problems: Vec::new() }
+    }
+
     /// The text of the `error` column.
     pub(super) fn error(&self) -> Option<String> {
         (!self.problems.is_empty()).then(|| format!("{}: {}", self.position, self.problems.join("; ")))
