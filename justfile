@@ -1,0 +1,44 @@
+# Peers and data sets for the comparisons; not part of this repository.
+peers := env("BERTQA_PEERS", "../shared/peers")
+data := env("BERTQA_DATA", "../shared/data")
+python := env("PYTHON", "python3")
+
+# List the recipes
+default:
+    @just --list --unsorted
+
+# Build the release binary
+build:
+    cargo build --release --locked
+
+# Answer the sample questions and show the first answers
+sample: build
+    cargo run --release --locked --quiet -- run samples/questions.jsonl -o - --columns id,question --quiet | head
+
+# Run the tests
+test:
+    cargo test --release --locked
+
+# Run what CI runs
+ci:
+    bash .ci/run
+
+# Format the code
+fmt:
+    cargo fmt
+
+# Compare every answer with the reference pipeline's (hours without its cached answers)
+parity: build
+    PYTHON={{ python }} benches/parity.sh {{ peers }} {{ data }}
+
+# Race against the peers on the rows of a data set: just race rows.jsonl gold.json --limit 1000
+race rows gold *options: build
+    benches/race.sh {{ peers }} {{ rows }} {{ gold }} --python {{ python }} {{ options }}
+
+# Show that memory does not grow with rows
+memory: build
+    benches/memory.sh {{ data }}
+
+# Check licences, advisories and sources of the dependencies (needs cargo-deny)
+deny:
+    cargo deny check

@@ -1,0 +1,95 @@
+//! Every format in and out holds the same rows.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{ends, file_rows, project, rows, tiny};
+
+const COLUMNS: [&str; 7] = ["id", "question", "context", "answer", "start", "end", "error"];
+
+fn run(input: &Path, output: &Path, options: &[&str]) {
+    let mut command = tiny("run");
+    command.arg(input).arg("-o").arg(output).args(["--quiet"]).args(options);
+    ends(command, 0);
+}
+
+fn chosen(rows: &[Value]) -> Vec<Vec<Value>> {
+    rows.iter().map(|row| COLUMNS.iter().map(|column| row[column].clone()).collect()).collect()
+}
+
+#[test]
+fn every_input_format_has_the_same_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let answers = |name: &str| {
+        let out = folder.path().join(format!("{name}.out.jsonl"));
+        run(&project("samples").join(name), &out, &[]);
+        let mut rows = chosen(&file_rows(out));
+        rows.sort_by_key(|row| row[0].to_string());
+        rows
+    };
+    let expected = answers("questions.jsonl");
+    assert_eq!(expected.len(), 35);
+    for name in ["questions.jsonl.zst", "questions.csv", "questions.parquet", "questions.json"] {
+        assert_eq!(answers(name), expected, "{name}");
+    }
+}
+
+#[test]
+fn every_output_format_can_be_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = project("samples/questions.jsonl");
+    let direct = folder.path().join("direct.jsonl");
+    run(&input, &direct, &[]);
+    for extension in ["jsonl.zst", "jsonl.gz", "csv", "parquet", "arrow"] {
+        let out = folder.path().join(format!("out.{extension}"));
+        run(&input, &out, &[]);
+        // The answers of the first run are input columns of the second.
+        let again = folder.path().join(format!("again-{extension}.jsonl"));
+        run(&out, &again, &["--prefix", "again_"]);
+        let (direct, again) = (file_rows(&direct), file_rows(&again));
+        assert_eq!(direct.len(), again.len(), "{extension}");
+        for (direct, again) in direct.iter().zip(&again) {
+            for column in ["id", "answer"] {
+                assert_eq!(direct[column], again[column], "{extension}");
+                assert_eq!(again["again_answer"], again["answer"], "{extension}");
+            }
+            let text = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
+            assert_eq!(text(&direct["start"]), text(&again["start"]), "{extension}");
+        }
+    }
+}
+
+#[test]
+fn folders_and_globs() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["b.jsonl", "a.jsonl"] {
+        let row = format!("{{\"id\": \"{name}\", \"question\": \"Who?\", \"context\": \"Ada.\"}}\n");
+        std::fs::write(folder.path().join(name), row).unwrap();
+    }
+    std::fs::write(folder.path().join("_SUCCESS"), "").unwrap();
+    for input in [folder.path().to_owned(), folder.path().join("*.jsonl")] {
+        let mut command = tiny("run");
+        command.arg(input).args(["-o", "-"]);
+        let ids: Vec<_> = rows(&ends(command, 0).stdout).iter().map(|row| row["id"].clone()).collect();
+        assert_eq!(ids, ["a.jsonl", "b.jsonl"]);
+    }
+}
+
+#[test]
+fn named_columns() {
+    let mut command = tiny("run");
+    command.args(["-", "-o", "-", "--question", "q", "--context", "text", "--columns", "a", "--id", "key"]);
+    command.write_stdin("{\"key\":1,\"q\":\"Who?\",\"text\":\"Ada.\",\"a\":2,\"b\":3}\n");
+    let rows = rows(&ends(command, 0).stdout);
+    let names: Vec<_> = rows[0].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, ["key", "a", "answer", "score", "start", "end", "error"]);
+}
+
+#[test]
+fn a_parquet_file_through_a_pipe() {
+    let mut command = tiny("run");
+    command.args(["-", "-o", "-", "--input-format", "parquet", "--limit", "2"]);
+    command.write_stdin(std::fs::read(project("samples/questions.parquet")).unwrap());
+    assert_eq!(rows(&ends(command, 0).stdout).len(), 2);
+}

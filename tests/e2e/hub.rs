@@ -1,0 +1,125 @@
+//! Models of the hub, from a local server that plays it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use crate::support::{bertqa, ends, rows, stderr, tiny_model};
+
+const ROW: &str = "{\"question\":\"Who?\",\"context\":\"Ada did.\"}\n";
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// Serves the tiny model as `org/name`, and notes what it was asked, with the token.
+struct Hub {
+    endpoint: String,
+    asked: Arc<Mutex<Vec<(String, Option<String>)>>>,
+}
+
+impl Hub {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::<Mutex<Vec<_>>>::default();
+        thread::spawn({
+            let asked = asked.clone();
+            move || {
+                for stream in listener.incoming() {
+                    let asked = asked.clone();
+                    thread::spawn(move || serve(stream.unwrap(), &asked));
+                }
+            }
+        });
+        Self { endpoint, asked }
+    }
+}
+
+fn serve(stream: TcpStream, asked: &Mutex<Vec<(String, Option<String>)>>) {
+    let mut writer = stream.try_clone().unwrap();
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    while let Some(request) = lines.next() {
+        let path = request.split(' ').nth(1).unwrap().to_owned();
+        let (mut token, mut range) = (None, None);
+        for header in lines.by_ref().take_while(|line| !line.is_empty()) {
+            let (name, value) = header.split_once(": ").unwrap();
+            match name.to_ascii_lowercase().as_str() {
+                "authorization" => token = Some(value.to_owned()),
+                "range" => range = Some(value.to_owned()),
+                _ => {}
+            }
+        }
+        asked.lock().unwrap().push((path.clone(), token));
+        let body = path
+            .strip_prefix("/org/name/resolve/")
+            .and_then(|rest| rest.split_once('/'))
+            .filter(|(revision, _)| matches!(*revision, "main" | "v2"))
+            .and_then(|(_, name)| std::fs::read(tiny_model().join(name)).ok());
+        let answer = match (body, range) {
+            (None, _) => b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec(),
+            (Some(body), range) => {
+                let (status, part, extra) = match range.and_then(|range| bounds(&range, body.len())) {
+                    Some((first, last)) => {
+                        let extra = format!("content-range: bytes {first}-{last}/{}\r\n", body.len());
+                        ("206 Partial Content", &body[first..=last], extra)
+                    }
+                    None => ("200 OK", &body[..], String::new()),
+                };
+                let etag = path.replace('/', "-");
+                let head = format!(
+                    "HTTP/1.1 {status}\r\ncontent-length: {}\r\n{extra}x-repo-commit: {COMMIT}\r\netag: \"{etag}\"\r\n\r\n",
+                    part.len()
+                );
+                [head.as_bytes(), part].concat()
+            }
+        };
+        if writer.write_all(&answer).is_err() {
+            return;
+        }
+    }
+}
+
+fn bounds(range: &str, length: usize) -> Option<(usize, usize)> {
+    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+    Some((first.parse().ok()?, last.parse().unwrap_or(length - 1).min(length - 1)))
+}
+
+#[test]
+fn a_model_is_fetched_once() {
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = bertqa();
+        command.args(["stdin", "--model", "org/name"]).args(arguments).write_stdin(ROW);
+        command.env("HF_HOME", home.path()).env("HF_ENDPOINT", &hub.endpoint).env("HF_TOKEN", "secret");
+        command.env_remove("HF_HUB_CACHE").env_remove("HF_HUB_OFFLINE").envs(variables.iter().copied());
+        command
+    };
+
+    // Nothing is in the cache yet.
+    let output = ends(run(&[], &[("HF_HUB_OFFLINE", "1")]), 2);
+    assert!(stderr(&output).contains("HF_HUB_OFFLINE"), "{}", stderr(&output));
+    assert!(hub.asked.lock().unwrap().is_empty());
+
+    assert!(rows(&ends(run(&[], &[]), 0).stdout)[0]["answer"].is_string());
+    let asked = hub.asked.lock().unwrap().clone();
+    assert!(asked.iter().any(|(path, _)| path == "/org/name/resolve/main/model.safetensors"), "{asked:?}");
+    assert!(asked.iter().all(|(_, token)| token.as_deref() == Some("Bearer secret")), "{asked:?}");
+
+    ends(run(&[], &[("HF_HUB_OFFLINE", "1")]), 0);
+    assert_eq!(hub.asked.lock().unwrap().len(), asked.len(), "the cache is used");
+
+    ends(run(&["--revision", "v2"], &[]), 0);
+    let asked = hub.asked.lock().unwrap().clone();
+    assert!(asked.iter().any(|(path, _)| path == "/org/name/resolve/v2/config.json"), "{asked:?}");
+}
+
+#[test]
+fn a_model_that_is_not_there_is_told() {
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    let mut command = bertqa();
+    command.args(["stdin", "--model", "org/other"]).write_stdin(ROW);
+    command.env("HF_HOME", home.path()).env("HF_ENDPOINT", &hub.endpoint).env_remove("HF_HUB_OFFLINE");
+    let output = ends(command, 2);
+    assert!(stderr(&output).contains("org/other has no model.safetensors on the hub"), "{}", stderr(&output));
+}

@@ -1,0 +1,10 @@
+//! What users do, against the built binary.
+
+mod contract;
+mod formats;
+mod golden;
+mod hub;
+mod models;
+mod outputs;
+mod stream;
+mod support;
