@@ -57,7 +57,7 @@ impl<R: BufRead> CsvRows<R> {
     }
 
     fn row(&self) -> InputRow {
-        let position = self.position();
+        let position = self.here();
         let mut fields = Fields::new();
         let mut invalid = None;
         for (name, value) in self.header.iter().zip(self.records.fields()) {
@@ -79,7 +79,7 @@ impl<R: BufRead> CsvRows<R> {
         }
     }
 
-    fn position(&self) -> Position {
+    fn here(&self) -> Position {
         Position { source: self.source.clone(), number: self.records.start }
     }
 }
@@ -93,7 +93,7 @@ impl<R: BufRead> Iterator for CsvRows<R> {
             Ok(Some(Read::TooLong)) => {
                 let limit = self.records.limit;
                 let message = format!("the record is longer than the limit of {limit} bytes; is a quote not closed?");
-                Some(Ok(self.selection.unreadable(self.position(), Fields::new(), message)))
+                Some(Ok(self.selection.unreadable(self.here(), Fields::new(), message)))
             }
             Ok(None) => None,
             Err(error) => Some(Err(error).failed(&self.source, self.records.line)),

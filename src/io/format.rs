@@ -57,8 +57,7 @@ pub enum OutputFormat {
 
 impl OutputFormat {
     /// The extensions that [`Self::from_path`] knows, for messages.
-    pub const EXTENSIONS: &str =
-        ".jsonl, .ndjson, .csv, each also with .zst or .gz, .parquet, .arrow, .feather, .ipc";
+    pub const EXTENSIONS: &str = ".jsonl, .ndjson, .csv, each also with .zst or .gz, .parquet, .arrow, .feather, .ipc";
 
     /// The format that a file's name promises.
     pub fn from_path(path: &Path) -> Option<Self> {

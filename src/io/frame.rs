@@ -88,12 +88,13 @@ impl FrameFile {
                 // The reader begins after the metadata, where reading them has left the file.
                 let reader = BufReader::new(self.file);
                 let schema = projected(&metadata.schema, &projection);
-                let batches = ipc::StreamReader::new(reader, *metadata, Some(projection)).map_while(|state| match state {
-                    Ok(ipc::StreamState::Some(batch)) => Some(Ok(batch)),
-                    // The end of a file without an end mark.
-                    Ok(ipc::StreamState::Waiting) => None,
-                    Err(error) => Some(Err(error)),
-                });
+                let batches =
+                    ipc::StreamReader::new(reader, *metadata, Some(projection)).map_while(|state| match state {
+                        Ok(ipc::StreamState::Some(batch)) => Some(Ok(batch)),
+                        // The end of a file without an end mark.
+                        Ok(ipc::StreamState::Waiting) => None,
+                        Err(error) => Some(Err(error)),
+                    });
                 Box::new(batches.flat_map(move |batch| slices(frame(batch, &schema), chunk_rows)))
             }
         };
@@ -144,7 +145,10 @@ fn frame(batch: polars::prelude::PolarsResult<Batch>, schema: &Arc<ArrowSchema>)
     Ok(Batch::new(length, schema.clone(), batch.into_arrays()).into())
 }
 
-fn slices(frame: anyhow::Result<DataFrame>, chunk_rows: usize) -> Box<dyn Iterator<Item = anyhow::Result<DataFrame>> + Send> {
+fn slices(
+    frame: anyhow::Result<DataFrame>,
+    chunk_rows: usize,
+) -> Box<dyn Iterator<Item = anyhow::Result<DataFrame>> + Send> {
     match frame {
         Err(error) => Box::new(std::iter::once(Err(error))),
         Ok(frame) => {

@@ -173,9 +173,9 @@ fn same_columns(first: &str, schema: &Schema, other: &str, other_schema: &Schema
         match (schema.get(name), other_schema.get(name)) {
             (Some(a), Some(b)) if a == b => {}
             (a, b) => {
-                let dtype = |dtype: Option<&_>| dtype.map_or("not there".to_owned(), |dtype: &polars::prelude::DataType| {
-                    dtype.to_string()
-                });
+                let dtype = |dtype: Option<&_>| {
+                    dtype.map_or("not there".to_owned(), |dtype: &polars::prelude::DataType| dtype.to_string())
+                };
                 bail!(
                     "the inputs differ in their columns: `{name}` is {} in {first} and {} in {other}; \
                      run them apart, or choose common columns with --columns",
@@ -230,9 +230,8 @@ impl Input {
                 let (source, opened) = pending.next()?;
                 let rows = match &columns {
                     InputColumns::Frames(schema) => typed_rows(&source, opened, schema, &options, &selection),
-                    InputColumns::Fields { .. } => {
-                        text(&source, bytes_read.clone()).and_then(|text| text_rows(text, &source, &options, &selection))
-                    }
+                    InputColumns::Fields { .. } => text(&source, bytes_read.clone())
+                        .and_then(|text| text_rows(text, &source, &options, &selection)),
                 };
                 match rows {
                     Ok(rows) => current = rows,

@@ -44,7 +44,9 @@ impl FieldType {
             },
             Value::Number(number) => finite_f64(number).map_or(Self::Json, |_| Self::Float),
             Value::String(_) => Self::String,
-            Value::Array(values) => Self::List(Box::new(values.iter().map(Self::of_value).fold(Self::Null, Self::join))),
+            Value::Array(values) => {
+                Self::List(Box::new(values.iter().map(Self::of_value).fold(Self::Null, Self::join)))
+            }
             Value::Object(fields) => {
                 Self::Struct(fields.iter().map(|(name, value)| (name.clone(), Self::of_value(value))).collect())
             }
@@ -186,10 +188,10 @@ mod tests {
         assert_eq!(inferred(&["1e999"]), FieldType::Json);
         assert_eq!(inferred(&["[1, \"a\"]"]), FieldType::List(Box::new(FieldType::Json)));
         let FieldType::Struct(fields) = inferred(&["{\"a\": 1}", "{\"b\": null, \"a\": 2.5}"]) else { panic!() };
-        assert_eq!(fields.into_iter().collect::<Vec<_>>(), [
-            ("a".to_owned(), FieldType::Float),
-            ("b".to_owned(), FieldType::String)
-        ]);
+        assert_eq!(
+            fields.into_iter().collect::<Vec<_>>(),
+            [("a".to_owned(), FieldType::Float), ("b".to_owned(), FieldType::String)]
+        );
     }
 
     #[test]

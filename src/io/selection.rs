@@ -45,8 +45,9 @@ impl Selection {
     }
 
     /// Checks that a header or schema has all columns that are named.
-    pub(super) fn check<'a>(&self, source: &str, names: impl Iterator<Item = &'a str> + Clone) -> anyhow::Result<()> {
-        let missing = |name: &str| !names.clone().any(|other| other == name);
+    pub(super) fn check<'a>(&self, source: &str, names: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
+        let names: Vec<&str> = names.collect();
+        let missing = |name: &str| !names.contains(&name);
         let (column, flag) = if missing(&self.question) {
             (&self.question, "--question")
         } else if missing(&self.context) {
@@ -58,7 +59,7 @@ impl Selection {
         } else {
             return Ok(());
         };
-        let names = names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let names = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         bail!("{source}: there is no column `{column}`, only {names}; name the right one with {flag}")
     }
 

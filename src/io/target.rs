@@ -16,7 +16,11 @@ pub(super) enum Target {
     Stdout,
     /// What is no regular file (a device, a named pipe) is written to as it is.
     Special(File),
-    File { partial: NamedTempFile, path: PathBuf, force: bool },
+    File {
+        partial: NamedTempFile,
+        path: PathBuf,
+        force: bool,
+    },
 }
 
 impl Target {
@@ -56,7 +60,9 @@ impl Target {
         if !folder.is_dir() {
             bail!("{output}: there is no folder {}; create it first", folder.display());
         }
-        let prefix = [&OsString::from("."), name, &OsString::from(".")].into_iter().cloned().collect::<OsString>();
+        let mut prefix = OsString::from(".");
+        prefix.push(name);
+        prefix.push(".");
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).suffix(".partial");
         #[cfg(unix)]

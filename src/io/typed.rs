@@ -154,8 +154,16 @@ pub(super) struct FieldsEncoder {
 }
 
 enum State {
-    Inferring { sink: Sink, known: Vec<String>, first: Vec<(Fields, Outcome)>, count: usize },
-    Writing { file: TypedFile, columns: Vec<InputColumn> },
+    Inferring {
+        sink: Sink,
+        known: Vec<String>,
+        first: Vec<(Fields, Outcome)>,
+        count: usize,
+    },
+    Writing {
+        file: TypedFile,
+        columns: Vec<InputColumn>,
+    },
     /// Between the two, or after an error.
     Ended,
 }

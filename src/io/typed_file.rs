@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use polars::prelude::{BatchedWriter, CompatLevel, DataFrame, ParquetCompression, ParquetWriter, Schema};
+use polars::io::parquet::write::BatchedWriter;
+use polars::prelude::{CompatLevel, DataFrame, ParquetCompression, ParquetWriter, Schema, SchemaExt};
 use polars_arrow::datatypes::ArrowSchema;
 use polars_arrow::io::ipc::IpcField;
 use polars_arrow::io::ipc::write::{

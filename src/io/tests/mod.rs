@@ -71,11 +71,8 @@ fn run_default(inputs: &[&str], output: &str) -> anyhow::Result<Vec<RowError>> {
 
 fn frame(path: &str) -> DataFrame {
     let file = File::open(Path::new(path)).unwrap();
-    let frame = if path.ends_with(".parquet") {
-        ParquetReader::new(file).finish()
-    } else {
-        IpcReader::new(file).finish()
-    };
+    let frame =
+        if path.ends_with(".parquet") { ParquetReader::new(file).finish() } else { IpcReader::new(file).finish() };
     frame.unwrap()
 }
 

@@ -13,9 +13,9 @@ fn all_types(rows: i64) -> DataFrame {
     };
     let zone = TimeZone::opt_try_new(Some("Asia/Tokyo")).unwrap();
     let second = 1_000_000;
-    let list = ListChunked::from_iter((0..rows).map(|row| {
-        (row % 7 != 1).then(|| Series::new("".into(), (0..row % 4).collect::<Vec<i64>>()))
-    }));
+    let list = ListChunked::from_iter(
+        (0..rows).map(|row| (row % 7 != 1).then(|| Series::new("".into(), (0..row % 4).collect::<Vec<i64>>()))),
+    );
     let parts = [ints("a", &|row| row), texts("b", &|row| format!("b{row}"))];
     let structs = StructChunked::from_series("struct".into(), rows as usize, parts.iter()).unwrap().into_series();
     let columns = vec![
@@ -69,9 +69,11 @@ fn types_come_out_as_they_came() {
             assert!(carried.equals_missing(&original), "{from} to {to}");
 
             assert_eq!(written.width(), original.width() + 5);
-            let dtypes: Vec<String> = written.dtypes().split_off(original.width()).iter().map(DataType::to_string).collect();
+            let dtypes: Vec<String> =
+                written.dtypes().split_off(original.width()).iter().map(DataType::to_string).collect();
             assert_eq!(dtypes, ["str", "f32", "i64", "i64", "str"]);
-            let has_error = |row: usize| written.column("error").unwrap().get(row).unwrap().get_str().map(str::to_owned);
+            let has_error =
+                |row: usize| written.column("error").unwrap().get(row).unwrap().get_str().map(str::to_owned);
             assert_eq!(has_error(0), None);
             assert_eq!(has_error(5), Some(format!("{input}:6: `question` is null")));
             assert!(written.column("answer").unwrap().get(5).unwrap().is_null());
@@ -118,7 +120,8 @@ fn large_row_groups_are_read_in_slices() {
             let Record::Frame { frame, index } = &row.record else { panic!("not typed") };
             assert!(frame.height() <= 100);
             assert_eq!(row.position.number, number as u64 + 1);
-            assert_eq!(frame.column("list").unwrap().get(*index), original.column("list").unwrap().get(number));
+            let (read, expected) = (frame.column("list").unwrap(), original.column("list").unwrap());
+            assert_eq!(read.get(*index).unwrap(), expected.get(number).unwrap());
         }
     }
 }

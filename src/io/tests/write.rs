@@ -80,8 +80,12 @@ fn json_to_csv_takes_the_header_from_the_first_rows() {
     assert_eq!(lines[0], "question,context,a,b,answer,score,start,end,error");
     assert_eq!(lines[1], "q,c,,,Bell,0.87654,3,7,");
     assert!(lines[2].starts_with(",,,\"{\"\"x\"\": [1, 2.50]}\",,,,,"), "{}", lines[2]);
-    assert!(lines[3].starts_with(&format!("q,c,true,,Bell,0.87654,3,7,\"{input}:3: field `late`"))
-        || lines[3].starts_with(&format!("q,c,true,,Bell,0.87654,3,7,{input}:3: field `late`")), "{}", lines[3]);
+    assert!(
+        lines[3].starts_with(&format!("q,c,true,,Bell,0.87654,3,7,\"{input}:3: field `late`"))
+            || lines[3].starts_with(&format!("q,c,true,,Bell,0.87654,3,7,{input}:3: field `late`")),
+        "{}",
+        lines[3]
+    );
 }
 
 #[test]
@@ -169,7 +173,7 @@ fn a_closed_pipe_is_recognised() {
         Box::new(JsonlEncoder::new(Encoder::new(sink, Compression::None).unwrap(), columns.clone()))
     });
     assert!(is_broken_pipe(&error), "{error:#}");
-    let mut typed = |format| {
+    let typed = |format| {
         outcome_of_closed_pipe(&mut |sink| Box::new(FieldsEncoder::new(sink, format, columns.clone(), Vec::new(), 100)))
     };
     let (parquet, arrow) = (typed(OutputFormat::Parquet), typed(OutputFormat::Arrow));
@@ -191,9 +195,8 @@ fn json() -> impl Strategy<Value = String> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(|values| format!("[ {}]", values.join(" ,"))),
             prop::collection::vec((any::<String>(), inner), 0..5).prop_map(|fields| {
-                let field = |(name, value): &(String, String)| {
-                    format!("{}:  {value}", serde_json::to_string(name).unwrap())
-                };
+                let field =
+                    |(name, value): &(String, String)| format!("{}:  {value}", serde_json::to_string(name).unwrap());
                 format!("{{{}}}", fields.iter().map(field).collect::<Vec<_>>().join(", "))
             }),
         ]
