@@ -41,7 +41,13 @@ impl Attention {
                 let rows = first..queries.end.min(first + QUERIES);
                 self.scores.resize(rows.len() * tokens, 0.0);
                 self.scales.resize(rows.len(), 0.0);
-                gemm(RowsMut::dense(&mut self.scores, tokens), columns(0).slice_rows(rows.clone()), &self.keys, None, None);
+                gemm(
+                    RowsMut::dense(&mut self.scores, tokens),
+                    columns(0).slice_rows(rows.clone()),
+                    &self.keys,
+                    None,
+                    None,
+                );
                 softmax_unscaled(RowsMut::dense(&mut self.scores, tokens), &mut self.scales);
 
                 let output = &mut context[(first - queries.start) * hidden + column..];

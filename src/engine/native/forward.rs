@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use super::attention::{Attention, Heads};
 use super::config::Config;
 use super::family::Positions;
-use super::weights::{Layer, Weights};
 use super::kernel::Rows;
+use super::weights::{Layer, Weights};
 
 /// Rows of the feed-forward part computed at a time, so that its widest matrix stays in the cache.
 const FEED_FORWARD_ROWS: usize = 128;
@@ -53,18 +53,12 @@ impl Network<'_> {
     /// Appends start and end logits of every token of `windows` to `logits`.
     ///
     /// The tokens are shared out over `workspaces`, each of which takes a thread of the current pool.
-    pub fn forward(
-        &self,
-        windows: &[Window],
-        group: &mut Group,
-        workspaces: &mut [Workspace],
-        logits: &mut Vec<f32>,
-    ) {
+    pub fn forward(&self, windows: &[Window], group: &mut Group, workspaces: &mut [Workspace], logits: &mut Vec<f32>) {
         self.embed(windows, group);
         let Group { bounds, hidden, query_key_value, .. } = group;
         let size = self.config.hidden_size;
         let tokens = hidden.len() / size;
-        let share = tokens.div_ceil(workspaces.len());
+        let share = tokens.div_ceil(workspaces.len()).max(1);
         query_key_value.resize(tokens * 3 * size, 0.0);
         for layer in self.weights.layers() {
             let parts = hidden.par_chunks(share * size).zip(query_key_value.par_chunks_mut(share * 3 * size));

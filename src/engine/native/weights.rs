@@ -113,15 +113,16 @@ impl Loader<'_> {
     fn embeddings(&self) -> Result<Embeddings, LoadError> {
         let config = self.config;
         let size = config.embedding_size;
-        let table = |name: &str, rows: usize| {
-            self.tensors.get(&self.full(&format!("embeddings.{name}.weight")), &[rows, size])
-        };
+        let table =
+            |name: &str, rows: usize| self.tensors.get(&self.full(&format!("embeddings.{name}.weight")), &[rows, size]);
         let token_types = match config.family.token_types {
             true => Some(table("token_type_embeddings", config.type_vocab_size)?.read(self.tensors.file())),
             false => None,
         };
         let projection = match config.family.projection {
-            Some(name) if self.tensors.contains(&self.full(&format!("{name}.weight"))) || size != config.hidden_size => {
+            Some(name)
+                if self.tensors.contains(&self.full(&format!("{name}.weight"))) || size != config.hidden_size =>
+            {
                 let part = self.part(&self.full(name), config.hidden_size, size, 1.0)?;
                 Some(self.pack(&[part], config.hidden_size, size))
             }
@@ -172,7 +173,11 @@ impl Loader<'_> {
     fn norm(&self, name: &str, len: usize) -> Result<LayerNorm, LoadError> {
         let vector = |new: &str, old: &str| {
             let old = format!("{name}.{old}");
-            if self.tensors.contains(&old) { self.vector(&old, len) } else { self.vector(&format!("{name}.{new}"), len) }
+            if self.tensors.contains(&old) {
+                self.vector(&old, len)
+            } else {
+                self.vector(&format!("{name}.{new}"), len)
+            }
         };
         Ok(LayerNorm {
             weight: vector("weight", "gamma")?,

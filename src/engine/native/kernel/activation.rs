@@ -19,10 +19,30 @@ impl Activation {
     #[inline(always)]
     pub fn apply<I: Isa>(self, isa: I, values: &mut [f32]) {
         match self {
-            Self::Gelu => map(isa, values, #[inline(always)] |x| Gelu {}.eval(isa, x)),
-            Self::GeluTanh => map(isa, values, #[inline(always)] |x| ApproxGelu {}.eval(isa, x)),
-            Self::Relu => map(isa, values, #[inline(always)] |x| isa.f32().max(x, isa.f32().zero())),
-            Self::Silu => map(isa, values, #[inline(always)] |x| Silu {}.eval(isa, x)),
+            Self::Gelu => map(
+                isa,
+                values,
+                #[inline(always)]
+                |x| Gelu {}.eval(isa, x),
+            ),
+            Self::GeluTanh => map(
+                isa,
+                values,
+                #[inline(always)]
+                |x| ApproxGelu {}.eval(isa, x),
+            ),
+            Self::Relu => map(
+                isa,
+                values,
+                #[inline(always)]
+                |x| isa.f32().max(x, isa.f32().zero()),
+            ),
+            Self::Silu => map(
+                isa,
+                values,
+                #[inline(always)]
+                |x| Silu {}.eval(isa, x),
+            ),
         }
     }
 }

@@ -14,3 +14,6 @@ pub use layer_norm::LayerNorm;
 pub use panels::{PANEL, PanelRow, Panels};
 pub use rows::{Rows, RowsMut};
 pub use softmax::softmax_unscaled;
+
+#[cfg(test)]
+mod tests;

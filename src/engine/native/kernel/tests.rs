@@ -1,0 +1,178 @@
+//! Every kernel against plain loops, over shapes that use its edges.
+
+use proptest::prelude::*;
+use rten_simd::{Isa, SimdOp};
+
+use super::*;
+
+fn matrix(rows: usize, cols: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed | 1;
+    let mut next = || {
+        // xorshift32
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state as f32 / u32::MAX as f32 * 4.0 - 2.0
+    };
+    (0..rows * cols).map(|_| next()).collect()
+}
+
+fn assert_close(found: &[f32], expected: &[f64], tolerance: f64) {
+    assert_eq!(found.len(), expected.len());
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let difference = (f64::from(*found) - expected).abs();
+        assert!(difference <= tolerance * expected.abs().max(1.0), "{index}: {found} for {expected}");
+    }
+}
+
+fn plain_activation(activation: Activation, x: f64) -> f64 {
+    match activation {
+        Activation::Gelu => 0.5 * x * (1.0 + erf(x / 2f64.sqrt())),
+        Activation::GeluTanh => {
+            0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh())
+        }
+        Activation::Relu => x.max(0.0),
+        Activation::Silu => x / (1.0 + (-x).exp()),
+    }
+}
+
+/// The error function by Simpson's rule; beyond 6 it is 1 in f32 and in f64.
+fn erf(x: f64) -> f64 {
+    const STEPS: u32 = 600;
+    let step = x.clamp(-6.0, 6.0) / f64::from(STEPS);
+    let weight = |i: u32| match i {
+        0 | STEPS => 1.0,
+        odd if odd % 2 == 1 => 4.0,
+        _ => 2.0,
+    };
+    let sum: f64 = (0..=STEPS).map(|i| weight(i) * (-(f64::from(i) * step).powi(2)).exp()).sum();
+    2.0 / std::f64::consts::PI.sqrt() * sum * step / 3.0
+}
+
+fn activations() -> impl Strategy<Value = Option<Activation>> {
+    prop::sample::select(vec![
+        None,
+        Some(Activation::Gelu),
+        Some(Activation::GeluTanh),
+        Some(Activation::Relu),
+        Some(Activation::Silu),
+    ])
+}
+
+struct Apply<'a>(Activation, &'a mut [f32]);
+
+impl SimdOp for Apply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        self.0.apply(isa, self.1);
+    }
+}
+
+proptest! {
+    #[test]
+    fn gemm_is_the_plain_product(
+        (rows, depth, cols) in (1usize..40, 1usize..50, 1usize..100),
+        padding in 0usize..5,
+        with_bias: bool,
+        activation in activations(),
+        seed: u32,
+    ) {
+        let (a_stride, out_stride) = (depth + padding, cols + padding);
+        let a = matrix(rows, a_stride, seed);
+        let b = matrix(cols, depth, seed ^ 1);
+        let bias = matrix(1, cols, seed ^ 2);
+        let expected: Vec<f64> = (0..rows * cols)
+            .map(|index| {
+                let (row, col) = (index / cols, index % cols);
+                let products = (0..depth).map(|k| f64::from(a[row * a_stride + k]) * f64::from(b[col * depth + k]));
+                let sum = products.sum::<f64>() + if with_bias { f64::from(bias[col]) } else { 0.0 };
+                activation.map_or(sum, |activation| plain_activation(activation, sum))
+            })
+            .collect();
+
+        let weights = Panels::from_transposed_rows(cols, depth, |col, row| row.copy_from_slice(&b[col * depth..][..depth]));
+        let mut transposed = Panels::default();
+        transposed.pack_transposed(Rows::dense(&b, depth));
+        let b_rows: Vec<f32> = (0..depth * cols).map(|index| b[index % cols * depth + index / cols]).collect();
+        let mut plain = Panels::default();
+        // A buffer that held something larger must not shine through.
+        plain.pack(Rows::dense(&matrix(depth + 3, cols + 40, seed), cols + 40));
+        plain.pack(Rows::dense(&b_rows, cols));
+
+        let mut bias_rows = vec![PanelRow([0.0; PANEL]); weights.panels()];
+        for (index, value) in bias.iter().enumerate() {
+            bias_rows[index / PANEL].0[index % PANEL] = *value;
+        }
+        for panels in [&weights, &transposed, &plain] {
+            let mut out = vec![f32::NAN; rows * out_stride];
+            let a = Rows::new(&a, rows, depth, a_stride);
+            gemm(RowsMut::new(&mut out, rows, cols, out_stride), a, panels, with_bias.then_some(&bias_rows), activation);
+            let dense: Vec<f32> = out.chunks(out_stride).flat_map(|row| row[..cols].to_vec()).collect();
+            assert_close(&dense, &expected, 1e-5);
+            let between = out.chunks(out_stride).flat_map(|row| &row[cols..]);
+            prop_assert!(between.into_iter().all(|value| value.is_nan()), "written outside the matrix");
+        }
+    }
+
+    #[test]
+    fn activations_are_the_plain_functions(values in prop::collection::vec(-30f32..30.0, 1..70)) {
+        for activation in [Activation::Gelu, Activation::GeluTanh, Activation::Relu, Activation::Silu] {
+            let mut found = values.clone();
+            Apply(activation, &mut found).dispatch();
+            let expected: Vec<_> = values.iter().map(|&x| plain_activation(activation, f64::from(x))).collect();
+            assert_close(&found, &expected, 2e-6);
+        }
+    }
+
+    #[test]
+    fn softmax_is_the_plain_one((rows, cols) in (1usize..5, 1usize..70), spread in 0.1f32..60.0, seed: u32) {
+        let scores: Vec<f32> = matrix(rows, cols, seed).iter().map(|x| x * spread).collect();
+        let expected: Vec<f64> = scores
+            .chunks(cols)
+            .flat_map(|row| {
+                let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let exp: Vec<f64> = row.iter().map(|x| f64::from(x - max).exp()).collect();
+                let sum: f64 = exp.iter().sum();
+                exp.into_iter().map(move |x| x / sum)
+            })
+            .collect();
+        let (mut found, mut scales) = (scores, vec![0.0; rows]);
+        softmax_unscaled(RowsMut::dense(&mut found, cols), &mut scales);
+        for (row, scale) in found.chunks_mut(cols).zip(scales) {
+            row.iter_mut().for_each(|x| *x *= scale);
+        }
+        assert_close(&found, &expected, 1e-6);
+    }
+
+    #[test]
+    fn layer_norm_is_the_plain_one((rows, cols) in (1usize..4, 1usize..70), with_residual: bool, seed: u32) {
+        let values = matrix(rows, cols, seed);
+        let residual = matrix(rows, cols, seed ^ 1);
+        let norm = LayerNorm { weight: matrix(1, cols, seed ^ 2), bias: matrix(1, cols, seed ^ 3), epsilon: 1e-3 };
+        let expected: Vec<f64> = values
+            .chunks(cols)
+            .zip(residual.chunks(cols))
+            .flat_map(|(row, residual)| {
+                let add = |(x, r): (&f32, &f32)| f64::from(*x) + if with_residual { f64::from(*r) } else { 0.0 };
+                let row: Vec<f64> = row.iter().zip(residual).map(add).collect();
+                let mean = row.iter().sum::<f64>() / cols as f64;
+                let variance = row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / cols as f64;
+                let scale = 1.0 / (variance + 1e-3).sqrt();
+                let parameters = norm.weight.iter().zip(&norm.bias);
+                let parameters: Vec<_> = parameters.map(|(w, b)| (f64::from(*w), f64::from(*b))).collect();
+                row.into_iter().zip(parameters).map(move |(x, (w, b))| (x - mean) * scale * w + b)
+            })
+            .collect();
+        let mut found = values;
+        if with_residual { norm.apply_residual(&mut found, &residual) } else { norm.apply(&mut found) }
+        assert_close(&found, &expected, 2e-4);
+    }
+}
+
+#[test]
+#[should_panic(expected = "need")]
+fn rows_must_fit() {
+    Rows::new(&[0.0; 10], 3, 3, 4);
+}

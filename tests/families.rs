@@ -1,0 +1,237 @@
+//! The native engine against transformers, on a tiny random model of each family (`fixtures/families/make.py`).
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use bertqa::batch::Batch;
+use bertqa::engine::native::{LoadError, NativeEngine, WeightBytes};
+use bertqa::engine::{Engine, EngineError, Logits};
+use proptest::prelude::*;
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
+use serde::Deserialize;
+
+const FAMILIES: [&str; 7] = ["bert", "roberta", "xlm-roberta", "distilbert", "electra", "albert", "albert-groups"];
+
+#[derive(Deserialize)]
+struct Golden {
+    windows: Vec<Window>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Window {
+    input_ids: Vec<u32>,
+    token_type_ids: Vec<u32>,
+    start: Vec<f32>,
+    end: Vec<f32>,
+}
+
+fn folder(family: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/families").join(family)
+}
+
+fn golden(family: &str) -> Vec<Window> {
+    let json = fs::read(folder(family).join("golden.json")).unwrap();
+    serde_json::from_slice::<Golden>(&json).unwrap().windows
+}
+
+fn config(family: &str) -> String {
+    fs::read_to_string(folder(family).join("config.json")).unwrap()
+}
+
+fn weights(family: &str) -> WeightBytes {
+    let file = File::open(folder(family).join("model.safetensors")).unwrap();
+    // SAFETY: nothing changes the fixtures while the tests run.
+    WeightBytes::Mapped(unsafe { memmap2::Mmap::map(&file) }.unwrap())
+}
+
+fn engine(family: &str, threads: usize) -> NativeEngine {
+    NativeEngine::load(config(family).as_bytes(), weights(family), threads).unwrap()
+}
+
+fn batch(windows: &[Window]) -> Batch {
+    let mut batch = Batch::default();
+    for window in windows {
+        batch.push(&window.input_ids, &window.token_type_ids);
+    }
+    batch
+}
+
+fn largest_difference(logits: &Logits, windows: &[Window]) -> f32 {
+    let expected_start = windows.iter().flat_map(|window| &window.start);
+    let expected_end = windows.iter().flat_map(|window| &window.end);
+    assert_eq!(logits.start.len(), windows.iter().map(|window| window.start.len()).sum::<usize>());
+    let found = logits.start.iter().chain(&logits.end);
+    let differences = found.zip(expected_start.chain(expected_end)).map(|(found, expected)| (found - expected).abs());
+    differences.fold(0.0, f32::max)
+}
+
+#[test]
+fn logits_are_those_of_transformers() {
+    for family in FAMILIES {
+        let windows = golden(family);
+        for threads in [1, 2, 3] {
+            let mut engine = engine(family, threads);
+            let together = largest_difference(&engine.forward(&batch(&windows)).unwrap(), &windows);
+            println!("{family}, {threads} threads: {together:e}");
+            assert!(together < 1e-4, "{family}, {threads} threads: {together}");
+            for window in windows.chunks(1) {
+                let alone = largest_difference(&engine.forward(&batch(window)).unwrap(), window);
+                assert!(alone < 1e-4, "{family}, {threads} threads, a window alone: {alone}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_empty_batch_has_no_logits() {
+    let logits = engine("bert", 2).forward(&Batch::default()).unwrap();
+    assert_eq!(logits, Logits { start: vec![], end: vec![] });
+}
+
+#[test]
+fn an_engine_says_what_it_takes() {
+    let windows_and_types: Vec<_> =
+        FAMILIES.iter().map(|family| engine(family, 1)).map(|e| (e.max_seq_len(), e.takes_token_types())).collect();
+    let (with, without) = ((128, true), (128, false));
+    assert_eq!(windows_and_types, [with, without, without, without, with, with, with]);
+    assert_eq!(engine("xlm-roberta", 1).model_type(), "xlm-roberta");
+    assert_eq!(engine("bert", 1).vocab_size(), 220);
+}
+
+#[test]
+fn ids_outside_the_model_are_errors() {
+    let mut engine = engine("roberta", 2);
+    let mut forward = |ids: &[u32], types: &[u32]| {
+        let mut batch = Batch::default();
+        batch.push(&[0, 2], &[0, 0]);
+        batch.push(ids, types);
+        engine.forward(&batch)
+    };
+    assert!(matches!(forward(&[0, 330, 2], &[0; 3]), Err(EngineError::TokenId { id: 330, vocab_size: 330 })));
+    assert!(matches!(forward(&[0, 5, 2], &[0, 1, 0]), Err(EngineError::TokenType { id: 1, type_vocab_size: 1 })));
+    assert!(matches!(forward(&[5; 129], &[0; 129]), Err(EngineError::TooLong { tokens: 129, max: 128 })));
+    assert!(forward(&[5; 128], &[0; 128]).is_ok());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_window_has_the_same_logits_in_any_company(
+        family in prop::sample::select(&FAMILIES[..]),
+        threads in 1usize..4,
+        choice in prop::collection::vec((any::<prop::sample::Index>(), 2usize..128), 1..12),
+    ) {
+        let windows = golden(family);
+        let mut company = Batch::default();
+        let mut alone = Vec::new();
+        let mut single = engine(family, 1);
+        for (index, length) in choice {
+            let window = index.get(&windows);
+            let length = length.min(window.input_ids.len());
+            let (ids, types) = (&window.input_ids[..length], &window.token_type_ids[..length]);
+            company.push(ids, types);
+            let mut batch = Batch::default();
+            batch.push(ids, types);
+            alone.push(single.forward(&batch).unwrap());
+        }
+        let together = engine(family, threads).forward(&company).unwrap();
+        prop_assert_eq!(together.start, alone.iter().flat_map(|logits| logits.start.clone()).collect::<Vec<_>>());
+        prop_assert_eq!(together.end, alone.iter().flat_map(|logits| logits.end.clone()).collect::<Vec<_>>());
+    }
+}
+
+/// BERT's weights with other tensors: `change` gives the new name of each, or none to leave it out.
+fn changed_weights(change: impl Fn(&str) -> Option<String>) -> WeightBytes {
+    let bytes = fs::read(folder("bert").join("model.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let changed = tensors.tensors().into_iter().filter_map(|(name, tensor)| Some((change(&name)?, tensor)));
+    WeightBytes::Static(safetensors::serialize(changed, None).unwrap().leak())
+}
+
+fn load_error(config: &str, weights: WeightBytes) -> LoadError {
+    match NativeEngine::load(config.as_bytes(), weights, 1) {
+        Ok(_) => panic!("loaded"),
+        Err(error) => error,
+    }
+}
+
+#[test]
+fn old_names_of_layer_norms_are_read() {
+    let old = changed_weights(|name| {
+        Some(name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"))
+    });
+    let windows = golden("bert");
+    let mut engine = NativeEngine::load(config("bert").as_bytes(), old, 2).unwrap();
+    assert!(largest_difference(&engine.forward(&batch(&windows)).unwrap(), &windows) < 1e-4);
+}
+
+#[test]
+fn weights_at_any_address_are_read() {
+    let bytes = fs::read(folder("roberta").join("model.safetensors")).unwrap();
+    let mut shifted = vec![0; bytes.len() + 1];
+    shifted[1..].copy_from_slice(&bytes);
+    let windows = golden("roberta");
+    let mut engine =
+        NativeEngine::load(config("roberta").as_bytes(), WeightBytes::Static(&shifted.leak()[1..]), 2).unwrap();
+    assert!(largest_difference(&engine.forward(&batch(&windows)).unwrap(), &windows) < 1e-4);
+}
+
+#[test]
+fn a_model_without_its_head_is_told_from_a_broken_one() {
+    let headless = changed_weights(|name| (!name.starts_with("qa_outputs")).then(|| name.to_owned()));
+    let message = load_error(&config("bert"), headless).to_string();
+    assert!(message.contains("not fine-tuned for extractive question answering"), "{message}");
+
+    let lost = "bert.encoder.layer.1.attention.self.key.bias";
+    let broken = changed_weights(|name| (name != lost).then(|| name.to_owned()));
+    assert!(matches!(load_error(&config("bert"), broken), LoadError::MissingTensor(name) if name == lost));
+}
+
+#[test]
+fn a_wrong_shape_or_type_names_its_tensor() {
+    let wider = config("bert").replace("\"intermediate_size\": 80", "\"intermediate_size\": 81");
+    match load_error(&wider, weights("bert")) {
+        LoadError::Shape { name, expected, found } => {
+            assert_eq!(name, "bert.encoder.layer.0.intermediate.dense.weight");
+            assert_eq!((expected, found), (vec![81, 48], vec![80, 48]));
+        }
+        other => panic!("{other}"),
+    }
+
+    let data = vec![0; 2 * 48];
+    let head = TensorView::new(safetensors::Dtype::I8, vec![2, 48], &data).unwrap();
+    let bias = TensorView::new(safetensors::Dtype::I8, vec![2], &data[..2]).unwrap();
+    let tensors = [("qa_outputs.weight", head), ("qa_outputs.bias", bias)];
+    let bytes = safetensors::serialize(tensors, None).unwrap();
+    match load_error(&config("bert"), WeightBytes::Static(bytes.leak())) {
+        LoadError::Dtype { name, found } => assert_eq!((&*name, &*found), ("qa_outputs.weight", "I8")),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_config_that_is_not_supported_says_what_is() {
+    let config = config("bert");
+    for (old, new, message) in [
+        (r#""model_type": "bert""#, r#""model_type": "gpt2""#, "supported: bert, roberta, xlm-roberta, camembert"),
+        (r#""hidden_act": "gelu""#, r#""hidden_act": "mish""#, "supported: gelu, gelu_new"),
+        (r#""vocab_size""#, r#""position_embedding_type": "relative_key", "vocab_size""#, "supported: absolute"),
+        (r#""hidden_size": 48"#, r#""hidden_size": 49"#, "hidden_size 49 is not a multiple"),
+        (r#""hidden_size": 48"#, r#""hidden_size": 0"#, "hidden_size is 0"),
+        (r#""max_position_embeddings": 128"#, r#""max_position_embeddings": 0"#, "leaves no position"),
+        (r#""hidden_size": 48,"#, "", "missing field `hidden_size`"),
+    ] {
+        assert!(config.contains(old), "{old}");
+        let error = load_error(&config.replace(old, new), weights("bert")).to_string();
+        assert!(error.starts_with("config.json: ") && error.contains(message), "{error}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_safetensors_is_an_error() {
+    for bytes in [&b""[..], b"\x00\x00", &[0xff; 64]] {
+        assert!(matches!(load_error(&config("bert"), WeightBytes::Static(bytes)), LoadError::Safetensors(_)));
+    }
+}
