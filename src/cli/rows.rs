@@ -19,7 +19,7 @@ pub(super) fn items(
     let options = Arc::new(options);
     rows.take(limit.unwrap_or(usize::MAX)).map(move |row| {
         let InputRow { position, record, example } = row?;
-        let example_bytes = example.as_ref().map_or(0, |example| example.question.len() + example.context.len());
+        let example_bytes = example.as_ref().map_or(0, |example| example.question().len() + example.context().len());
         let bytes = example_bytes + record_bytes(&record);
         Ok(Item { payload: Row { position, record }, example, options: options.clone(), bytes })
     })

@@ -64,10 +64,7 @@ impl Selection {
     }
 
     pub(super) fn example(&self, question: Text, context: Text) -> Result<Example, RowError> {
-        Ok(Example {
-            question: valid(question, &self.question, "--question")?,
-            context: valid(context, &self.context, "--context")?,
-        })
+        Example::new(valid(question, &self.question, "--question")?, valid(context, &self.context, "--context")?)
     }
 
     /// A row of text fields.
@@ -87,7 +84,6 @@ impl Selection {
 
 fn valid(text: Text, field: &str, flag: &str) -> Result<String, RowError> {
     match text {
-        Text::Valid(text) if text.is_empty() => Err(RowError::field(format!("`{field}` is empty"))),
         Text::Valid(text) => Ok(text),
         Text::Missing => {
             Err(RowError::field(format!("`{field}` is missing; if it has another name, give that with {flag}")))

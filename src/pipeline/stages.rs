@@ -159,7 +159,7 @@ pub(super) fn decode<T>(logits: &Receiver<(Work<T>, Logits)>, answered: &Sender<
             let Some((PendingRow { index, bytes, payload, example }, spans)) = row.found(number, spans) else {
                 continue;
             };
-            let answers = decode::merge(&example.context, &spans, &row.options);
+            let answers = decode::merge(example.context(), &spans, &row.options);
             if answered.send(Done { index, bytes, row: Answered { payload, answers } }).is_err() {
                 return;
             }

@@ -27,12 +27,12 @@ impl Encoder {
     /// # Errors
     /// If the question leaves no room for the context, or the context has no tokens.
     pub fn encode(&self, example: &Example, options: &Options) -> Result<Vec<Window>, RowError> {
-        let mut question = self.tokenize(&example.question)?;
+        let mut question = self.tokenize(example.question())?;
         if let Some(longest) = options.max_question_len {
             question.truncate(longest, 0, TruncationDirection::Right);
             question.take_overflowing();
         }
-        let mut context = self.tokenize(&example.context)?;
+        let mut context = self.tokenize(example.context())?;
         if context.is_empty() {
             return Err(RowError::encode("the context has no tokens (only blanks or control characters?)"));
         }

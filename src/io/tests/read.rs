@@ -45,7 +45,7 @@ fn bad_lines_are_rows() {
         (4, "the line is JSON, but not an object"),
         (5, "`context` is missing; if it has another name, give that with --context"),
         (6, "`question` is null"),
-        (7, "`context` is empty"),
+        (7, "the context is empty"),
         (8, "`context` is a number; it must be a string"),
         (9, "`question` is not valid text"),
         (10, "invalid UTF-8 at byte 15 of the line"),
@@ -120,7 +120,7 @@ fn bad_records_are_rows() {
         (5, "the record has 2 fields and the header 3"),
         (6, "the record has 4 fields and the header 3"),
         (7, "invalid UTF-8 in `question`"),
-        (8, "`question` is empty"),
+        (8, "the question is empty"),
         (9, "ok"),
     ];
     assert_eq!(told.len(), expected.len());
