@@ -1,6 +1,6 @@
 //! Comma-separated values (RFC 4180) under a header. Every value is text, in and out.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead};
 use std::sync::Arc;
 
 use anyhow::bail;
