@@ -21,7 +21,7 @@ fn fields(row: &InputRow) -> String {
 }
 
 fn error(inputs: &[&str], options: &ReadOptions) -> String {
-    format!("{:#}", rows(inputs, options).err().expect("an error"))
+    format!("{:#}", rows(inputs, options).expect_err("an error"))
 }
 
 #[test]
