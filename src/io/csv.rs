@@ -1,6 +1,6 @@
 //! Comma-separated values (RFC 4180) under a header. Every value is text, in and out.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead};
 use std::sync::Arc;
 
 use anyhow::bail;
@@ -34,7 +34,7 @@ impl<R: BufRead> CsvRows<R> {
     ) -> anyhow::Result<Self> {
         let mut records = Records::new(reader, max_record_bytes);
         let mut header: Vec<String> = Vec::new();
-        match records.next().failed(&source, 1)? {
+        match records.next().failed(&source, 0)? {
             Some(Read::Whole) => {
                 for name in records.fields() {
                     let Ok(name) = std::str::from_utf8(name) else { bail!("{source}: the header is not valid UTF-8") };

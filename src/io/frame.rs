@@ -1,4 +1,7 @@
 //! Typed rows in: Parquet and Arrow IPC, a bounded chunk at a time.
+//!
+//! A Parquet row group is decoded in slices, however large it is. An Arrow record batch is the unit in which its
+//! writer chose to have it read, and is read whole.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
@@ -8,7 +11,7 @@ use anyhow::{Context, bail};
 use polars::io::parquet::metadata::FileMetadataRef;
 use polars::prelude::{
     ArrowDataType, ArrowSchema, DataFrame, DataType, ParallelStrategy, ParquetReader, Schema, SchemaExt, SerReader,
-    StringChunked,
+    StringChunked, TimeZone,
 };
 use polars_arrow::io::ipc::read as ipc;
 
@@ -127,6 +130,9 @@ fn check_type(column: &str, dtype: &ArrowDataType) -> anyhow::Result<()> {
         A::Dictionary(_, values, _) => check_type(column, values),
         A::Float16 | A::Int128 | A::UInt128 | A::Interval(_) | A::Union(_) | A::Extension(_) | A::Unknown => {
             bail!("column `{column}` has the type {dtype:?}, which cannot be carried along; convert it, or drop it")
+        }
+        A::Timestamp(_, zone) if TimeZone::opt_try_new(zone.clone()).is_err() => {
+            bail!("column `{column}` is in an unknown time zone, {zone:?}; convert it, or drop it")
         }
         _ => Ok(()),
     }

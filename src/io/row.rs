@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 
 use crate::qa::{Answer, Example, RowError};
 
-/// Columns of a row that came as text, in order; each value is kept as the JSON text that it was.
+/// Columns of a row that came as text, in order; each value is kept as the JSON text that it was. Of a key that an
+/// object has twice, the last value counts.
 pub type Fields = IndexMap<String, Box<RawValue>>;
 
 /// The input columns of a row.

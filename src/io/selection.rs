@@ -69,7 +69,8 @@ impl Selection {
 
     /// A row of text fields.
     pub(super) fn row(&self, position: Position, mut fields: Fields) -> InputRow {
-        let example = self.example(text(fields.get(&self.question)), text(fields.get(&self.context)));
+        let field = |name: &str| fields.get(name).map(Box::as_ref);
+        let example = self.example(text(field(&self.question)), text(field(&self.context)));
         fields.retain(|name, _| self.keeps(name));
         InputRow { position, record: Record::Fields(fields), example }
     }
@@ -94,7 +95,7 @@ fn valid(text: Text, field: &str, flag: &str) -> Result<String, RowError> {
     }
 }
 
-fn text(value: Option<&Box<RawValue>>) -> Text {
+fn text(value: Option<&RawValue>) -> Text {
     let Some(value) = value else { return Text::Missing };
     match kind(value) {
         Kind::Null => Text::Null,

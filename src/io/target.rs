@@ -4,13 +4,60 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, bail};
 use polars::prelude::PolarsError;
 use tempfile::NamedTempFile;
 
 /// What encoders write to.
-pub(super) type Sink = BufWriter<Box<dyn Write + Send>>;
+pub(super) struct Sink {
+    writer: BufWriter<Box<dyn Write + Send>>,
+    failure: Failure,
+}
+
+/// The last I/O error of a [`Sink`], for encoders whose own errors do not pass it on.
+#[derive(Clone, Default)]
+pub(super) struct Failure(Arc<Mutex<Option<io::Error>>>);
+
+impl Sink {
+    pub(super) fn new(writer: Box<dyn Write + Send>) -> Self {
+        Self { writer: BufWriter::with_capacity(64 << 10, writer), failure: Failure::default() }
+    }
+
+    pub(super) fn failure(&self) -> Failure {
+        self.failure.clone()
+    }
+
+    fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if let (Err(error), Ok(mut failure)) = (&result, self.failure.0.lock()) {
+            *failure = Some(io::Error::new(error.kind(), error.to_string()));
+        }
+        result
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let result = self.writer.write(bytes);
+        self.note(result)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let result = self.writer.flush();
+        self.note(result)
+    }
+}
+
+impl Failure {
+    /// The I/O error that lies behind `error`, if one does.
+    pub(super) fn explain(&self, error: PolarsError) -> anyhow::Error {
+        match self.0.lock().ok().and_then(|mut failure| failure.take()) {
+            Some(failure) => failure.into(),
+            None => polars_error(error),
+        }
+    }
+}
 
 pub(super) enum Target {
     Stdout,
@@ -77,12 +124,11 @@ impl Target {
     }
 
     pub(super) fn sink(&self) -> io::Result<Sink> {
-        let sink: Box<dyn Write + Send> = match self {
+        Ok(Sink::new(match self {
             Self::Stdout => Box::new(io::stdout()),
             Self::Special(file) => Box::new(file.try_clone()?),
             Self::File { partial, .. } => Box::new(partial.as_file().try_clone()?),
-        };
-        Ok(BufWriter::with_capacity(64 << 10, sink))
+        }))
     }
 
     /// Gives the completed file its name.

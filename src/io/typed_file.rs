@@ -1,53 +1,66 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use polars::io::parquet::write::BatchedWriter;
-use polars::prelude::{CompatLevel, DataFrame, ParquetCompression, ParquetWriter, Schema, SchemaExt};
-use polars_arrow::datatypes::ArrowSchema;
+use polars::prelude::{
+    CompatLevel, DataFrame, DataType, ParquetCompression, ParquetWriter, PolarsResult, Schema, SchemaExt,
+};
+use polars::series::arrow_export::ToArrowConverter;
+use polars::series::arrow_export::categorical::CategoricalToArrowConverter;
+use polars_arrow::array::Array;
+use polars_arrow::datatypes::{ArrowSchema, Field};
 use polars_arrow::io::ipc::IpcField;
 use polars_arrow::io::ipc::write::{
     DictionaryTracker, EncodedData, FileWriter, WriteOptions, default_ipc_fields, dictionaries_to_encode,
     encode_dictionary_values, encode_record_batch,
 };
+use polars_arrow::record_batch::RecordBatchT;
 
 use super::format::OutputFormat;
-use super::target::{Sink, polars_error};
+use super::target::{Failure, Sink};
 
 /// A Parquet or Arrow IPC file that is written a frame at a time.
-pub(super) enum TypedFile {
+pub(super) struct TypedFile {
+    encoder: Encoder,
+    failure: Failure,
+}
+
+enum Encoder {
     Parquet(Box<BatchedWriter<Sink>>),
     Arrow(Box<ArrowFile>),
 }
 
 impl TypedFile {
     pub(super) fn new(sink: Sink, format: OutputFormat, schema: &Schema) -> anyhow::Result<Self> {
-        Ok(match format {
-            OutputFormat::Parquet => {
-                let writer = ParquetWriter::new(sink)
-                    .with_compression(ParquetCompression::Zstd(None))
-                    .set_parallel(false)
-                    .batched(schema)
-                    .map_err(polars_error)?;
-                Self::Parquet(Box::new(writer))
-            }
-            _ => Self::Arrow(Box::new(ArrowFile::new(sink, schema)?)),
-        })
+        let failure = sink.failure();
+        let encoder = match format {
+            OutputFormat::Parquet => ParquetWriter::new(sink)
+                .with_compression(ParquetCompression::Zstd(None))
+                .set_parallel(false)
+                .batched(schema)
+                .map(|writer| Encoder::Parquet(Box::new(writer))),
+            _ => ArrowFile::new(sink, schema).map(|file| Encoder::Arrow(Box::new(file))),
+        };
+        Ok(Self { encoder: encoder.map_err(|error| failure.explain(error))?, failure })
     }
 
     /// Writes a frame as one row group or record batch.
     pub(super) fn write(&mut self, mut frame: DataFrame) -> anyhow::Result<()> {
         frame.rechunk_mut();
-        match self {
-            Self::Parquet(writer) => writer.write_batch(&frame).map_err(polars_error),
-            Self::Arrow(file) => file.write(&frame),
-        }
+        let result = match &mut self.encoder {
+            Encoder::Parquet(writer) => writer.write_batch(&frame),
+            Encoder::Arrow(file) => file.write(&frame),
+        };
+        result.map_err(|error| self.failure.explain(error))
     }
 
     pub(super) fn finish(self) -> anyhow::Result<()> {
-        match self {
-            Self::Parquet(writer) => writer.finish().map(|_| ()).map_err(polars_error),
-            Self::Arrow(file) => file.finish(),
-        }
+        let result = match self.encoder {
+            Encoder::Parquet(writer) => writer.finish().map(|_| ()),
+            Encoder::Arrow(file) => file.finish(),
+        };
+        result.map_err(|error| self.failure.explain(error))
     }
 }
 
@@ -55,43 +68,67 @@ impl TypedFile {
 ///
 /// The file format has one dictionary a column, but categories are met one batch after the other; so the batches go
 /// first (the footer says where everything is) and the dictionaries follow, when they are whole.
-pub(super) struct ArrowFile {
+struct ArrowFile {
     writer: FileWriter<Sink>,
-    fields: Vec<IpcField>,
+    columns: Vec<ArrowColumn>,
     dictionaries: DictionaryTracker,
+}
+
+struct ArrowColumn {
+    field: Field,
+    ipc_field: IpcField,
+    /// Gives a category the same key in every batch.
+    converter: ToArrowConverter,
 }
 
 const UNCOMPRESSED: WriteOptions = WriteOptions { compression: None };
 
 impl ArrowFile {
-    fn new(sink: Sink, schema: &Schema) -> anyhow::Result<Self> {
-        let fields = schema.iter_fields().map(|field| field.to_arrow(CompatLevel::newest()));
-        let schema: ArrowSchema = fields.map(|field| (field.name.clone(), field)).collect();
-        let fields = default_ipc_fields(schema.iter_values());
-        let writer = FileWriter::try_new(sink, Arc::new(schema), Some(fields.clone()), UNCOMPRESSED);
+    fn new(sink: Sink, schema: &Schema) -> PolarsResult<Self> {
+        let fields: Vec<Field> = schema.iter_fields().map(|field| field.to_arrow(CompatLevel::newest())).collect();
+        let ipc_fields = default_ipc_fields(fields.iter());
+        let arrow_schema: ArrowSchema = fields.iter().map(|field| (field.name.clone(), field.clone())).collect();
+        let writer = FileWriter::try_new(sink, Arc::new(arrow_schema), Some(ipc_fields.clone()), UNCOMPRESSED)?;
+        let columns = fields
+            .into_iter()
+            .zip(ipc_fields)
+            .zip(schema.iter_values())
+            .map(|((field, ipc_field), dtype)| ArrowColumn { field, ipc_field, converter: converter(dtype) })
+            .collect();
         let dictionaries = DictionaryTracker { dictionaries: Default::default(), cannot_replace: false };
-        Ok(Self { writer: writer.map_err(polars_error)?, fields, dictionaries })
+        Ok(Self { writer, columns, dictionaries })
     }
 
-    fn write(&mut self, frame: &DataFrame) -> anyhow::Result<()> {
-        for batch in frame.iter_chunks(CompatLevel::newest(), false) {
-            for (field, array) in self.fields.iter().zip(batch.arrays()) {
-                dictionaries_to_encode(field, array.as_ref(), &mut self.dictionaries, &mut Vec::new())
-                    .map_err(polars_error)?;
+    /// Of a frame in one chunk.
+    fn write(&mut self, frame: &DataFrame) -> PolarsResult<()> {
+        let mut arrays: Vec<Box<dyn Array>> = Vec::with_capacity(self.columns.len());
+        for (column, series) in self.columns.iter_mut().zip(frame.materialized_column_iter()) {
+            for chunk in series.chunks() {
+                let field = Cow::Borrowed(&column.field);
+                let array = column.converter.array_to_arrow(chunk.as_ref(), series.dtype(), field)?;
+                dictionaries_to_encode(&column.ipc_field, array.as_ref(), &mut self.dictionaries, &mut Vec::new())?;
+                arrays.push(array);
             }
-            let mut message = EncodedData::default();
-            encode_record_batch(&batch, &UNCOMPRESSED, &mut message);
-            self.writer.write_encoded_record_batch(&message).map_err(polars_error)?;
         }
-        Ok(())
+        let schema = self.columns.iter().map(|column| (column.field.name.clone(), column.field.clone())).collect();
+        let batch = RecordBatchT::try_new(frame.height(), Arc::new(schema), arrays)?;
+        let mut message = EncodedData::default();
+        encode_record_batch(&batch, &UNCOMPRESSED, &mut message);
+        self.writer.write_encoded_record_batch(&message)
     }
 
-    fn finish(mut self) -> anyhow::Result<()> {
+    fn finish(mut self) -> PolarsResult<()> {
         let dictionaries: BTreeMap<_, _> = self.dictionaries.dictionaries.iter().collect();
         for (&id, values) in dictionaries {
-            let message = encode_dictionary_values(id, values.as_ref(), &UNCOMPRESSED).map_err(polars_error)?;
-            self.writer.write_encoded_dictionaries(&[message]).map_err(polars_error)?;
+            let message = encode_dictionary_values(id, values.as_ref(), &UNCOMPRESSED)?;
+            self.writer.write_encoded_dictionaries(&[message])?;
         }
-        self.writer.finish().map_err(polars_error)
+        self.writer.finish()
     }
+}
+
+fn converter(dtype: &DataType) -> ToArrowConverter {
+    let mut categorical_converter = CategoricalToArrowConverter { converters: Default::default(), persist_remap: true };
+    categorical_converter.initialize(dtype);
+    ToArrowConverter { skip_attach_pl_metadata: true, categorical_converter }
 }

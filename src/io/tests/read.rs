@@ -21,7 +21,7 @@ fn fields(row: &InputRow) -> String {
 }
 
 fn error(inputs: &[&str], options: &ReadOptions) -> String {
-    format!("{:#}", rows(inputs, options).err().expect("an error"))
+    format!("{:#}", rows(inputs, options).expect_err("an error"))
 }
 
 #[test]
@@ -226,4 +226,38 @@ fn what_does_not_fit_together_is_told_up_front() {
     assert!(error(&[&text, &parquet], &ReadOptions::default()).contains("can't be read together"));
     let message = error(&[&folder.file("b.parquet", "no parquet")], &ReadOptions::default());
     assert!(message.contains("b.parquet") && message.contains("not a readable Parquet file"), "{message}");
+}
+
+/// A pipe under a path, as `<(command)` gives in a shell, with `content` in it.
+#[cfg(target_os = "linux")]
+fn pipe(content: Vec<u8>) -> (std::io::PipeReader, String) {
+    use std::os::fd::AsRawFd;
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    std::thread::spawn(move || writer.write_all(&content).unwrap());
+    let path = format!("/proc/self/fd/{}", reader.as_raw_fd());
+    (reader, path)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn any_format_comes_through_a_pipe() {
+    let folder = Folder::new();
+    let line = "{\"question\": \"q\", \"context\": \"c\"}\n";
+    let text = folder.file("in.jsonl", line.repeat(5000));
+    let [parquet, arrow, csv] = ["a.parquet", "a.arrow", "a.csv"].map(|name| {
+        let path = folder.path(name);
+        run_default(&[&text], &path).unwrap();
+        path
+    });
+    for (path, format) in [
+        (text, InputFormat::Jsonl),
+        (csv, InputFormat::Csv),
+        (parquet, InputFormat::Parquet),
+        (arrow, InputFormat::Arrow),
+    ] {
+        let (_reader, path) = pipe(std::fs::read(path).unwrap());
+        let rows = rows(&[&path], &ReadOptions { format: Some(format), ..Default::default() }).unwrap();
+        assert_eq!(rows.len(), 5000, "{format:?}");
+        assert!(rows.iter().all(|row| row.example.is_ok()));
+    }
 }

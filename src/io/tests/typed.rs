@@ -57,7 +57,7 @@ fn types_come_out_as_they_came() {
     for from in ["in.parquet", "in.arrow"] {
         let input = folder.path(from);
         write_frame(&input, &original, 300);
-        assert_eq!(open(&[input.clone()], &ReadOptions::default()).unwrap().total_rows(), Some(1000));
+        assert_eq!(open(std::slice::from_ref(&input), &ReadOptions::default()).unwrap().total_rows(), Some(1000));
         for to in ["out.parquet", "out.arrow"] {
             let output = folder.path(to);
             let read = ReadOptions { chunk_rows: 64, ..Default::default() };
@@ -287,7 +287,9 @@ fn inputs_without_rows_give_outputs_without_rows() {
     }
     let (typed, again) = (folder.path("a.parquet"), folder.path("again.arrow"));
     let read = ReadOptions { columns: Some(vec!["id".into()]), ..Default::default() };
-    let InputColumns::Frames(schema) = open(&[typed.clone()], &read).unwrap().columns().clone() else { panic!() };
+    let InputColumns::Frames(schema) = open(std::slice::from_ref(&typed), &read).unwrap().columns().clone() else {
+        panic!()
+    };
     assert_eq!(schema.len(), 1);
     run(&[&typed], &again, &read, &WriteOptions::default()).unwrap();
     assert_eq!((frame(&again).height(), frame(&again).width()), (0, 6));

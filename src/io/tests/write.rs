@@ -1,4 +1,4 @@
-use std::io::{BufWriter, Read};
+use std::io::Read;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -160,7 +160,7 @@ fn a_broken_run_leaves_nothing_and_an_ended_one_its_part() {
 fn outcome_of_closed_pipe(encoder: &mut dyn FnMut(crate::io::target::Sink) -> Box<dyn RowEncoder>) -> anyhow::Error {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let mut encoder = encoder(BufWriter::with_capacity(8, Box::new(writer)));
+    let mut encoder = encoder(crate::io::target::Sink::new(Box::new(writer)));
     let outcome = Outcome::new(Position { source: "a".into(), number: 1 }, vec![answer("Bell")]);
     let written = encoder.write(Record::Fields(Fields::new()), outcome);
     written.and_then(|_| encoder.finish()).unwrap_err()
