@@ -32,7 +32,9 @@ pub struct Logits {
 /// A forward pass that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    #[error("token id {id} is outside the model's vocabulary of {vocab_size}; does the tokenizer belong to this model?")]
+    #[error(
+        "token id {id} is outside the model's vocabulary of {vocab_size}; does the tokenizer belong to this model?"
+    )]
     TokenId { id: u32, vocab_size: usize },
     #[error("a window of {tokens} tokens is longer than the model's {max} positions; lower --max-seq-len")]
     TooLong { tokens: usize, max: usize },

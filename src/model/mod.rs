@@ -118,7 +118,8 @@ impl Model {
 }
 
 fn parse_tokenizer(files: &TokenizerFiles) -> anyhow::Result<(Tokenizer, TokenizerConfig)> {
-    let tokenizer = Tokenizer::from_bytes(&files.tokenizer).map_err(|error| anyhow::anyhow!("tokenizer.json: {error}"))?;
+    let tokenizer =
+        Tokenizer::from_bytes(&files.tokenizer).map_err(|error| anyhow::anyhow!("tokenizer.json: {error}"))?;
     let config = TokenizerConfig::parse(files.config.as_deref(), files.special_tokens.as_deref())?;
     Ok((tokenizer, config))
 }

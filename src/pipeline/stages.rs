@@ -73,9 +73,7 @@ pub(super) fn encode<T>(
                 let row = PendingRow { index, bytes, payload, example };
                 encoded.send(Arc::new(Pending::new(row, windows, options))).is_ok()
             }
-            Err(error) => {
-                answered.send(Done { index, bytes, row: Answered { payload, answers: Err(error) } }).is_ok()
-            }
+            Err(error) => answered.send(Done { index, bytes, row: Answered { payload, answers: Err(error) } }).is_ok(),
         };
         if !sent {
             break;

@@ -151,8 +151,7 @@ struct Characters<'a> {
 
 impl<'a> Characters<'a> {
     fn new(text: &'a str) -> Self {
-        let starts =
-            if text.is_ascii() { Vec::new() } else { text.char_indices().map(|(start, _)| start).collect() };
+        let starts = if text.is_ascii() { Vec::new() } else { text.char_indices().map(|(start, _)| start).collect() };
         Self { text, starts }
     }
 

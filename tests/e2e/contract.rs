@@ -1,5 +1,7 @@
 //! One row out for each row in, in order, bad rows included; exit statuses.
 
+use std::process::Output;
+
 use serde_json::{Value, json};
 
 use crate::support::{ends, file_rows, project, rows, stderr, tiny};
@@ -8,12 +10,19 @@ fn bad_rows() -> String {
     project("samples/bad-rows.jsonl").display().to_string()
 }
 
-#[test]
-fn a_bad_row_is_not_a_lost_row() {
+/// The output for the bad rows, and its rows.
+fn answered_bad_rows() -> (Output, Vec<Value>) {
     let mut command = tiny("run");
     command.args([&bad_rows(), "-o", "-"]);
     let output = ends(command, 1);
-    let rows = rows(&output.stdout);
+    // One row has half of a surrogate pair, which is kept as it is, and which serde_json does not read.
+    let rows = rows(String::from_utf8_lossy(&output.stdout).replace("\\ud83d", "").as_bytes());
+    (output, rows)
+}
+
+#[test]
+fn a_bad_row_is_not_a_lost_row() {
+    let (output, rows) = answered_bad_rows();
     let lines = std::fs::read(bad_rows()).unwrap().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
     assert_eq!(rows.len(), lines);
     for (number, row) in rows.iter().enumerate() {
@@ -34,9 +43,7 @@ fn a_bad_row_is_not_a_lost_row() {
 
 #[test]
 fn errors_say_what_is_wrong() {
-    let mut command = tiny("run");
-    command.args([&bad_rows(), "-o", "-"]);
-    let rows = rows(&ends(command, 1).stdout);
+    let (_, rows) = answered_bad_rows();
     let error = |id: &str| {
         let row = rows.iter().find(|row| row["id"] == id).unwrap_or_else(|| panic!("{id}"));
         row["error"].as_str().unwrap()
@@ -62,7 +69,7 @@ fn strict_stops_at_the_first_bad_row() {
     let mut command = tiny("run");
     command.arg(bad_rows()).arg("--strict").arg("-o").arg(&out);
     let output = ends(command, 1);
-    assert!(stderr(&output).contains("bad-rows.jsonl:1: "), "{}", stderr(&output));
+    assert!(stderr(&output).contains("bad-rows.jsonl:2: "), "{}", stderr(&output));
     assert!(!out.exists());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
 }

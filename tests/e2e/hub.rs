@@ -110,7 +110,7 @@ fn a_model_is_fetched_once() {
 
     ends(run(&["--revision", "v2"], &[]), 0);
     let asked = hub.asked.lock().unwrap().clone();
-    assert!(asked.iter().any(|(path, _)| path == "/org/name/resolve/v2/config.json"), "{asked:?}");
+    assert!(asked.iter().any(|(path, _)| path == "/org/name/resolve/v2/model.safetensors"), "{asked:?}");
 }
 
 #[test]

@@ -72,7 +72,8 @@ fn the_summary_is_the_last_line() {
     };
     assert!(summary(&[]).lines().last().unwrap().starts_with("35 rows, 0 failed, "));
     assert_eq!(summary(&["--quiet"]), "");
-    let json: serde_json::Value = serde_json::from_str(summary(&["--log-format", "json"]).lines().last().unwrap()).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(summary(&["--log-format", "json"]).lines().last().unwrap()).unwrap();
     assert_eq!((&json["rows"], &json["failed"]), (&35.into(), &0.into()));
     assert!(json["tokens"].as_u64().unwrap() > 35 && json["seconds"].as_f64().unwrap() > 0.0);
 }

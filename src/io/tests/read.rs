@@ -105,7 +105,7 @@ fn chosen_columns_and_the_id_are_carried() {
     let [row] = rows(&[&path], &options).unwrap().try_into().unwrap();
     assert_eq!(fields(&row), "id=\"x\" b=[1, 2] ");
     let example = row.example.unwrap();
-    assert_eq!((example.question.as_str(), example.context.as_str()), ("Q", "C"));
+    assert_eq!((example.question(), example.context()), ("Q", "C"));
 }
 
 #[test]
