@@ -35,9 +35,9 @@ parity: build
 race rows gold *options: build
     benches/race.sh {{ peers }} {{ rows }} {{ gold }} --python {{ python }} {{ options }}
 
-# Show that memory does not grow with rows
-memory: build
-    benches/memory.sh {{ data }}
+# Show that memory does not grow with rows: just memory rows.jsonl
+memory rows: build
+    benches/memory.sh {{ rows }}
 
 # Check licences, advisories and sources of the dependencies (needs cargo-deny)
 deny:

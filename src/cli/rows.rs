@@ -35,15 +35,20 @@ fn record_bytes(record: &Record) -> usize {
 
 /// Writes answered rows, tells the first that failed, and stops at one under `--strict`.
 pub(super) struct Output {
-    pub writer: Box<dyn RowWriter>,
-    pub stats: Arc<Stats>,
-    pub strict: bool,
-    pub told: u64,
+    writer: Box<dyn RowWriter>,
+    stats: Arc<Stats>,
+    strict: bool,
+    told: u64,
 }
 
 impl Output {
     pub fn new(writer: Box<dyn RowWriter>, stats: Arc<Stats>, strict: bool) -> Self {
         Self { writer, stats, strict, told: 0 }
+    }
+
+    /// The writer, when all is written to it.
+    pub fn into_writer(self) -> Box<dyn RowWriter> {
+        self.writer
     }
 
     fn failed(&mut self, position: &io::Position, error: &RowError) -> anyhow::Result<()> {

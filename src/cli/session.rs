@@ -56,17 +56,17 @@ impl<'a> Session<'a> {
             stats: stats.clone(),
         };
         let sink = Output::new(output, stats.clone(), strict);
-        let output = pipeline.run(items(input.rows(), options, limit), sink)?;
+        let writer = pipeline.run(items(input.rows(), options, limit), sink)?.into_writer();
 
         let status = interrupt::status(&self.stop, stats.failed.get());
         if status == Status::Interrupted {
-            let kept = output.writer.finish_partial()?;
+            let kept = writer.finish_partial()?;
             drop(progress);
             if let Some(path) = kept {
                 tracing::warn!("the {} rows answered so far are in {}", stats.rows.get(), path.display());
             }
         } else {
-            output.writer.finish()?;
+            writer.finish()?;
             drop(progress);
         }
         Summary::new(&stats, self.began, engine).print(self.messages)?;

@@ -168,3 +168,117 @@ impl<'a> Characters<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A window that is all context: one token a character, after a classifier token.
+    fn window(tokens: usize) -> Window {
+        Window {
+            input_ids: vec![0; tokens + 1],
+            token_type_ids: vec![0; tokens + 1],
+            context: 1..tokens + 1,
+            offsets: (0..tokens as u32).map(|token| (token, token + 1)).collect(),
+            words: None,
+            cls: vec![0],
+        }
+    }
+
+    fn softmax(logits: &[f32]) -> Vec<f64> {
+        let exp: Vec<f64> = logits.iter().map(|logit| f64::from(*logit).exp()).collect();
+        let sum: f64 = exp.iter().sum();
+        exp.into_iter().map(|p| p / sum).collect()
+    }
+
+    /// All spans by their definition, most probable first.
+    fn plain_spans(start: &[f32], end: &[f32], max_answer_len: usize) -> Vec<(f64, usize, usize)> {
+        let (start, end) = (softmax(start), softmax(end));
+        let mut spans = Vec::new();
+        for first in 1..start.len() {
+            for last in first..end.len().min(first + max_answer_len) {
+                spans.push((start[first] * end[last], first - 1, last));
+            }
+        }
+        spans.sort_by(|a, b| b.0.total_cmp(&a.0));
+        spans
+    }
+
+    fn logits(tokens: std::ops::Range<usize>) -> impl Strategy<Value = (Vec<f32>, Vec<f32>)> {
+        tokens.prop_flat_map(|tokens| {
+            let logits = proptest::collection::vec(-12.0f32..12.0, tokens + 1);
+            (logits.clone(), logits)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn spans_are_the_most_probable(
+            (start, end) in logits(1..60),
+            top_k in 1usize..8,
+            max_answer_len in 1usize..20,
+        ) {
+            let options = Options { top_k, max_answer_len, ..Options::default() };
+            let found = window_spans(&window(start.len() - 1), &start, &end, &options);
+            let expected = plain_spans(&start, &end, max_answer_len);
+            prop_assert_eq!(found.spans.len(), top_k.min(expected.len()));
+            for (found, expected) in found.spans.iter().zip(&expected) {
+                // Near-ties may change places, so it is the probabilities that are compared.
+                prop_assert!((f64::from(found.score) - expected.0).abs() < 1e-6, "{found:?} {expected:?}");
+                prop_assert!(found.start < found.end && found.end - found.start <= max_answer_len);
+                let own = expected_score(&start, &end, found);
+                prop_assert!((f64::from(found.score) - own).abs() < 1e-6);
+            }
+            let null = softmax(&start)[0] * softmax(&end)[0];
+            prop_assert!((f64::from(found.null_score) - null).abs() < 1e-6);
+        }
+
+        #[test]
+        fn texts_are_cut_at_code_points(text in "\\PC{1,30}", start in 0usize..32, length in 0usize..32) {
+            let cut: String = text.chars().skip(start).take(length).collect();
+            prop_assert_eq!(Characters::new(&text).slice(start, start + length), cut);
+        }
+    }
+
+    fn expected_score(start: &[f32], end: &[f32], span: &Span) -> f64 {
+        softmax(start)[span.start + 1] * softmax(end)[span.end]
+    }
+
+    #[test]
+    fn of_equally_probable_spans_the_first_wins() {
+        let found = window_spans(&window(4), &[0.0; 5], &[0.0; 5], &Options::default());
+        assert_eq!((found.spans[0].start, found.spans[0].end), (0, 1));
+    }
+
+    fn span(score: f32, start: usize, end: usize) -> WindowSpans {
+        WindowSpans { spans: vec![Span { score, start, end }], null_score: 0.5 }
+    }
+
+    #[test]
+    fn equal_texts_add_up() {
+        // The first place stays, and case does not count.
+        let answers = merge("Ada met ada.", &[span(0.3, 0, 3), span(0.4, 8, 11)], &Options::default()).unwrap();
+        assert_eq!(answers.len(), 1);
+        assert_eq!((answers[0].start, answers[0].text.as_str()), (0, "Ada"));
+        assert!((answers[0].score - 0.7).abs() < 1e-6);
+    }
+
+    #[test]
+    fn no_answer_wins_where_every_window_says_so() {
+        let options = Options { handle_impossible_answer: true, ..Options::default() };
+        let answers = merge("Ada did.", &[span(0.4, 0, 3)], &options).unwrap();
+        assert_eq!(answers, [Answer { text: String::new(), score: 0.5, start: 0, end: 0 }]);
+        // One window that is sure of its answer is enough.
+        let sure = WindowSpans { null_score: 0.01, ..span(0.4, 0, 3) };
+        assert_eq!(merge("Ada did.", &[span(0.1, 4, 7), sure], &options).unwrap()[0].text, "Ada");
+    }
+
+    #[test]
+    fn logits_that_are_not_finite_are_an_error() {
+        let logits = [f32::NAN; 5];
+        let spans = window_spans(&window(4), &logits, &logits, &Options::default());
+        assert!(merge("Ada.", &[spans], &Options::default()).unwrap_err().to_string().contains("not finite"));
+    }
+}

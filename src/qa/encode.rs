@@ -96,3 +96,69 @@ impl Encoder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn encoder() -> Encoder {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/families/bert");
+        Encoder::new(Tokenizer::from_file(fixtures.join("tokenizer.json")).unwrap(), "[CLS]", true)
+    }
+
+    fn example(question: &str, context: &str) -> Example {
+        Example::new(question.to_owned(), context.to_owned()).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn windows_cover_the_context(
+            context in "[a-z]{1,9}( [a-zé.]{1,9}){0,60}",
+            max_seq_len in 24usize..80,
+            doc_stride in 0usize..12,
+        ) {
+            let (encoder, options) = (encoder(), Options { max_seq_len, doc_stride, ..Options::default() });
+            let example = example("who?", &context);
+            let whole = encoder.encode(&example, &Options { max_seq_len: usize::MAX, ..Options::default() }).unwrap();
+            prop_assert_eq!(whole.len(), 1);
+            let windows = encoder.encode(&example, &options).unwrap();
+
+            let mut offsets: Vec<(u32, u32)> = Vec::new();
+            for (number, window) in windows.iter().enumerate() {
+                prop_assert!(window.tokens() <= max_seq_len);
+                prop_assert_eq!(window.offsets.len(), window.context.len());
+                prop_assert_eq!(window.tokens(), window.token_type_ids.len());
+                let question = &window.input_ids[..window.context.start];
+                prop_assert_eq!(question, &whole[0].input_ids[..whole[0].context.start]);
+                // Neighbours share `doc_stride` tokens, and nothing is left out between them.
+                let shared = if number == 0 { 0 } else { doc_stride };
+                prop_assert_eq!(&offsets[offsets.len() - shared..], &window.offsets[..shared]);
+                offsets.extend(&window.offsets[shared..]);
+            }
+            prop_assert_eq!(&offsets, &whole[0].offsets);
+            let length = context.chars().count() as u32;
+            prop_assert!(offsets.iter().all(|(start, end)| start <= end && *end <= length));
+        }
+    }
+
+    #[test]
+    fn a_question_that_leaves_no_room_is_an_error() {
+        let options = Options { max_seq_len: 16, doc_stride: 4, ..Options::default() };
+        let long = "who built the lighthouse and when was it built and why was it built there?";
+        let error = encoder().encode(&example(long, "Ada built the lighthouse on the island."), &options).unwrap_err();
+        assert!(error.to_string().contains("leaves 0 for the context"), "{error}");
+        // Cut, it leaves some.
+        let options = Options { max_question_len: Some(4), ..options };
+        assert!(encoder().encode(&example(long, "Ada built the lighthouse on the island."), &options).is_ok());
+    }
+
+    #[test]
+    fn a_context_without_tokens_is_an_error() {
+        let error = encoder().encode(&example("who?", "\u{1}\u{2}"), &Options::default()).unwrap_err();
+        assert!(error.to_string().contains("no tokens"), "{error}");
+    }
+}
