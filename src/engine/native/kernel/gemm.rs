@@ -59,9 +59,12 @@ impl Gemm<'_> {
             let b = self.b.panel(panel);
             let bias = self.bias.map_or(&zeros, |bias| &bias[panel]);
             let columns = PANEL.min(self.b.cols() - panel * PANEL);
+            let next_panel = b.as_ptr_range().end.cast::<f32>();
             for tile in 0..tiles {
                 // Of equal heights, rather than full ones and a low rest, which would leave the pipelines idle.
                 let (first, end) = (tile * rows / tiles, (tile + 1) * rows / tiles);
+                let prefetch_step = PANEL.div_ceil(tiles);
+                let prefetch = next_panel.wrapping_add(tile * prefetch_step * b.len());
                 for column in (0..PANEL).step_by(width) {
                     // SAFETY: `first` is a row of `a`.
                     let a = unsafe { self.a.as_ptr().add(first * self.a.stride()) };
@@ -81,7 +84,7 @@ impl Gemm<'_> {
                                 // `width` values, and the panel's rows have `width` values from `column` on.
                                 $($height if $height <= ROWS => unsafe {
                                     tile_product::<I, $height, VECTORS>(
-                                        isa, out, out_stride, a, self.a.stride(), b, column, bias,
+                                        isa, out, out_stride, a, self.a.stride(), b, column, bias, prefetch, prefetch_step,
                                     )
                                 },)*
                                 _ => unreachable!("tiles have 1 to {ROWS} rows"),
@@ -121,11 +124,14 @@ unsafe fn tile_product<I: Isa, const ROWS: usize, const VECTORS: usize>(
     b: &[PanelRow],
     column: usize,
     bias: &[f32],
+    prefetch: *const f32,
+    prefetch_step: usize,
 ) {
     let ops = isa.f32();
     let mut sums = [ops.load_many::<VECTORS>(bias); ROWS];
     let mut b_ptr = b.as_ptr().cast::<f32>().wrapping_add(column);
     for k in 0..b.len() {
+        ops.prefetch(prefetch.wrapping_add(k * prefetch_step));
         let mut b_row = [ops.zero(); VECTORS];
         for (vector, value) in b_row.iter_mut().enumerate() {
             // SAFETY: within row `k` of the panel.
