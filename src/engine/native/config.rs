@@ -188,3 +188,40 @@ fn activation(name: &str) -> Result<Activation, LoadError> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(fields: &str) -> Config {
+        Config::parse(format!(r#"{{"vocab_size": 9, "max_position_embeddings": 514, {fields}}}"#).as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn distilbert_has_names_of_its_own() {
+        let config = config(
+            r#""model_type": "distilbert", "dim": 8, "n_heads": 2, "n_layers": 3, "hidden_dim": 16, "activation": "relu""#,
+        );
+        assert_eq!((config.hidden_size, config.attention_heads, config.intermediate_size), (8, 2, 16));
+        assert_eq!((config.layers().count(), config.activation, config.max_seq_len()), (3, Activation::Relu, 514));
+    }
+
+    #[test]
+    fn roberta_keeps_positions_for_padding() {
+        let sizes = r#""hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 16"#;
+        for name in ["roberta", "xlm-roberta", "camembert"] {
+            let config = config(&format!(r#""model_type": "{name}", {sizes}"#));
+            assert_eq!((config.model_type, config.family.prefix, config.max_seq_len()), (name, "roberta", 512));
+        }
+    }
+
+    #[test]
+    fn albert_runs_through_its_groups() {
+        let sizes = r#""hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 3, "intermediate_size": 16"#;
+        let config =
+            config(&format!(r#""model_type": "albert", "num_hidden_groups": 2, "inner_group_num": 2, {sizes}"#));
+        let order: Vec<_> = config.layers().map(|layer| (layer.group, layer.index)).collect();
+        assert_eq!(order, [(0, 0), (0, 1), (0, 0), (0, 1), (1, 0), (1, 1)]);
+        assert_eq!((config.embedding_size, config.activation), (128, Activation::GeluTanh));
+    }
+}

@@ -31,3 +31,24 @@ pub fn groups<'a>(mut share: &'a [usize], lengths: &'a [usize]) -> impl Iterator
         (!group.is_empty()).then_some(group)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_even_and_complete() {
+        let lengths = [10, 500, 300, 200, 90, 400];
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        share_out(&lengths, vec![&mut a, &mut b]);
+        assert_eq!((a, b), (vec![1, 3, 4], vec![5, 2, 0]));
+    }
+
+    #[test]
+    fn groups_keep_to_the_limit() {
+        let lengths = [500, 200, 56, 1, 255, 2];
+        let found: Vec<_> = groups(&[0, 1, 2, 3, 4, 5], &lengths).map(<[usize]>::to_vec).collect();
+        assert_eq!(found, [vec![0], vec![1, 2], vec![3, 4], vec![5]]);
+        assert_eq!(groups(&[], &lengths).count(), 0);
+    }
+}

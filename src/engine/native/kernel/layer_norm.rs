@@ -27,10 +27,10 @@ impl LayerNorm {
     }
 }
 
-struct Normalize<'a> {
-    norm: &'a LayerNorm,
-    values: &'a mut [f32],
-    residual: Option<&'a [f32]>,
+pub(super) struct Normalize<'a> {
+    pub norm: &'a LayerNorm,
+    pub values: &'a mut [f32],
+    pub residual: Option<&'a [f32]>,
 }
 
 impl SimdOp for Normalize<'_> {

@@ -17,9 +17,9 @@ pub fn softmax_unscaled(scores: RowsMut, scales: &mut [f32]) {
     SoftmaxUnscaled { scores, scales }.dispatch()
 }
 
-struct SoftmaxUnscaled<'a> {
-    scores: RowsMut<'a>,
-    scales: &'a mut [f32],
+pub(super) struct SoftmaxUnscaled<'a> {
+    pub scores: RowsMut<'a>,
+    pub scales: &'a mut [f32],
 }
 
 impl SimdOp for SoftmaxUnscaled<'_> {

@@ -1,9 +1,33 @@
 //! Every kernel against plain loops, over shapes that use its edges.
 
 use proptest::prelude::*;
-use rten_simd::{Isa, SimdOp};
+use rten_simd::SimdOp;
 
+use super::gemm::Gemm;
+use super::layer_norm::Normalize;
+use super::softmax::SoftmaxUnscaled;
 use super::*;
+
+/// Evaluates the operation with every instruction set that this processor has, not only the one of its choice.
+macro_rules! on_every_isa {
+    (|$isa:ident| $body:expr) => {{
+        let $isa = rten_simd::isa::GenericIsa::new();
+        $body;
+        #[cfg(target_arch = "x86_64")]
+        {
+            if let Some($isa) = rten_simd::isa::Avx2Isa::new() {
+                $body;
+            }
+            if let Some($isa) = rten_simd::isa::Avx512Isa::new() {
+                $body;
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        if let Some($isa) = rten_simd::isa::ArmNeonIsa::new() {
+            $body;
+        }
+    }};
+}
 
 fn matrix(rows: usize, cols: usize, seed: u32) -> Vec<f32> {
     let mut state = seed | 1;
@@ -59,17 +83,6 @@ fn activations() -> impl Strategy<Value = Option<Activation>> {
     ])
 }
 
-struct Apply<'a>(Activation, &'a mut [f32]);
-
-impl SimdOp for Apply<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn eval<I: Isa>(self, isa: I) {
-        self.0.apply(isa, self.1);
-    }
-}
-
 proptest! {
     #[test]
     fn gemm_is_the_plain_product(
@@ -106,23 +119,29 @@ proptest! {
             bias_rows[index / PANEL].0[index % PANEL] = *value;
         }
         for panels in [&weights, &transposed, &plain] {
-            let mut out = vec![f32::NAN; rows * out_stride];
-            let a = Rows::new(&a, rows, depth, a_stride);
-            gemm(RowsMut::new(&mut out, rows, cols, out_stride), a, panels, with_bias.then_some(&bias_rows), activation);
-            let dense: Vec<f32> = out.chunks(out_stride).flat_map(|row| row[..cols].to_vec()).collect();
-            assert_close(&dense, &expected, 1e-5);
-            let between = out.chunks(out_stride).flat_map(|row| &row[cols..]);
-            prop_assert!(between.into_iter().all(|value| value.is_nan()), "written outside the matrix");
+            on_every_isa!(|isa| {
+                let mut out = vec![f32::NAN; rows * out_stride];
+                let a = Rows::new(&a, rows, depth, a_stride);
+                let bias = with_bias.then_some(&bias_rows[..]);
+                let target = RowsMut::new(&mut out, rows, cols, out_stride);
+                Gemm { out: target, a, b: panels, bias, activation }.eval(isa);
+                let dense: Vec<f32> = out.chunks(out_stride).flat_map(|row| row[..cols].to_vec()).collect();
+                assert_close(&dense, &expected, 1e-5);
+                let mut between = out.chunks(out_stride).flat_map(|row| &row[cols..]);
+                prop_assert!(between.all(|value| value.is_nan()), "written outside the matrix");
+            });
         }
     }
 
     #[test]
     fn activations_are_the_plain_functions(values in prop::collection::vec(-30f32..30.0, 1..70)) {
         for activation in [Activation::Gelu, Activation::GeluTanh, Activation::Relu, Activation::Silu] {
-            let mut found = values.clone();
-            Apply(activation, &mut found).dispatch();
             let expected: Vec<_> = values.iter().map(|&x| plain_activation(activation, f64::from(x))).collect();
-            assert_close(&found, &expected, 2e-6);
+            on_every_isa!(|isa| {
+                let mut found = values.clone();
+                activation.apply(isa, &mut found);
+                assert_close(&found, &expected, 2e-6);
+            });
         }
     }
 
@@ -138,12 +157,14 @@ proptest! {
                 exp.into_iter().map(move |x| x / sum)
             })
             .collect();
-        let (mut found, mut scales) = (scores, vec![0.0; rows]);
-        softmax_unscaled(RowsMut::dense(&mut found, cols), &mut scales);
-        for (row, scale) in found.chunks_mut(cols).zip(scales) {
-            row.iter_mut().for_each(|x| *x *= scale);
-        }
-        assert_close(&found, &expected, 1e-6);
+        on_every_isa!(|isa| {
+            let (mut found, mut scales) = (scores.clone(), vec![0.0; rows]);
+            SoftmaxUnscaled { scores: RowsMut::dense(&mut found, cols), scales: &mut scales }.eval(isa);
+            for (row, scale) in found.chunks_mut(cols).zip(scales) {
+                row.iter_mut().for_each(|x| *x *= scale);
+            }
+            assert_close(&found, &expected, 1e-6);
+        });
     }
 
     #[test]
@@ -165,9 +186,12 @@ proptest! {
                 row.into_iter().zip(parameters).map(move |(x, (w, b))| (x - mean) * scale * w + b)
             })
             .collect();
-        let mut found = values;
-        if with_residual { norm.apply_residual(&mut found, &residual) } else { norm.apply(&mut found) }
-        assert_close(&found, &expected, 2e-4);
+        on_every_isa!(|isa| {
+            let mut found = values.clone();
+            let residual = with_residual.then_some(&residual[..]);
+            Normalize { norm: &norm, values: &mut found, residual }.eval(isa);
+            assert_close(&found, &expected, 2e-4);
+        });
     }
 }
 
