@@ -1,3 +1,6 @@
+use std::io::IsTerminal;
+use std::num::NonZeroUsize;
+
 use super::args::{AnswerArgs, MessageArgs, ModelArgs, RowArgs};
 use super::session::{self, Session};
 use super::{Status, progress};
@@ -41,7 +44,7 @@ pub(super) struct Args {
 
     /// From how many first rows the output's columns and types are told, where the input is text
     #[arg(long, value_name = "N", default_value = "100")]
-    infer_schema_length: std::num::NonZeroUsize,
+    infer_schema_length: NonZeroUsize,
 
     #[command(flatten)]
     rows: RowArgs,
@@ -57,7 +60,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Status> {
-    let session = Session::start(&args.messages, progress::bar(!args.messages.quiet))?;
+    // Answers on a terminal and a bar below them would overwrite each other.
+    let shows_answers = args.output == "-" && std::io::stdout().is_terminal();
+    let session = Session::start(&args.messages, progress::bar(!args.messages.quiet && !shows_answers))?;
     let read = ReadOptions { format: args.input_format, ..args.rows.read_options() };
     let input = io::open(&args.inputs, &read)?;
     let write = WriteOptions {

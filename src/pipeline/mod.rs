@@ -144,16 +144,21 @@ impl Pipeline {
 
         // The reader is not waited for: after a stop or an error it may be waiting for input that never comes.
         let mut failure = None;
+        let mut short = false;
         for outcome in ended {
             match outcome {
-                Outcome::Stage(Ok(())) | Outcome::Writer(Ok(Ended::Short)) => {}
+                Outcome::Stage(Ok(())) => {}
                 Outcome::Stage(Err(error)) => {
                     failure.get_or_insert(error);
                     stop.stop();
                     budget.close();
                 }
                 Outcome::Writer(Ok(Ended::Whole(sink))) => return failure.map_or(Ok(sink), Err),
+                Outcome::Writer(Ok(Ended::Short)) => short = true,
                 Outcome::Writer(Err(error)) => return Err(failure.unwrap_or(error)),
+            }
+            if short && let Some(failure) = failure.take() {
+                return Err(failure);
             }
         }
         Err(failure.unwrap_or_else(|| anyhow::anyhow!("the pipeline ended without its writer")))
