@@ -73,8 +73,8 @@ impl<'a> Hub<'a> {
         self.optional(name)?.ok_or_else(|| {
             if self.online.is_some() {
                 anyhow!(
-                    "{} has no {name} on the hub: a model needs config.json, model.safetensors and tokenizer.json \
-                     (or the model does not exist, or needs HF_TOKEN to be set)",
+                    "{0} has no {name} on the hub: a model needs config.json, model.safetensors and tokenizer.json \
+                     (or there is no model {0}, or it needs HF_TOKEN to be set); nor is there a folder {0}",
                     self.id
                 )
             } else {
@@ -91,7 +91,9 @@ impl<'a> Hub<'a> {
         match online.get(name) {
             Ok(path) => Ok(Some(path)),
             Err(error) if is_not_found(&error) => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("cannot fetch {name} of {} from the hub", self.id)),
+            Err(error) => Err(error).with_context(|| {
+                format!("there is no folder {0}, and {name} of {0} can't be fetched from the hub", self.id)
+            }),
         }
     }
 

@@ -37,6 +37,7 @@ impl Source {
         let source = match model {
             None => Self::Bundled,
             Some(path) if Path::new(path).is_dir() => Self::Folder(path.into()),
+            Some(path) if Path::new(path).exists() => bail!("{path} is not a folder; a model is a folder or a hub id"),
             Some(id) if hub::is_id(id) => return Ok(Self::Hub { id: id.to_owned(), revision }),
             Some(path) => bail!("there is no folder {path}, and it is no hub id (organisation/name) either"),
         };

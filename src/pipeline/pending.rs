@@ -1,8 +1,7 @@
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::qa::decode::WindowSpans;
 use crate::qa::{Example, Options, Window};
-use std::sync::Arc;
 
 /// A row between encode and decode: its windows, and what was found in those that the network has seen.
 pub(super) struct Pending<T> {
