@@ -101,13 +101,14 @@ impl Pipeline {
         let spawn = Spawner { outcomes };
 
         let (rows_in, rows_out) = bounded(CHANNEL_ROWS);
-        let (encoded_in, encoded_out) = bounded(CHANNEL_ROWS);
+        // A stop finishes these: a batch's worth and one to spare keeps engines busy and an interrupt short.
+        let (encoded_in, encoded_out) = bounded(2 * batch_size);
         // No queue: a batch goes on filling until an engine is free to take it.
         let (batches_in, batches_out) = bounded(0);
         let (logits_in, logits_out) = bounded(engines.len());
         let (answered_in, answered_out) = bounded(CHANNEL_ROWS);
 
-        spawn.stage("read", {
+        spawn.reader({
             let budget = budget.clone();
             move || stages::read(source, &budget, &rows_in)
         })?;
@@ -142,23 +143,32 @@ impl Pipeline {
         })?;
         drop(spawn);
 
-        // The reader is not waited for: after a stop or an error it may be waiting for input that never comes.
-        let mut failure = None;
-        let mut short = false;
+        // After a stop or a failure the reader is not waited for: it may be waiting for input that never comes.
+        let (mut reading, mut written, mut failure) = (true, None, None);
         for outcome in ended {
-            match outcome {
-                Outcome::Stage(Ok(())) => {}
-                Outcome::Stage(Err(error)) => {
-                    failure.get_or_insert(error);
-                    stop.stop();
-                    budget.close();
+            let failed = match outcome {
+                Outcome::Reader(outcome) => {
+                    reading = false;
+                    outcome.err()
                 }
-                Outcome::Writer(Ok(Ended::Whole(sink))) => return failure.map_or(Ok(sink), Err),
-                Outcome::Writer(Ok(Ended::Short)) => short = true,
+                Outcome::Stage(outcome) => outcome.err(),
+                Outcome::Writer(Ok(ended)) => {
+                    written = Some(ended);
+                    None
+                }
                 Outcome::Writer(Err(error)) => return Err(failure.unwrap_or(error)),
+            };
+            if let Some(error) = failed {
+                failure.get_or_insert(error);
+                stop.stop();
+                budget.close();
             }
-            if short && let Some(failure) = failure.take() {
-                return Err(failure);
+            match (written.take(), failure.take()) {
+                (Some(_), Some(failure)) => return Err(failure),
+                // Without a stop, the reader's end is on its way, and may be a failure.
+                (Some(Ended::Whole(sink)), None) if !reading || stop.is_stopped() => return Ok(sink),
+                // Where rows are missing, so is the failure, which is on its way too.
+                (ended, error) => (written, failure) = (ended, error),
             }
         }
         Err(failure.unwrap_or_else(|| anyhow::anyhow!("the pipeline ended without its writer")))
@@ -167,6 +177,7 @@ impl Pipeline {
 
 /// What a stage's thread reports at its end.
 enum Outcome<S> {
+    Reader(anyhow::Result<()>),
     Stage(anyhow::Result<()>),
     Writer(anyhow::Result<Ended<S>>),
 }
@@ -177,6 +188,10 @@ struct Spawner<S> {
 }
 
 impl<S: Send + 'static> Spawner<S> {
+    fn reader(&self, run: impl FnOnce() -> anyhow::Result<()> + Send + 'static) -> io::Result<()> {
+        self.thread("read", run, Outcome::Reader)
+    }
+
     fn stage(&self, name: &'static str, run: impl FnOnce() -> anyhow::Result<()> + Send + 'static) -> io::Result<()> {
         self.thread(name, run, Outcome::Stage)
     }

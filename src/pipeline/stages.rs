@@ -54,11 +54,10 @@ pub(super) fn encode<T>(
     answered: &Sender<Done<T>>,
 ) {
     loop {
-        // Once stopped, what the reader has already handed over is still taken: rows up to some point in the input,
-        // and none after it.
+        // Rows come through one queue, so that those taken until a stop are all rows up to some point of the input.
         let next = select! {
             recv(rows) -> row => row.ok(),
-            recv(stop) -> _ => rows.try_recv().ok(),
+            recv(stop) -> _ => None,
         };
         let Some(Numbered { index, item }) = next else { break };
         stats.taken.add(1);
