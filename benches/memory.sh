@@ -29,7 +29,7 @@ PYTHON
 for count in 100000 1000000; do
     repeat $count > "$scratch/rows.jsonl"
     printf '%s rows, file to Parquet: ' $count
-    peak "$bertqa" run "$scratch/rows.jsonl" -o "$scratch/out.parquet" --force --model "$model" 3< /dev/null
+    peak "$bertqa" run "$scratch/rows.jsonl" -o "$scratch/out.parquet" --force --model "$model" --doc-stride 16 3< /dev/null
     printf '%s rows, pipe to JSON Lines: ' $count
-    peak sh -c '"$0" stdin --model "$1" > "$2"' "$bertqa" "$model" "$scratch/out.jsonl" 3< <(repeat $count)
+    peak sh -c '"$0" stdin --model "$1" --doc-stride 16 > "$2"' "$bertqa" "$model" "$scratch/out.jsonl" 3< <(repeat $count)
 done

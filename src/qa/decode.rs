@@ -197,9 +197,9 @@ mod tests {
     fn plain_spans(start: &[f32], end: &[f32], max_answer_len: usize) -> Vec<(f64, usize, usize)> {
         let (start, end) = (softmax(start), softmax(end));
         let mut spans = Vec::new();
-        for first in 1..start.len() {
-            for last in first..end.len().min(first + max_answer_len) {
-                spans.push((start[first] * end[last], first - 1, last));
+        for (first, p_start) in start.iter().enumerate().skip(1) {
+            for (last, p_end) in end.iter().enumerate().skip(first).take(max_answer_len) {
+                spans.push((p_start * p_end, first - 1, last));
             }
         }
         spans.sort_by(|a, b| b.0.total_cmp(&a.0));

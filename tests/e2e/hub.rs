@@ -10,17 +10,20 @@ use crate::support::{bertqa, ends, rows, stderr, tiny_model};
 const ROW: &str = "{\"question\":\"Who?\",\"context\":\"Ada did.\"}\n";
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
+/// Paths that were asked for, each with its token.
+type Asked = Arc<Mutex<Vec<(String, Option<String>)>>>;
+
 /// Serves the tiny model as `org/name`, and notes what it was asked, with the token.
 struct Hub {
     endpoint: String,
-    asked: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    asked: Asked,
 }
 
 impl Hub {
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let asked = Arc::<Mutex<Vec<_>>>::default();
+        let asked = Asked::default();
         thread::spawn({
             let asked = asked.clone();
             move || {
@@ -34,7 +37,7 @@ impl Hub {
     }
 }
 
-fn serve(stream: TcpStream, asked: &Mutex<Vec<(String, Option<String>)>>) {
+fn serve(stream: TcpStream, asked: &Asked) {
     let mut writer = stream.try_clone().unwrap();
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
     while let Some(request) = lines.next() {
