@@ -10,6 +10,22 @@ use crate::io::ReadOptions;
 use crate::model::{Model, Source};
 use crate::qa;
 
+/// What every command takes that answers rows.
+#[derive(Debug, clap::Args)]
+pub(super) struct CommonArgs {
+    #[command(flatten)]
+    pub rows: RowArgs,
+
+    #[command(flatten)]
+    pub answers: AnswerArgs,
+
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    #[command(flatten)]
+    pub messages: MessageArgs,
+}
+
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Model")]
 pub(super) struct ModelArgs {

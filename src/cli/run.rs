@@ -1,8 +1,8 @@
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 
-use super::args::{AnswerArgs, MessageArgs, ModelArgs, RowArgs};
-use super::session::{self, Session};
+use super::args::CommonArgs;
+use super::session::Session;
 use super::{Status, progress};
 use crate::io::{self, InputFormat, OutputFormat, ReadOptions, WriteOptions};
 
@@ -47,38 +47,22 @@ pub(super) struct Args {
     infer_schema_length: NonZeroUsize,
 
     #[command(flatten)]
-    rows: RowArgs,
-
-    #[command(flatten)]
-    answers: AnswerArgs,
-
-    #[command(flatten)]
-    model: ModelArgs,
-
-    #[command(flatten)]
-    messages: MessageArgs,
+    common: CommonArgs,
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     // Answers on a terminal and a bar below them would overwrite each other.
     let shows_answers = args.output == "-" && std::io::stdout().is_terminal();
-    let session = Session::start(&args.messages, progress::bar(!args.messages.quiet && !shows_answers))?;
-    let read = ReadOptions { format: args.input_format, ..args.rows.read_options() };
+    let session = Session::start(&args.common, progress::bar(!args.common.messages.quiet && !shows_answers))?;
+    let read = ReadOptions { format: args.input_format, ..args.common.rows.read_options() };
     let input = io::open(&args.inputs, &read)?;
     let write = WriteOptions {
         format: args.output_format,
-        prefix: args.rows.prefix.clone(),
-        top_k: args.answers.top_k(),
+        prefix: args.common.rows.prefix.clone(),
+        top_k: args.common.answers.top_k(),
         infer_schema_length: args.infer_schema_length.get(),
         force: args.force,
     };
     let output = io::create(&args.output, &input, &write)?;
-    session.answer(session::Work {
-        input,
-        output,
-        limit: args.limit,
-        strict: args.rows.strict,
-        model: &args.model,
-        answers: &args.answers,
-    })
+    session.answer(input, output, args.limit)
 }

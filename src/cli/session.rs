@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use indicatif::ProgressBar;
 
-use super::args::{AnswerArgs, MessageArgs, ModelArgs};
+use super::args::CommonArgs;
 use super::progress::Progress;
 use super::rows::{Output, items};
 use super::summary::Summary;
@@ -13,35 +13,26 @@ use super::{Status, interrupt, logging};
 use crate::io::{Input, RowWriter};
 use crate::pipeline::{Pipeline, Stats, Stop};
 
-/// Rows to answer.
-pub(super) struct Work<'a> {
-    pub input: Input,
-    pub output: Box<dyn RowWriter>,
-    pub limit: Option<usize>,
-    pub strict: bool,
-    pub model: &'a ModelArgs,
-    pub answers: &'a AnswerArgs,
-}
-
 /// A command that can be interrupted, and that says on stderr how it goes.
 pub(super) struct Session<'a> {
-    messages: &'a MessageArgs,
+    args: &'a CommonArgs,
     bar: ProgressBar,
     stop: Stop,
     began: Instant,
 }
 
 impl<'a> Session<'a> {
-    pub fn start(messages: &'a MessageArgs, bar: ProgressBar) -> anyhow::Result<Self> {
+    pub fn start(args: &'a CommonArgs, bar: ProgressBar) -> anyhow::Result<Self> {
         let began = Instant::now();
-        logging::start(messages, &bar);
+        logging::start(&args.messages, &bar);
         let stop = Stop::default();
         interrupt::handle(&stop)?;
-        Ok(Self { messages, bar, stop, began })
+        Ok(Self { args, bar, stop, began })
     }
 
-    pub fn answer(self, work: Work<'_>) -> anyhow::Result<Status> {
-        let Work { input, output, limit, strict, model, answers } = work;
+    /// Answers the rows of `input`, or its first `limit`, into `output`.
+    pub fn answer(self, input: Input, output: Box<dyn RowWriter>, limit: Option<usize>) -> anyhow::Result<Status> {
+        let CommonArgs { rows, answers, model, messages } = self.args;
         let loaded = model.load()?;
         let options = answers.resolve(loaded.engine.max_seq_len())?;
         let engine = format!("native f32, {} threads", model.threads());
@@ -55,7 +46,7 @@ impl<'a> Session<'a> {
             stop: self.stop.clone(),
             stats: stats.clone(),
         };
-        let sink = Output::new(output, stats.clone(), strict);
+        let sink = Output::new(output, stats.clone(), rows.strict);
         let writer = pipeline.run(items(input.rows(), options, limit), sink)?.into_writer();
 
         let status = interrupt::status(&self.stop, stats.failed.get());
@@ -69,7 +60,7 @@ impl<'a> Session<'a> {
             writer.finish()?;
             drop(progress);
         }
-        Summary::new(&stats, self.began, engine).print(self.messages)?;
+        Summary::new(&stats, self.began, engine).print(messages)?;
         Ok(status)
     }
 }

@@ -1,5 +1,5 @@
-use super::args::{AnswerArgs, MessageArgs, ModelArgs, RowArgs};
-use super::session::{self, Session};
+use super::args::CommonArgs;
+use super::session::Session;
 use super::{Status, progress};
 use crate::io::{self, InputFormat, OutputFormat, ReadOptions, WriteOptions};
 
@@ -13,36 +13,20 @@ use crate::io::{self, InputFormat, OutputFormat, ReadOptions, WriteOptions};
   tail -f rows.jsonl | bertqa stdin | jq -r .answer")]
 pub(super) struct Args {
     #[command(flatten)]
-    rows: RowArgs,
-
-    #[command(flatten)]
-    answers: AnswerArgs,
-
-    #[command(flatten)]
-    model: ModelArgs,
-
-    #[command(flatten)]
-    messages: MessageArgs,
+    common: CommonArgs,
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     // The answers are what a terminal shows; a bar would stand between them.
-    let session = Session::start(&args.messages, progress::bar(false))?;
-    let read = ReadOptions { format: Some(InputFormat::Jsonl), ..args.rows.read_options() };
+    let session = Session::start(&args.common, progress::bar(false))?;
+    let read = ReadOptions { format: Some(InputFormat::Jsonl), ..args.common.rows.read_options() };
     let input = io::open(&["-".to_owned()], &read)?;
     let write = WriteOptions {
         format: Some(OutputFormat::Jsonl),
-        prefix: args.rows.prefix.clone(),
-        top_k: args.answers.top_k(),
+        prefix: args.common.rows.prefix.clone(),
+        top_k: args.common.answers.top_k(),
         ..WriteOptions::default()
     };
     let output = io::create("-", &input, &write)?;
-    session.answer(session::Work {
-        input,
-        output,
-        limit: None,
-        strict: args.rows.strict,
-        model: &args.model,
-        answers: &args.answers,
-    })
+    session.answer(input, output, None)
 }
