@@ -59,8 +59,11 @@ impl Progress {
                     let rows = stats.rows.get();
                     match &total {
                         Total::Rows(_) => bar.set_position(rows),
-                        // Reading runs ahead of writing, by a bounded part of a long input.
-                        Total::Bytes { read, .. } => bar.set_position(read.load(Ordering::Relaxed)),
+                        // Reading runs ahead: of what was read, the share counts that was also written.
+                        Total::Bytes { read, .. } => {
+                            let written = rows as f64 / stats.read.get().max(1) as f64;
+                            bar.set_position((read.load(Ordering::Relaxed) as f64 * written) as u64);
+                        }
                         Total::Unknown => bar.tick(),
                     }
                     bar.set_message(message(&stats, began.elapsed()));

@@ -109,8 +109,8 @@ impl Pipeline {
         let (answered_in, answered_out) = bounded(CHANNEL_ROWS);
 
         spawn.reader({
-            let budget = budget.clone();
-            move || stages::read(source, &budget, &rows_in)
+            let (budget, stats) = (budget.clone(), stats.clone());
+            move || stages::read(source, &stats, &budget, &rows_in)
         })?;
         for _ in 0..threads {
             let (encoder, stop, stats) = (encoder.clone(), stop.clone(), stats.clone());

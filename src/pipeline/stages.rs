@@ -33,11 +33,13 @@ pub(super) struct Work<T> {
 
 pub(super) fn read<T>(
     source: impl Iterator<Item = anyhow::Result<Item<T>>>,
+    stats: &Stats,
     budget: &Budget,
     rows: &Sender<Numbered<T>>,
 ) -> anyhow::Result<()> {
     for (index, item) in (0..).zip(source) {
         let item = item?;
+        stats.read.add(1);
         if !budget.acquire(item.bytes) || rows.send(Numbered { index, item }).is_err() {
             break;
         }

@@ -3,7 +3,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// What a pipeline has done so far; read while it runs for progress, and afterwards for the summary.
 #[derive(Debug, Default)]
 pub struct Stats {
-    /// Rows that left the reader.
+    /// Rows that were read.
+    pub read: Counter,
+    /// Rows that were taken from the reader.
     pub taken: Counter,
     /// Rows written.
     pub rows: Counter,
