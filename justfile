@@ -5,7 +5,7 @@ python := env("PYTHON", "python3")
 
 # List the recipes
 default:
-    @just --list --unsorted
+    @{{ just_executable() }} --list --unsorted
 
 # Build the release binary
 build:
@@ -27,7 +27,7 @@ ci:
 fmt:
     cargo fmt
 
-# Compare every answer with the reference pipeline's (hours without its cached answers)
+# Compare every answer with the reference pipeline's (the reference takes tens of minutes, once)
 parity: build
     PYTHON={{ python }} benches/parity.sh {{ peers }} {{ data }}
 
