@@ -146,22 +146,20 @@ impl Pipeline {
         // After a stop or a failure the reader is not waited for: it may be waiting for input that never comes.
         let (mut reading, mut written, mut failure) = (true, None, None);
         for outcome in ended {
-            let failed = match outcome {
+            match outcome {
+                // Nothing has to be stopped: what was read before a failure is still answered and written.
                 Outcome::Reader(outcome) => {
                     reading = false;
-                    outcome.err()
+                    failure = failure.or(outcome.err());
                 }
-                Outcome::Stage(outcome) => outcome.err(),
-                Outcome::Writer(Ok(ended)) => {
-                    written = Some(ended);
-                    None
+                Outcome::Stage(Ok(())) => (),
+                Outcome::Stage(Err(error)) => {
+                    failure.get_or_insert(error);
+                    stop.stop();
+                    budget.close();
                 }
+                Outcome::Writer(Ok(ended)) => written = Some(ended),
                 Outcome::Writer(Err(error)) => return Err(failure.unwrap_or(error)),
-            };
-            if let Some(error) = failed {
-                failure.get_or_insert(error);
-                stop.stop();
-                budget.close();
             }
             match (written.take(), failure.take()) {
                 (Some(_), Some(failure)) => return Err(failure),
