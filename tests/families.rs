@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use bertqa::batch::Batch;
-use bertqa::engine::native::{LoadError, NativeEngine, WeightBytes};
+use bertqa::engine::native::{LoadError, NativeEngine, Precision, WeightBytes};
 use bertqa::engine::{Engine, EngineError, Logits};
 use proptest::prelude::*;
 use safetensors::SafeTensors;
@@ -46,7 +46,11 @@ fn weights(family: &str) -> WeightBytes {
 }
 
 fn engine(family: &str, threads: usize) -> NativeEngine {
-    NativeEngine::load(config(family).as_bytes(), weights(family), threads).unwrap()
+    engine_in(Precision::F32, family, threads)
+}
+
+fn engine_in(precision: Precision, family: &str, threads: usize) -> NativeEngine {
+    NativeEngine::load(config(family).as_bytes(), weights(family), precision, threads).unwrap()
 }
 
 fn batch(windows: &[Window]) -> Batch {
@@ -80,6 +84,19 @@ fn logits_are_those_of_transformers() {
                 assert!(alone < 1e-4, "{family}, {threads} threads, a window alone: {alone}");
             }
         }
+    }
+}
+
+#[test]
+fn logits_in_bytes_are_near() {
+    for family in FAMILIES {
+        let windows = golden(family);
+        let expected = windows.iter().flat_map(|window| window.start.iter().chain(&window.end));
+        let largest = expected.fold(0f32, |largest, logit| largest.max(logit.abs()));
+        let mut engine = engine_in(Precision::Int8, family, 2);
+        let difference = largest_difference(&engine.forward(&batch(&windows)).unwrap(), &windows);
+        println!("{family}: {difference} of {largest}");
+        assert!(difference < 0.05 * largest, "{family}: {difference} of {largest}");
     }
 }
 
@@ -120,13 +137,14 @@ proptest! {
     #[test]
     fn a_window_has_the_same_logits_in_any_company(
         family in prop::sample::select(&FAMILIES[..]),
+        precision in prop::sample::select(vec![Precision::F32, Precision::Int8]),
         threads in 1usize..4,
         choice in prop::collection::vec((any::<prop::sample::Index>(), 2usize..128), 1..12),
     ) {
         let windows = golden(family);
         let mut company = Batch::default();
         let mut alone = Vec::new();
-        let mut single = engine(family, 1);
+        let mut single = engine_in(precision, family, 1);
         for (index, length) in choice {
             let window = index.get(&windows);
             let length = length.min(window.input_ids.len());
@@ -136,7 +154,7 @@ proptest! {
             batch.push(ids, types);
             alone.push(single.forward(&batch).unwrap());
         }
-        let together = engine(family, threads).forward(&company).unwrap();
+        let together = engine_in(precision, family, threads).forward(&company).unwrap();
         prop_assert_eq!(together.start, alone.iter().flat_map(|logits| logits.start.clone()).collect::<Vec<_>>());
         prop_assert_eq!(together.end, alone.iter().flat_map(|logits| logits.end.clone()).collect::<Vec<_>>());
     }
@@ -151,7 +169,7 @@ fn changed_weights(change: impl Fn(&str) -> Option<String>) -> WeightBytes {
 }
 
 fn load_error(config: &str, weights: WeightBytes) -> LoadError {
-    match NativeEngine::load(config.as_bytes(), weights, 1) {
+    match NativeEngine::load(config.as_bytes(), weights, Precision::F32, 1) {
         Ok(_) => panic!("loaded"),
         Err(error) => error,
     }
@@ -163,7 +181,7 @@ fn old_names_of_layer_norms_are_read() {
         Some(name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"))
     });
     let windows = golden("bert");
-    let mut engine = NativeEngine::load(config("bert").as_bytes(), old, 2).unwrap();
+    let mut engine = NativeEngine::load(config("bert").as_bytes(), old, Precision::F32, 2).unwrap();
     assert!(largest_difference(&engine.forward(&batch(&windows)).unwrap(), &windows) < 1e-4);
 }
 
@@ -173,8 +191,8 @@ fn weights_at_any_address_are_read() {
     let mut shifted = vec![0; bytes.len() + 1];
     shifted[1..].copy_from_slice(&bytes);
     let windows = golden("roberta");
-    let mut engine =
-        NativeEngine::load(config("roberta").as_bytes(), WeightBytes::Static(&shifted.leak()[1..]), 2).unwrap();
+    let shifted = WeightBytes::Static(&shifted.leak()[1..]);
+    let mut engine = NativeEngine::load(config("roberta").as_bytes(), shifted, Precision::F32, 2).unwrap();
     assert!(largest_difference(&engine.forward(&batch(&windows)).unwrap(), &windows) < 1e-4);
 }
 

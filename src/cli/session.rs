@@ -35,7 +35,7 @@ impl<'a> Session<'a> {
         let CommonArgs { rows, answers, model, messages } = self.args;
         let loaded = model.load()?;
         let options = answers.resolve(loaded.engine.max_seq_len())?;
-        let engine = format!("native f32, {} threads", model.threads());
+        let engine = format!("{}, {} threads", loaded.engine, model.threads());
         let stats = Arc::new(Stats::default());
         let progress = Progress::start(self.bar, &input, limit, stats.clone())?;
         let pipeline = Pipeline {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use tokenizers::Tokenizer;
 
-use crate::engine::native::{NativeEngine, WeightBytes};
+use crate::engine::native::{NativeEngine, Precision, WeightBytes};
 use crate::qa::Encoder;
 use tokenizer_config::TokenizerConfig;
 
@@ -86,7 +86,12 @@ impl Model {
     ///
     /// # Errors
     /// If a file is missing, unreadable, or of a kind that is not supported.
-    pub fn load(source: &Source, tokenizer: Option<&Path>, threads: usize) -> anyhow::Result<Self> {
+    pub fn load(
+        source: &Source,
+        tokenizer: Option<&Path>,
+        precision: Precision,
+        threads: usize,
+    ) -> anyhow::Result<Self> {
         let own_tokenizer = tokenizer.is_none();
         let mut files = match source {
             #[cfg(feature = "bundled")]
@@ -104,7 +109,7 @@ impl Model {
         // The two take about as long as each other, and starting is waited for.
         let (engine, tokenizer) = std::thread::scope(|scope| {
             let parsed = scope.spawn(|| parse_tokenizer(&tokenizer));
-            let engine = NativeEngine::load(&config, weights, threads);
+            let engine = NativeEngine::load(&config, weights, precision, threads);
             (engine, parsed.join())
         });
         let engine = engine.with_context(|| format!("cannot load {source}"))?;

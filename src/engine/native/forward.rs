@@ -2,14 +2,16 @@
 
 use rayon::prelude::*;
 
+use super::Precision;
 use super::attention::{Attention, Heads};
 use super::config::Config;
 use super::family::Positions;
 use super::kernel::Rows;
-use super::weights::{Layer, Weights};
+use super::profile::Operator;
+use super::weights::{Layer, LinearBuffers, Weights};
 
 /// Rows of the feed-forward part computed at a time, so that its widest matrix stays in the cache.
-const FEED_FORWARD_ROWS: usize = 128;
+const FEED_FORWARD_ROWS: usize = 64;
 
 /// A window's tokens.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +24,7 @@ pub struct Window<'a> {
 #[derive(Clone, Copy)]
 pub struct Network<'a> {
     pub config: &'a Config,
+    pub precision: Precision,
     pub weights: &'a Weights,
     pub file: &'a [u8],
 }
@@ -42,6 +45,7 @@ pub struct Group {
 #[derive(Debug, Default)]
 pub struct Workspace {
     attention: Attention,
+    pub linear: LinearBuffers,
     /// `[rows, hidden_size]`
     context: Vec<f32>,
     dense: Vec<f32>,
@@ -54,7 +58,8 @@ impl Network<'_> {
     ///
     /// The tokens are shared out over `workspaces`, each of which takes a thread of the current pool.
     pub fn forward(&self, windows: &[Window], group: &mut Group, workspaces: &mut [Workspace], logits: &mut Vec<f32>) {
-        self.embed(windows, group);
+        let Some((first_workspace, _)) = workspaces.split_first_mut() else { return };
+        self.embed(windows, group, &mut first_workspace.linear);
         let Group { bounds, hidden, query_key_value, .. } = group;
         let size = self.config.hidden_size;
         let tokens = hidden.len() / size;
@@ -62,20 +67,24 @@ impl Network<'_> {
         query_key_value.resize(tokens * 3 * size, 0.0);
         for layer in self.weights.layers() {
             let parts = hidden.par_chunks(share * size).zip(query_key_value.par_chunks_mut(share * 3 * size));
-            parts.for_each(|(hidden, output)| layer.query_key_value.forward(hidden, output, None));
+            parts.zip(workspaces.par_iter_mut()).for_each(|((hidden, output), workspace)| {
+                let operator = Operator::QueryKeyValue;
+                layer.query_key_value.forward(operator, hidden, &mut workspace.linear, output, None);
+            });
 
             let parts = hidden.par_chunks_mut(share * size).zip(workspaces.par_iter_mut()).enumerate();
             parts.for_each(|(part, (hidden, workspace))| {
-                workspace.attend(self.config, bounds, query_key_value, part * share, hidden);
+                workspace.attend(self, bounds, query_key_value, part * share, hidden);
                 workspace.feed_forward(self.config, layer, hidden);
             });
         }
         let first = logits.len();
         logits.resize(first + 2 * tokens, 0.0);
-        self.weights.head.forward(hidden, &mut logits[first..], None);
+        let buffers = &mut workspaces[0].linear;
+        self.weights.head.forward(Operator::Head, hidden, buffers, &mut logits[first..], None);
     }
 
-    fn embed(&self, windows: &[Window], group: &mut Group) {
+    fn embed(&self, windows: &[Window], group: &mut Group, buffers: &mut LinearBuffers) {
         let embeddings = &self.weights.embeddings;
         let size = self.config.embedding_size;
         group.bounds.clear();
@@ -88,6 +97,18 @@ impl Network<'_> {
         let output = if embeddings.projection.is_some() { &mut group.embedded } else { &mut group.hidden };
         output.resize(tokens * size, 0.0);
 
+        let spending = &mut buffers.spending;
+        spending.measure(Operator::Embeddings, 0, || self.add_embeddings(windows, output));
+        if let Some(projection) = &embeddings.projection {
+            group.hidden.resize(tokens * self.config.hidden_size, 0.0);
+            projection.forward(Operator::Embeddings, &group.embedded, buffers, &mut group.hidden, None);
+        }
+    }
+
+    /// Fills `output` with the normalized sum of the embeddings, `[tokens, embedding_size]`.
+    fn add_embeddings(&self, windows: &[Window], output: &mut [f32]) {
+        let embeddings = &self.weights.embeddings;
+        let size = self.config.embedding_size;
         let mut rows = output.chunks_exact_mut(size);
         for window in windows {
             let mut positions = self.positions();
@@ -101,10 +122,6 @@ impl Network<'_> {
             }
         }
         embeddings.norm.apply(output);
-        if let Some(projection) = &embeddings.projection {
-            group.hidden.resize(tokens * self.config.hidden_size, 0.0);
-            projection.forward(&group.embedded, &mut group.hidden, None);
-        }
     }
 
     /// Gives the position of each token of a window in turn.
@@ -127,7 +144,8 @@ impl Network<'_> {
 
 impl Workspace {
     /// Attention of the rows from `first` on, as many as `hidden` has, into `self.context`.
-    fn attend(&mut self, config: &Config, bounds: &[usize], query_key_value: &[f32], first: usize, hidden: &[f32]) {
+    fn attend(&mut self, network: &Network, bounds: &[usize], query_key_value: &[f32], first: usize, hidden: &[f32]) {
+        let config = network.config;
         let size = config.hidden_size;
         let heads = Heads { count: config.attention_heads, size: config.head_size() };
         let end = first + hidden.len() / size;
@@ -137,7 +155,10 @@ impl Workspace {
             if start < stop {
                 let window = Rows::dense(&query_key_value[bound[0] * 3 * size..bound[1] * 3 * size], 3 * size);
                 let context = &mut self.context[(start - first) * size..(stop - first) * size];
-                self.attention.forward(heads, window, start - bound[0]..stop - bound[0], context);
+                let queries = start - bound[0]..stop - bound[0];
+                let operations = 4 * queries.len() * window.rows() * size;
+                let attend = || self.attention.forward(network.precision, heads, window, queries, context);
+                self.linear.spending.measure(Operator::Attention, operations, attend);
             }
         }
     }
@@ -150,11 +171,13 @@ impl Workspace {
             self.dense.resize(hidden.len(), 0.0);
             self.intermediate.resize(rows * config.intermediate_size, 0.0);
 
-            layer.attention_output.forward(context, &mut self.dense, None);
-            layer.attention_norm.apply_residual(hidden, &self.dense);
-            layer.intermediate.forward(hidden, &mut self.intermediate, Some(config.activation));
-            layer.output.forward(&self.intermediate, &mut self.dense, None);
-            layer.output_norm.apply_residual(hidden, &self.dense);
+            let buffers = &mut self.linear;
+            layer.attention_output.forward(Operator::AttentionOutput, context, buffers, &mut self.dense, None);
+            buffers.spending.measure(Operator::Norm, 0, || layer.attention_norm.apply_residual(hidden, &self.dense));
+            let activation = Some(config.activation);
+            layer.intermediate.forward(Operator::Intermediate, hidden, buffers, &mut self.intermediate, activation);
+            layer.output.forward(Operator::Output, &self.intermediate, buffers, &mut self.dense, None);
+            buffers.spending.measure(Operator::Norm, 0, || layer.output_norm.apply_residual(hidden, &self.dense));
         }
     }
 }

@@ -9,12 +9,16 @@ mod error;
 mod family;
 mod forward;
 pub mod kernel;
+mod profile;
 mod schedule;
 mod tensors;
 mod weights;
 
 pub use error::LoadError;
+pub use profile::{Operator, Profile, Spending, Spent};
 pub use tensors::WeightBytes;
+
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -25,13 +29,31 @@ use forward::{Group, Network, Window, Workspace};
 use tensors::Tensors;
 use weights::Weights;
 
+/// In what numbers the layers of the network are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// 32-bit floating point.
+    F32,
+    /// Bytes with a scale for each output of a weight matrix and for each token; sums are exact.
+    Int8,
+}
+
+impl Precision {
+    /// The one that is fastest on this processor.
+    pub fn fastest() -> Self {
+        if kernel::bytes::instructions().is_some() { Self::Int8 } else { Self::F32 }
+    }
+}
+
 /// Runs the network on the processor.
 pub struct NativeEngine {
     config: Config,
+    precision: Precision,
     weights: Weights,
     file: WeightBytes,
     pool: rayon::ThreadPool,
     workers: Vec<Worker>,
+    profile: Arc<Profile>,
 }
 
 /// A thread's buffers and its share of a batch.
@@ -49,7 +71,7 @@ impl NativeEngine {
     /// Loads a model from the text of its config.json and the bytes of its model.safetensors.
     ///
     /// `threads` of its own (at least one) convert the weights and run the network.
-    pub fn load(config: &[u8], weights: WeightBytes, threads: usize) -> Result<Self, LoadError> {
+    pub fn load(config: &[u8], weights: WeightBytes, precision: Precision, threads: usize) -> Result<Self, LoadError> {
         let threads = threads.max(1);
         let config = Config::parse(config)?;
         let pool = rayon::ThreadPoolBuilder::new()
@@ -57,9 +79,9 @@ impl NativeEngine {
             .thread_name(|index| format!("native-{index}"))
             .build()
             .map_err(|source| LoadError::Threads { threads, source })?;
-        let packed = pool.install(|| Weights::load(&config, &Tensors::parse(weights.as_ref())?))?;
+        let packed = pool.install(|| Weights::load(&config, &Tensors::parse(weights.as_ref())?, precision))?;
         let workers = (0..threads).map(|_| Worker::default()).collect();
-        Ok(Self { config, weights: packed, file: weights, pool, workers })
+        Ok(Self { config, precision, weights: packed, file: weights, pool, workers, profile: Arc::default() })
     }
 
     /// Longest window in tokens.
@@ -81,6 +103,11 @@ impl NativeEngine {
         self.config.vocab_size
     }
 
+    /// Where the time goes, kept up to date while the engine runs.
+    pub fn profile(&self) -> Arc<Profile> {
+        self.profile.clone()
+    }
+
     fn check(&self, batch: &Batch) -> Result<(), EngineError> {
         let (vocab_size, type_vocab_size) = (self.config.vocab_size, self.config.type_vocab_size);
         if let Some(&id) = batch.input_ids().iter().find(|id| **id as usize >= vocab_size) {
@@ -97,6 +124,16 @@ impl NativeEngine {
     }
 }
 
+/// For people: precision and instructions.
+impl std::fmt::Display for NativeEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.precision {
+            Precision::F32 => f.write_str("native f32"),
+            Precision::Int8 => write!(f, "native int8 ({})", kernel::bytes::instructions().unwrap_or("portable")),
+        }
+    }
+}
+
 impl Engine for NativeEngine {
     fn layout(&self) -> Layout {
         Layout::Ragged
@@ -109,7 +146,12 @@ impl Engine for NativeEngine {
             input_ids: &batch.input_ids()[bounds[index]..bounds[index + 1]],
             token_type_ids: &batch.token_type_ids()[bounds[index]..bounds[index + 1]],
         };
-        let network = Network { config: &self.config, weights: &self.weights, file: self.file.as_ref() };
+        let network = Network {
+            config: &self.config,
+            precision: self.precision,
+            weights: &self.weights,
+            file: self.file.as_ref(),
+        };
         for worker in &mut self.workers {
             worker.share.clear();
             worker.logits.clear();
@@ -140,7 +182,8 @@ impl Engine for NativeEngine {
         }
 
         let mut result = Logits { start: vec![0.0; batch.tokens()], end: vec![0.0; batch.tokens()] };
-        for worker in &self.workers {
+        for worker in &mut self.workers {
+            self.profile.take(&mut worker.workspace.linear.spending);
             let tokens = worker.share.iter().flat_map(|&index| bounds[index]..bounds[index + 1]);
             for (token, logits) in tokens.zip(worker.logits.as_chunks::<2>().0) {
                 [result.start[token], result.end[token]] = *logits;

@@ -2,7 +2,7 @@
 
 /// Tokens of a group, where more than one window is in it: as many as keep the matrix products busy while the
 /// activations stay in the cache.
-const GROUP_TOKENS: usize = 256;
+const GROUP_TOKENS: usize = 128;
 
 /// Shares out windows of the given `lengths` in tokens, longest first, always to the thread with the fewest tokens.
 pub fn share_out(lengths: &[usize], mut shares: Vec<&mut Vec<usize>>) {
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn groups_keep_to_the_limit() {
-        let lengths = [500, 200, 56, 1, 255, 2];
+        let lengths = [250, 100, 28, 1, 127, 2];
         let found: Vec<_> = groups(&[0, 1, 2, 3, 4, 5], &lengths).map(<[usize]>::to_vec).collect();
         assert_eq!(found, [vec![0], vec![1, 2], vec![3, 4], vec![5]]);
         assert_eq!(groups(&[], &lengths).count(), 0);

@@ -2,25 +2,69 @@
 
 use std::collections::HashMap;
 
-use super::LoadError;
+use rayon::prelude::*;
+
 use super::config::{Config, LayerWeights};
-use super::kernel::{Activation, LayerNorm, PANEL, PanelRow, Panels, Rows, RowsMut, gemm};
+use super::kernel::{
+    Activation, BytePanels, LayerNorm, PANEL, PanelRow, Panels, QuantizedRows, Rows, RowsMut, Spread, gemm, gemm_bytes,
+};
+use super::profile::{Operator, Spending};
 use super::tensors::{Tensor, Tensors};
+use super::{LoadError, Precision};
 
 /// `y = x · Wᵀ + b`
 #[derive(Debug)]
 pub struct Linear {
-    weight: Panels,
+    inputs: usize,
+    outputs: usize,
+    weight: Matrix,
     bias: Vec<PanelRow>,
+}
+
+#[derive(Debug)]
+enum Matrix {
+    F32(Panels),
+    Int8 {
+        weight: BytePanels,
+        /// What inputs are multiplied by, and the weights were divided by.
+        input_weights: Vec<f32>,
+    },
 }
 
 impl Linear {
     /// `output = activation(input · Wᵀ + b)`, row by row; both without gaps.
-    pub fn forward(&self, input: &[f32], output: &mut [f32], activation: Option<Activation>) {
-        let input = Rows::dense(input, self.weight.depth());
-        let output = RowsMut::dense(output, self.weight.cols());
-        gemm(output, input, &self.weight, Some(&self.bias), activation);
+    pub fn forward(
+        &self,
+        operator: Operator,
+        input: &[f32],
+        buffers: &mut LinearBuffers,
+        output: &mut [f32],
+        activation: Option<Activation>,
+    ) {
+        let LinearBuffers { quantized, spending } = buffers;
+        let input = Rows::dense(input, self.inputs);
+        let output = RowsMut::dense(output, self.outputs);
+        let spread = if operator == Operator::Output { Spread::Skewed } else { Spread::Symmetric };
+        let operations = 2 * input.rows() * self.inputs * self.outputs;
+        match &self.weight {
+            Matrix::F32(weight) => {
+                spending.measure(operator, operations, || gemm(output, input, weight, Some(&self.bias), activation));
+            }
+            Matrix::Int8 { weight, input_weights } => {
+                spending.measure(Operator::Quantize, 0, || quantized.quantize_weighted(input, spread, input_weights));
+                let input = quantized.rows();
+                let multiply = || gemm_bytes(output, input, weight, Some(&self.bias), activation);
+                spending.measure(operator, operations, multiply);
+            }
+        }
     }
+}
+
+/// What a thread needs for [`Linear::forward`].
+#[derive(Debug, Default)]
+pub struct LinearBuffers {
+    quantized: QuantizedRows,
+    pub spending: Spending,
 }
 
 #[derive(Debug)]
@@ -59,8 +103,10 @@ pub struct Weights {
 
 impl Weights {
     /// Reads, converts and packs the weights on the threads of the current pool.
-    pub fn load(config: &Config, tensors: &Tensors) -> Result<Self, LoadError> {
-        let loader = Loader { config, tensors };
+    ///
+    /// `precision` is that of the layers. The rest costs little and stays in `f32`.
+    pub fn load(config: &Config, tensors: &Tensors, precision: Precision) -> Result<Self, LoadError> {
+        let loader = Loader { config, tensors, precision };
         // First, so that a model without it is told from one with other names.
         let head = loader.head()?;
         let embeddings = loader.embeddings()?;
@@ -97,6 +143,7 @@ struct Part {
 struct Loader<'a> {
     config: &'a Config,
     tensors: &'a Tensors<'a>,
+    precision: Precision,
 }
 
 impl Loader<'_> {
@@ -107,7 +154,7 @@ impl Loader<'_> {
             }
         }
         let hidden = self.config.hidden_size;
-        Ok(self.pack(&[self.part("qa_outputs", 2, hidden, 1.0)?], 2, hidden))
+        Ok(self.pack(&[self.part("qa_outputs", 2, hidden, 1.0)?], 2, hidden, Precision::F32))
     }
 
     fn embeddings(&self) -> Result<Embeddings, LoadError> {
@@ -124,7 +171,7 @@ impl Loader<'_> {
                 if self.tensors.contains(&self.full(&format!("{name}.weight"))) || size != config.hidden_size =>
             {
                 let part = self.part(&self.full(name), config.hidden_size, size, 1.0)?;
-                Some(self.pack(&[part], config.hidden_size, size))
+                Some(self.pack(&[part], config.hidden_size, size, Precision::F32))
             }
             _ => None,
         };
@@ -143,7 +190,7 @@ impl Loader<'_> {
         let prefix = names.prefix.replace("{g}", &weights.group.to_string()).replace("{i}", &weights.index.to_string());
         let full = |name: &str| self.full(&format!("{prefix}.{name}"));
         let linear = |name: &str, outputs, inputs| -> Result<Linear, LoadError> {
-            Ok(self.pack(&[self.part(&full(name), outputs, inputs, 1.0)?], outputs, inputs))
+            Ok(self.pack(&[self.part(&full(name), outputs, inputs, 1.0)?], outputs, inputs, self.precision))
         };
         let query_scale = 1.0 / (self.config.head_size() as f32).sqrt();
         let query_key_value = [
@@ -152,7 +199,7 @@ impl Loader<'_> {
             self.part(&full(names.value), hidden, hidden, 1.0)?,
         ];
         Ok(Layer {
-            query_key_value: self.pack(&query_key_value, hidden, hidden),
+            query_key_value: self.pack(&query_key_value, hidden, hidden, self.precision),
             attention_output: linear(names.attention_output, hidden, hidden)?,
             attention_norm: self.norm(&full(names.attention_norm), hidden)?,
             intermediate: linear(names.intermediate, intermediate, hidden)?,
@@ -194,18 +241,62 @@ impl Loader<'_> {
     }
 
     /// Packs `parts` of `outputs` each, one after the other.
-    fn pack(&self, parts: &[Part], outputs: usize, inputs: usize) -> Linear {
-        let weight = Panels::from_transposed_rows(parts.len() * outputs, inputs, |output, row| {
+    fn pack(&self, parts: &[Part], outputs: usize, inputs: usize, precision: Precision) -> Linear {
+        let read_row = |output: usize, row: &mut [f32]| {
             let part = &parts[output / outputs];
             part.weight.read_row(self.tensors.file(), output % outputs, row);
             if part.scale != 1.0 {
                 row.iter_mut().for_each(|value| *value *= part.scale);
             }
-        });
-        let mut bias = vec![PanelRow([0.0; PANEL]); weight.panels()];
+        };
+        let outputs = parts.len() * outputs;
+        let weight = match precision {
+            Precision::F32 => Matrix::F32(Panels::from_transposed_rows(outputs, inputs, read_row)),
+            Precision::Int8 => {
+                let input_weights = balance(outputs, inputs, read_row);
+                let weight = BytePanels::from_transposed_rows(outputs, inputs, |output, row| {
+                    read_row(output, row);
+                    row.iter_mut().zip(&input_weights).for_each(|(value, weight)| *value /= weight);
+                });
+                Matrix::Int8 { weight, input_weights }
+            }
+        };
+        let mut bias = vec![PanelRow::default(); outputs.div_ceil(PANEL)];
         for (index, &value) in parts.iter().flat_map(|part| &part.bias).enumerate() {
             bias[index / PANEL].0[index % PANEL] = value;
         }
-        Linear { weight, bias }
+        Linear { inputs, outputs, weight, bias }
     }
+}
+
+/// How much of the difference in size between the weights of the inputs is moved over to the inputs: with all of it,
+/// their own outliers would take the steps of the byte. A quarter gave the smallest error of the logits, of 0, 0.25,
+/// 0.4, 0.5, 0.75 and 1 with the default model: a fourth less than 0.
+const BALANCE: f32 = 0.25;
+
+/// Factors for the inputs of a matrix, by which its weights are to be divided: a power of the root mean square of the
+/// weights of each input.
+///
+/// A few inputs with large weights would leave all other weights of their outputs few of a byte's steps.
+fn balance(outputs: usize, inputs: usize, read_row: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+    let squares = (0..outputs)
+        .into_par_iter()
+        .fold(
+            || (vec![0f32; inputs], vec![0f32; inputs]),
+            |(mut squares, mut row), output| {
+                read_row(output, &mut row);
+                squares.iter_mut().zip(&row).for_each(|(square, value)| *square += value * value);
+                (squares, row)
+            },
+        )
+        .map(|(squares, _)| squares)
+        .reduce(
+            || vec![0.0; inputs],
+            |mut sum, squares| {
+                sum.iter_mut().zip(&squares).for_each(|(sum, square)| *sum += square);
+                sum
+            },
+        );
+    let mean = squares.iter().sum::<f32>() / inputs as f32;
+    squares.iter().map(|square| if *square > 0.0 { (square / mean).powf(BALANCE / 2.0) } else { 1.0 }).collect()
 }

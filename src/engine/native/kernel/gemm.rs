@@ -3,8 +3,10 @@
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
+use super::bytes::{ByteIsa, ByteOp};
 use super::panels::{PANEL, PanelRow};
-use super::{Activation, Panels, Rows, RowsMut};
+use super::product::{Float, Product};
+use super::{Activation, BytePanels, ByteRows, Panels, Rows, RowsMut};
 
 /// `out = activation(a · b + bias)`.
 ///
@@ -14,49 +16,118 @@ use super::{Activation, Panels, Rows, RowsMut};
 /// # Panics
 /// If the shapes do not fit together.
 pub fn gemm(out: RowsMut, a: Rows, b: &Panels, bias: Option<&[PanelRow]>, activation: Option<Activation>) {
-    assert_eq!(a.cols(), b.depth());
-    assert_eq!(out.rows(), a.rows());
-    assert_eq!(out.cols(), b.cols());
-    assert!(bias.is_none_or(|bias| bias.len() == b.panels()));
-    Gemm { out, a, b, bias, activation }.dispatch()
+    SimdOp::dispatch(Gemm { out, a, row_scales: &[], zero_point: 0, b, columns: Columns::biased(bias), activation })
 }
 
-pub(super) struct Gemm<'a> {
-    pub out: RowsMut<'a>,
-    pub a: Rows<'a>,
-    pub b: &'a Panels,
+/// `out = activation(scales · (a · b) + bias)`, where the sums of `a · b` are exact.
+///
+/// # Panics
+/// If the shapes do not fit together.
+pub fn gemm_bytes(
+    out: RowsMut,
+    a: ByteRows,
+    b: &BytePanels,
+    bias: Option<&[PanelRow]>,
+    activation: Option<Activation>,
+) {
+    let columns = Columns { bias, scales: Some(&b.scales), sums: Some(&b.sums) };
+    ByteOp::dispatch(Gemm {
+        out,
+        a: a.rows,
+        row_scales: a.scales,
+        zero_point: a.zero_point,
+        b: &b.panels,
+        columns,
+        activation,
+    })
+}
+
+/// What a product needs to know of its columns; a missing part is all zeros.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'a> {
     pub bias: Option<&'a [PanelRow]>,
+    pub scales: Option<&'a [PanelRow]>,
+    pub sums: Option<&'a [PanelRow<i32>]>,
+}
+
+impl<'a> Columns<'a> {
+    pub fn biased(bias: Option<&'a [PanelRow]>) -> Self {
+        Self { bias, scales: None, sums: None }
+    }
+
+    fn check(&self, panels: usize) {
+        assert!(self.bias.is_none_or(|bias| bias.len() == panels));
+        assert!(self.scales.is_none_or(|scales| scales.len() == panels));
+        assert!(self.sums.is_none_or(|sums| sums.len() == panels));
+    }
+}
+
+pub(super) struct Gemm<'a, L, R> {
+    pub out: RowsMut<'a>,
+    pub a: Rows<'a, L>,
+    /// One a row, or none at all where rows have no scale.
+    pub row_scales: &'a [f32],
+    /// The element of `a` that stands for 0.
+    pub zero_point: u8,
+    pub b: &'a Panels<R>,
+    pub columns: Columns<'a>,
     pub activation: Option<Activation>,
 }
 
-impl SimdOp for Gemm<'_> {
+impl SimdOp for Gemm<'_, f32, f32> {
     type Output = ();
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
         // A tile's sums must fit into the registers: 32 of them with AVX-512 and NEON, 16 otherwise.
         match isa.f32().len() {
-            16 => self.run::<I, 14, 2>(isa),
-            8 => self.run::<I, 6, 2>(isa),
-            _ => self.run::<I, 6, 4>(isa),
+            16 => self.run::<_, 14, 2>(Float(isa)),
+            8 => self.run::<_, 6, 2>(Float(isa)),
+            _ => self.run::<_, 6, 4>(Float(isa)),
         }
     }
 }
 
-impl Gemm<'_> {
+impl ByteOp for Gemm<'_, [u8; 4], [i8; 4]> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<B: ByteIsa>(self, isa: B) {
+        match isa.isa().f32().len() {
+            16 => self.run::<_, 14, 2>(isa),
+            8 if B::SPARE_REGISTERS => self.run::<_, 6, 2>(isa),
+            8 => self.run::<_, 4, 2>(isa),
+            _ => self.run::<_, 6, 4>(isa),
+        }
+    }
+}
+
+impl<L: Copy, R: Copy> Gemm<'_, L, R> {
     /// Computes tiles of at most `ROWS` rows and `VECTORS` vectors.
     #[inline(always)]
-    fn run<I: Isa, const ROWS: usize, const VECTORS: usize>(mut self, isa: I) {
+    fn run<P, const ROWS: usize, const VECTORS: usize>(mut self, product: P)
+    where
+        P: Product<Left = L, Right = R>,
+    {
+        let isa = product.isa();
         let width = VECTORS * isa.f32().len();
         assert_eq!(PANEL % width, 0);
+        assert_eq!(self.a.cols(), self.b.depth());
+        assert_eq!(self.out.rows(), self.a.rows());
+        assert_eq!(self.out.cols(), self.b.cols());
+        assert!(self.row_scales.is_empty() || self.row_scales.len() == self.a.rows());
+        self.columns.check(self.b.panels());
         let rows = self.a.rows();
         let tiles = rows.div_ceil(ROWS);
-        let zeros = PanelRow([0.0; PANEL]);
+        let (zeros, no_sums) = (PanelRow([0.0; PANEL]), PanelRow([0; PANEL]));
         let mut edge = [PanelRow([0.0; PANEL]); ROWS];
 
         for panel in 0..self.b.panels() {
             let b = self.b.panel(panel);
-            let bias = self.bias.map_or(&zeros, |bias| &bias[panel]);
+            let Columns { bias, scales, sums } = self.columns;
+            let bias = bias.map_or(&zeros, |bias| &bias[panel]);
+            let scales = scales.map_or(&zeros, |scales| &scales[panel]);
+            let sums = sums.map_or(&no_sums, |sums| &sums[panel]);
             let columns = PANEL.min(self.b.cols() - panel * PANEL);
             for tile in 0..tiles {
                 // Of equal heights, rather than full ones and a low rest, which would leave the pipelines idle.
@@ -71,7 +142,7 @@ impl Gemm<'_> {
                 };
                 // Each tile fetches its share of the next panel, which may still lie in main memory.
                 let ahead = PANEL.div_ceil(tiles);
-                let next = b.as_ptr_range().end.cast::<f32>().wrapping_add(tile * ahead * b.len());
+                let next = b.as_ptr_range().end.cast::<R>().wrapping_add(tile * ahead * b.len());
                 for column in (0..PANEL).step_by(width) {
                     let tile = Tile {
                         // SAFETY: `column` is within the panel, for whose width there is room at `out`.
@@ -80,8 +151,12 @@ impl Gemm<'_> {
                         // SAFETY: `first` is a row of `a`.
                         a: unsafe { self.a.as_ptr().add(first * self.a.stride()) },
                         a_stride: self.a.stride(),
+                        row_scales: self.row_scales.get(first..end).unwrap_or_default(),
+                        zero_point: self.zero_point,
                         b,
-                        bias,
+                        bias: &bias.0[column..column + width],
+                        scales: &scales.0[column..column + width],
+                        sums: &sums.0[column..column + width],
                         column,
                         next,
                         ahead,
@@ -89,14 +164,17 @@ impl Gemm<'_> {
                     macro_rules! multiply {
                         ($($height:literal)*) => {
                             match end - first {
-                                // SAFETY: `a` has that many rows of `b.len()` values, `out` as many with room for
+                                // SAFETY: `a` has that many rows of `b.len()` elements, `out` as many with room for
                                 // `width` values, and `column + width` is at most `PANEL`.
-                                $($height if $height <= ROWS => unsafe { tile.multiply::<I, $height, VECTORS>(isa) },)*
+                                $($height if $height <= ROWS => unsafe { tile.multiply::<P, $height, VECTORS>(product) },)*
                                 _ => unreachable!("tiles have 1 to {ROWS} rows"),
                             }
                         };
                     }
                     multiply!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+                }
+                if columns == PANEL && self.activation.is_none() {
+                    continue;
                 }
                 for row in first..end {
                     let out = &mut self.out.row_mut(row)[panel * PANEL..][..columns];
@@ -104,7 +182,7 @@ impl Gemm<'_> {
                         out.copy_from_slice(&edge[row - first].0[..columns]);
                     }
                     if let Some(activation) = self.activation {
-                        activation.apply(isa, out);
+                        activation.apply(isa, out, P::ROUGH);
                     }
                 }
             }
@@ -113,55 +191,79 @@ impl Gemm<'_> {
 }
 
 /// A block of the product, small enough for its sums to stay in registers.
-struct Tile<'a> {
+struct Tile<'a, L, R> {
     out: *mut f32,
     out_stride: usize,
-    a: *const f32,
+    a: *const L,
     a_stride: usize,
-    b: &'a [PanelRow],
-    bias: &'a PanelRow,
+    /// Of the tile's rows, or none.
+    row_scales: &'a [f32],
+    zero_point: u8,
+    b: &'a [PanelRow<R>],
+    /// Of the tile's columns.
+    bias: &'a [f32],
+    scales: &'a [f32],
+    sums: &'a [i32],
     /// Where in the panel's rows the tile begins.
     column: usize,
-    /// Address to fetch ahead of its use, moving on by `ahead` values a step.
-    next: *const f32,
+    /// Address to fetch ahead of its use, moving on by `ahead` elements a step.
+    next: *const R,
     ahead: usize,
 }
 
-impl Tile<'_> {
-    /// Writes the product of `ROWS` rows of `a` and `VECTORS` vectors of each of `b`'s rows, plus the bias.
+impl<L: Copy, R: Copy> Tile<'_, L, R> {
+    /// Writes the product of `ROWS` rows of `a` and `VECTORS` vectors of each of `b`'s rows, scaled, plus the bias.
     ///
     /// # Safety
-    /// `a` must point to `ROWS` rows of `b.len()` values, and `out` to `ROWS` rows with room for `VECTORS` vectors,
+    /// `a` must point to `ROWS` rows of `b.len()` elements, and `out` to `ROWS` rows with room for `VECTORS` vectors,
     /// each at their stride; `VECTORS` vectors from `column` on must lie within a panel's row.
     // With iterators the compiler keeps the sums in memory, which costs a fifth of the speed.
     #[allow(clippy::needless_range_loop)]
     #[inline(always)]
-    unsafe fn multiply<I: Isa, const ROWS: usize, const VECTORS: usize>(&self, isa: I) {
+    unsafe fn multiply<P, const ROWS: usize, const VECTORS: usize>(&self, product: P)
+    where
+        P: Product<Left = L, Right = R>,
+    {
+        let isa = product.isa();
         let ops = isa.f32();
         let &Self { a, a_stride, next, ahead, .. } = self;
-        let mut sums = [ops.load_many::<VECTORS>(&self.bias.0[self.column..]); ROWS];
+        // The results have long left the cache; it gets their lines back while the sums are computed.
+        for row in 0..ROWS {
+            for vector in 0..VECTORS {
+                ops.prefetch_write(self.out.wrapping_add(row * self.out_stride + vector * ops.len()));
+            }
+        }
+        let bias = ops.load_many::<VECTORS>(self.bias);
+        let column_sums = isa.i32().load_many::<VECTORS>(self.sums);
+        let mut begin = [product.begin(bias[0], column_sums[0], self.zero_point); VECTORS];
+        for vector in 1..VECTORS {
+            begin[vector] = product.begin(bias[vector], column_sums[vector], self.zero_point);
+        }
+        let mut sums = [begin; ROWS];
         // By pointer: a check of the bounds in this loop can be felt.
-        let mut panel_row = self.b.as_ptr().cast::<f32>().wrapping_add(self.column);
+        let mut panel_row = self.b.as_ptr().cast::<R>().wrapping_add(self.column);
         for k in 0..self.b.len() {
-            ops.prefetch(next.wrapping_add(k * ahead));
-            let mut b = [ops.zero(); VECTORS];
-            for (vector, b) in b.iter_mut().enumerate() {
-                // SAFETY: `VECTORS` vectors from `column` on lie within row `k` of the panel.
-                *b = unsafe { ops.load_ptr(panel_row.add(vector * ops.len())) };
+            ops.prefetch(next.wrapping_add(k * ahead).cast());
+            // SAFETY: `VECTORS` vectors from `column` on lie within row `k` of the panel.
+            let mut b = [unsafe { product.load(panel_row) }; VECTORS];
+            for vector in 1..VECTORS {
+                // SAFETY: as above.
+                b[vector] = unsafe { product.load(panel_row.add(vector * ops.len())) };
             }
             panel_row = panel_row.wrapping_add(PANEL);
             for row in 0..ROWS {
-                // SAFETY: `a` has `ROWS` rows of `self.b.len()` values.
-                let value = ops.splat(unsafe { *a.add(row * a_stride + k) });
-                for vector in 0..VECTORS {
-                    sums[row][vector] = ops.mul_add(value, b[vector], sums[row][vector]);
-                }
+                // SAFETY: `a` has `ROWS` rows of `self.b.len()` elements.
+                let value = unsafe { *a.add(row * a_stride + k) };
+                product.multiply_add(value, &b, &mut sums[row]);
             }
         }
+        let scales = ops.load_many::<VECTORS>(self.scales);
         for row in 0..ROWS {
+            let row_scale = ops.splat(self.row_scales.get(row).copied().unwrap_or(1.0));
             for vector in 0..VECTORS {
+                let value = product.finish(sums[row][vector], ops.mul(scales[vector], row_scale), bias[vector]);
                 // SAFETY: `out` has `ROWS` rows with room for `VECTORS` vectors.
-                unsafe { ops.store_ptr(sums[row][vector], self.out.add(row * self.out_stride + vector * ops.len())) };
+                unsafe { ops.store_ptr(value, self.out.add(row * self.out_stride + vector * ops.len())) };
             }
         }
     }

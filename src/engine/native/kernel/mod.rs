@@ -2,18 +2,22 @@
 //! plain code when it runs.
 
 mod activation;
+pub mod bytes;
 mod gemm;
 mod layer_norm;
 mod panels;
+mod product;
+mod quantize;
 mod rows;
 mod softmax;
 
 pub use activation::Activation;
-pub use gemm::gemm;
+pub use gemm::{gemm, gemm_bytes};
 pub use layer_norm::LayerNorm;
 pub use panels::{PANEL, PanelRow, Panels};
+pub use quantize::{BytePanels, ByteRows, QuantizedRows, Spread, grow, row_stride};
 pub use rows::{Rows, RowsMut};
-pub use softmax::softmax_unscaled;
+pub use softmax::{softmax_bytes, softmax_unscaled};
 
 #[cfg(test)]
 mod tests;

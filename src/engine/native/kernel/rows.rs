@@ -1,11 +1,13 @@
 //! Row-major matrices inside larger buffers.
+//!
+//! `T` is what a kernel takes in one step: an `f32`, or several narrower values.
 
 use std::ops::Range;
 
 /// A matrix of `rows` × `cols`, whose rows begin `stride` values apart.
-#[derive(Debug, Clone, Copy)]
-pub struct Rows<'a> {
-    data: &'a [f32],
+#[derive(Debug)]
+pub struct Rows<'a, T = f32> {
+    data: &'a [T],
     rows: usize,
     cols: usize,
     stride: usize,
@@ -13,12 +15,20 @@ pub struct Rows<'a> {
 
 /// As [`Rows`], to be written.
 #[derive(Debug)]
-pub struct RowsMut<'a> {
-    data: &'a mut [f32],
+pub struct RowsMut<'a, T = f32> {
+    data: &'a mut [T],
     rows: usize,
     cols: usize,
     stride: usize,
 }
+
+impl<T> Clone for Rows<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Rows<'_, T> {}
 
 fn check(len: usize, rows: usize, cols: usize, stride: usize) {
     assert!(cols <= stride, "rows of {cols} values overlap at a stride of {stride}");
@@ -26,16 +36,16 @@ fn check(len: usize, rows: usize, cols: usize, stride: usize) {
     assert!(needed <= len, "{rows} rows of {cols} at a stride of {stride} need {needed} values, not {len}");
 }
 
-impl<'a> Rows<'a> {
+impl<'a, T> Rows<'a, T> {
     /// # Panics
     /// If the matrix does not fit into `data`.
-    pub fn new(data: &'a [f32], rows: usize, cols: usize, stride: usize) -> Self {
+    pub fn new(data: &'a [T], rows: usize, cols: usize, stride: usize) -> Self {
         check(data.len(), rows, cols, stride);
         Self { data, rows, cols, stride }
     }
 
     /// A matrix that fills `data`.
-    pub fn dense(data: &'a [f32], cols: usize) -> Self {
+    pub fn dense(data: &'a [T], cols: usize) -> Self {
         Self::new(data, data.len() / cols, cols, cols)
     }
 
@@ -51,7 +61,7 @@ impl<'a> Rows<'a> {
         self.stride
     }
 
-    pub fn row(&self, row: usize) -> &'a [f32] {
+    pub fn row(&self, row: usize) -> &'a [T] {
         &self.data[row * self.stride..][..self.cols]
     }
 
@@ -64,21 +74,21 @@ impl<'a> Rows<'a> {
         Self::new(&self.data[range.start..], self.rows, range.len(), self.stride)
     }
 
-    pub fn as_ptr(&self) -> *const f32 {
+    pub fn as_ptr(&self) -> *const T {
         self.data.as_ptr()
     }
 }
 
-impl<'a> RowsMut<'a> {
+impl<'a, T> RowsMut<'a, T> {
     /// # Panics
     /// If the matrix does not fit into `data`.
-    pub fn new(data: &'a mut [f32], rows: usize, cols: usize, stride: usize) -> Self {
+    pub fn new(data: &'a mut [T], rows: usize, cols: usize, stride: usize) -> Self {
         check(data.len(), rows, cols, stride);
         Self { data, rows, cols, stride }
     }
 
     /// A matrix that fills `data`.
-    pub fn dense(data: &'a mut [f32], cols: usize) -> Self {
+    pub fn dense(data: &'a mut [T], cols: usize) -> Self {
         let rows = data.len() / cols;
         Self::new(data, rows, cols, cols)
     }
@@ -95,15 +105,19 @@ impl<'a> RowsMut<'a> {
         self.stride
     }
 
-    pub fn row_mut(&mut self, row: usize) -> &mut [f32] {
+    pub fn row_mut(&mut self, row: usize) -> &mut [T] {
         &mut self.data[row * self.stride..][..self.cols]
     }
 
-    pub fn reborrow(&mut self) -> RowsMut<'_> {
+    pub fn reborrow(&mut self) -> RowsMut<'_, T> {
         RowsMut { data: self.data, ..*self }
     }
 
-    pub fn as_mut_ptr(&mut self) -> *mut f32 {
+    pub fn slice_rows(&mut self, range: Range<usize>) -> RowsMut<'_, T> {
+        RowsMut::new(&mut self.data[range.start * self.stride..], range.len(), self.cols, self.stride)
+    }
+
+    pub fn as_mut_ptr(&mut self) -> *mut T {
         self.data.as_mut_ptr()
     }
 }

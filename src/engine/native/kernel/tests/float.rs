@@ -1,12 +1,13 @@
-//! Every kernel against plain loops, over shapes that use its edges.
+//! The kernels in `f32` against plain loops, over shapes that use their edges.
 
 use proptest::prelude::*;
 use rten_simd::SimdOp;
 
-use super::gemm::Gemm;
-use super::layer_norm::Normalize;
-use super::softmax::SoftmaxUnscaled;
-use super::*;
+use super::super::gemm::{Columns, Gemm};
+use super::super::layer_norm::Normalize;
+use super::super::softmax::SoftmaxUnscaled;
+use super::super::*;
+use super::{assert_close, matrix};
 
 /// Evaluates the operation with every instruction set that this processor has, not only the one of its choice.
 macro_rules! on_every_isa {
@@ -29,27 +30,7 @@ macro_rules! on_every_isa {
     }};
 }
 
-fn matrix(rows: usize, cols: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed | 1;
-    let mut next = || {
-        // xorshift32
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state as f32 / u32::MAX as f32 * 4.0 - 2.0
-    };
-    (0..rows * cols).map(|_| next()).collect()
-}
-
-fn assert_close(found: &[f32], expected: &[f64], tolerance: f64) {
-    assert_eq!(found.len(), expected.len());
-    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
-        let difference = (f64::from(*found) - expected).abs();
-        assert!(difference <= tolerance * expected.abs().max(1.0), "{index}: {found} for {expected}");
-    }
-}
-
-fn plain_activation(activation: Activation, x: f64) -> f64 {
+pub(super) fn plain_activation(activation: Activation, x: f64) -> f64 {
     match activation {
         Activation::Gelu => 0.5 * x * (1.0 + erf(x / 2f64.sqrt())),
         Activation::GeluTanh => {
@@ -114,7 +95,7 @@ proptest! {
         plain.pack(Rows::dense(&matrix(depth + 3, cols + 40, seed), cols + 40));
         plain.pack(Rows::dense(&b_rows, cols));
 
-        let mut bias_rows = vec![PanelRow([0.0; PANEL]); weights.panels()];
+        let mut bias_rows = vec![PanelRow::default(); weights.panels()];
         for (index, value) in bias.iter().enumerate() {
             bias_rows[index / PANEL].0[index % PANEL] = *value;
         }
@@ -124,7 +105,8 @@ proptest! {
                 let a = Rows::new(&a, rows, depth, a_stride);
                 let bias = with_bias.then_some(&bias_rows[..]);
                 let target = RowsMut::new(&mut out, rows, cols, out_stride);
-                Gemm { out: target, a, b: panels, bias, activation }.eval(isa);
+                let columns = Columns::biased(bias);
+                SimdOp::eval(Gemm { out: target, a, row_scales: &[], zero_point: 0, b: panels, columns, activation }, isa);
                 let dense: Vec<f32> = out.chunks(out_stride).flat_map(|row| row[..cols].to_vec()).collect();
                 assert_close(&dense, &expected, 1e-5);
                 let mut between = out.chunks(out_stride).flat_map(|row| &row[cols..]);
@@ -139,7 +121,7 @@ proptest! {
             let expected: Vec<_> = values.iter().map(|&x| plain_activation(activation, f64::from(x))).collect();
             on_every_isa!(|isa| {
                 let mut found = values.clone();
-                activation.apply(isa, &mut found);
+                activation.apply(isa, &mut found, false);
                 assert_close(&found, &expected, 2e-6);
             });
         }

@@ -1,0 +1,104 @@
+//! Where the time of forward passes goes.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+/// A part of the forward pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operator {
+    Embeddings,
+    QueryKeyValue,
+    Attention,
+    AttentionOutput,
+    Norm,
+    Intermediate,
+    Output,
+    Quantize,
+    Head,
+}
+
+impl Operator {
+    pub const ALL: [Self; 9] = [
+        Self::Embeddings,
+        Self::QueryKeyValue,
+        Self::Attention,
+        Self::AttentionOutput,
+        Self::Norm,
+        Self::Intermediate,
+        Self::Output,
+        Self::Quantize,
+        Self::Head,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Embeddings => "embeddings",
+            Self::QueryKeyValue => "query, key, value",
+            Self::Attention => "attention",
+            Self::AttentionOutput => "attention output",
+            Self::Norm => "residual and layer norm",
+            Self::Intermediate => "intermediate",
+            Self::Output => "output",
+            Self::Quantize => "quantize",
+            Self::Head => "question answering head",
+        }
+    }
+}
+
+/// Time and arithmetic of one operator, summed over threads.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+pub struct Spent {
+    pub time: Duration,
+    /// Multiplications and additions of matrix products.
+    pub operations: u64,
+}
+
+/// Time and arithmetic of each operator.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Spending([Spent; Operator::ALL.len()]);
+
+impl Spending {
+    pub fn of(&self, operator: Operator) -> Spent {
+        self.0[operator as usize]
+    }
+
+    pub fn total(&self) -> Spent {
+        self.0.iter().fold(Spent::default(), |total, spent| total + *spent)
+    }
+
+    /// Runs `work` as a part of `operator` with so many operations.
+    pub(super) fn measure<T>(&mut self, operator: Operator, operations: usize, work: impl FnOnce() -> T) -> T {
+        let began = Instant::now();
+        let result = work();
+        let spent = &mut self.0[operator as usize];
+        *spent = *spent + Spent { time: began.elapsed(), operations: operations as u64 };
+        result
+    }
+}
+
+impl std::ops::Add for Spent {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { time: self.time + other.time, operations: self.operations + other.operations }
+    }
+}
+
+/// What an engine has spent so far, to be read while it runs.
+#[derive(Debug, Default)]
+pub struct Profile(Mutex<Spending>);
+
+impl Profile {
+    /// Moves what a thread has measured into the sum.
+    pub(super) fn take(&self, measured: &mut Spending) {
+        let mut sum = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (sum, measured) in sum.0.iter_mut().zip(&mut measured.0) {
+            *sum = *sum + std::mem::take(measured);
+        }
+    }
+
+    pub fn spending(&self) -> Spending {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
