@@ -13,6 +13,7 @@
 //! between them.
 
 pub mod batch;
+pub mod bench;
 pub mod cli;
 pub mod engine;
 pub mod io;

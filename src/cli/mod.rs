@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, which says what its arguments are and what they start.
 
 mod args;
+mod bench;
 mod completions;
 mod interrupt;
 mod logging;
@@ -31,6 +32,7 @@ struct Cli {
 enum Command {
     Run(run::Args),
     Stdin(stdin::Args),
+    Bench(bench::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -63,6 +65,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run::run(args),
         Command::Stdin(args) => stdin::run(args),
+        Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };
