@@ -50,12 +50,14 @@ function askForKey(refused = false) {
 
 async function describeServer() {
   try {
-    const { model, device, precision, version } = await info();
-    byId("about").textContent = [model, device, precision, version && `v${version}`].filter(Boolean).join(" · ");
+    const { model, version } = await info();
+    byId("about").textContent = `${model.model} · ${model.engine} · bertqa ${version}`;
     byId("key").hidden = true;
   } catch (error) {
     byId("about").textContent = error.status === 401 ? "" : error.message;
     byId("key").hidden = error.status !== 401;
+    // The model is still being loaded.
+    if (error.retryAfter !== null) setTimeout(describeServer, 1000 * error.retryAfter);
   }
 }
 

@@ -131,7 +131,8 @@ export class Job {
         for await (const line of inferStream(slice.body, signal)) part.answers.push(line);
         break;
       } catch (error) {
-        if (error.status !== 429) throw error;
+        // Overloaded, or not ready yet: it says when to try again.
+        if (error.status !== 429 && !error.retryAfter) throw error;
         const seconds = error.retryAfter ?? 1;
         this.#become("busy", `The server is busy; going on in ${seconds} s.`);
         await pause(1000 * seconds, signal);
