@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use super::StrictStop;
 use crate::io::{self, Answered, InputRow, Record, Row, RowWriter, Rows};
-use crate::pipeline::{self, Item, Sink, Stats};
+use crate::pipeline::{self, Item, Payload, Sink, Stats};
 use crate::qa::{Options, RowError};
 
 /// How many failed rows are told on stderr; the output has them all.
 const FAILURES_TOLD: u64 = 5;
+
+/// Every row that was read is wanted in the output.
+impl Payload for Row {}
 
 /// Rows as the pipeline takes them.
 pub(super) fn items(
