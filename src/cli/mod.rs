@@ -8,6 +8,7 @@ mod man;
 mod progress;
 mod rows;
 mod run;
+mod serve;
 mod session;
 mod stdin;
 mod summary;
@@ -31,6 +32,7 @@ struct Cli {
 enum Command {
     Run(run::Args),
     Stdin(stdin::Args),
+    Serve(serve::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -63,6 +65,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run::run(args),
         Command::Stdin(args) => stdin::run(args),
+        Command::Serve(args) => serve::run(args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };
