@@ -9,6 +9,7 @@ mod man;
 mod progress;
 mod rows;
 mod run;
+mod serve;
 mod session;
 mod stdin;
 mod summary;
@@ -32,6 +33,7 @@ struct Cli {
 enum Command {
     Run(run::Args),
     Stdin(stdin::Args),
+    Serve(serve::Args),
     Bench(bench::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -65,6 +67,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run::run(args),
         Command::Stdin(args) => stdin::run(args),
+        Command::Serve(args) => serve::run(args),
         Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
