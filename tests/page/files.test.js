@@ -139,7 +139,7 @@ test("records that are no rows are failed rows, and what is no file of rows says
   await context.close();
 });
 
-test("a busy server is waited for, a broken connection can be gone on from", async () => {
+test("a busy server is waited for; a stop and a broken connection can be gone on from", async () => {
   const { page, context, problems } = await open(browser, server.url, { expected: ["Failed to load resource"] });
   const good = JSON.stringify({ question: "琵琶湖は何県にありますか?", context: "琵琶湖は滋賀県にある。" });
   const bad = JSON.stringify({ question: "", context: "" });
@@ -147,12 +147,20 @@ test("a busy server is waited for, a broken connection can be gone on from", asy
   let count = 0;
   await page.route("**/inferences/stream", (route) => {
     count += 1;
-    if (count === 1) return route.fulfill({ status: 429, headers: { "retry-after": "1" }, json: { error: "overloaded", kind: "overloaded" } });
-    if (count === 5) return route.abort("connectionreset");
-    return route.continue();
+    if (count <= 4) {
+      // The parts that are sent at first wait longer than anybody would; stopped and sent again, one waits a second.
+      const headers = { "retry-after": count <= 3 ? "3600" : "1" };
+      return route.fulfill({ status: 429, headers, json: { error: "overloaded", kind: "overloaded" } });
+    }
+    return count === 8 ? route.abort("connectionreset") : route.continue();
   });
   await page.locator("#choose").setInputFiles(path);
   const job = page.locator(".job", { hasText: "long.jsonl" });
+  await job.getByText("The server is busy; going on in 3600 s.").waitFor();
+  while (count < 3) await page.waitForTimeout(10);
+  await job.getByRole("button", { name: "Stop" }).click();
+  await job.getByText("Stopped after 0 rows.").waitFor();
+  await job.getByRole("button", { name: "Continue" }).click();
   await job.and(page.locator("[data-state=failed]")).waitFor();
   await job.getByRole("link", { name: "Download what is answered" }).waitFor();
   await job.getByRole("button", { name: "Continue" }).click();
