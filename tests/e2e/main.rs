@@ -6,5 +6,6 @@ mod golden;
 mod hub;
 mod models;
 mod outputs;
+mod serve;
 mod stream;
 mod support;

@@ -79,7 +79,7 @@ pub fn router(app: App, key: Option<ApiKey>, cors: Option<CorsLayer>) -> Router 
         .layer(default_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(default_header(header::REFERRER_POLICY, "no-referrer"))
         .layer(content_security_policy("default-src 'none'; frame-ancestors 'none'"))
-        .layer(middleware::from_fn(observe::observe))
+        .layer(middleware::from_fn_with_state(app.clone(), observe::observe))
         .with_state(app)
 }
 

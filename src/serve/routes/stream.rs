@@ -185,7 +185,8 @@ impl Reader {
         for row in rows {
             let InputRow { position, record, example } = row?;
             let row = Row { position, record };
-            let share = self.runtime.block_on(self.app.memory.wait(row.bytes()));
+            let text = example.as_ref().map_or(0, |example| example.question().len() + example.context().len());
+            let share = self.runtime.block_on(self.app.memory.wait(row.bytes() + text));
             let answers = example
                 .and_then(|example| self.app.check(example))
                 .map(|example| self.lane.push(Ask { example, options: self.options.clone() }));
