@@ -20,5 +20,5 @@ until grep -q ready: "$log"; do
 done
 url="$(grep -om1 'http://[0-9.:]*' "$log")"
 
-"$venv/bin/schemathesis" run "$url/openapi.json" --checks all --max-examples "${EXAMPLES:-100}" --seed 1 \
+"$venv/bin/schemathesis" --config-file tests/schemathesis.toml run "$url/openapi.json" --checks all --max-examples "${EXAMPLES:-100}" --seed 1 \
     --generation-database none

@@ -124,9 +124,10 @@ impl Drop for Entry {
                 (status.to_string(), None)
             }
             End::Status(status, Some(error)) => {
+                let (is_ours, kind) = (error.kind == Kind::Internal, error.kind.name());
                 // As a string it is quoted: it may hold what the client sent.
-                let (kind, error) = (error.kind.name(), error.to_string());
-                if error.kind == Kind::Internal {
+                let error = error.to_string();
+                if is_ours {
                     tracing::error!(method, path, status, rows, milliseconds, id, kind, error, "request");
                 } else {
                     tracing::warn!(method, path, status, rows, milliseconds, id, kind, error, "request");

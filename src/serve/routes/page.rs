@@ -1,10 +1,11 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use axum::Router;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::serve::app::App;
 
@@ -16,8 +17,11 @@ struct Asset {
     text: &'static str,
 }
 
-const ASSETS: [Asset; 3] = [
-    Asset { path: "/", media_type: "text/html; charset=utf-8", text: include_str!("../page/index.html") },
+const INDEX: Asset =
+    Asset { path: "/", media_type: "text/html; charset=utf-8", text: include_str!("../page/index.html") };
+
+/// What the index asks for.
+const ASSETS: [Asset; 2] = [
     Asset { path: "/app.js", media_type: "text/javascript; charset=utf-8", text: include_str!("../page/app.js") },
     Asset { path: "/style.css", media_type: "text/css; charset=utf-8", text: include_str!("../page/style.css") },
 ];
@@ -26,14 +30,25 @@ const ASSETS: [Asset; 3] = [
 const CONTENT_SECURITY_POLICY: &str =
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
-pub fn router() -> Router<App> {
-    let router = ASSETS.into_iter().fold(Router::new(), |router, asset| {
+pub fn router() -> OpenApiRouter<App> {
+    let router = ASSETS.into_iter().fold(OpenApiRouter::new().routes(routes!(index)), |router, asset| {
         router.route(asset.path, get(async move |headers: HeaderMap| serve(asset, &headers)))
     });
     router.layer(SetResponseHeaderLayer::overriding(
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(CONTENT_SECURITY_POLICY),
     ))
+}
+
+/// The page for people
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "State",
+    responses((status = 200, description = "The page", body = String, content_type = "text/html")),
+)]
+async fn index(headers: HeaderMap) -> Response {
+    serve(INDEX, &headers)
 }
 
 fn serve(asset: Asset, headers: &HeaderMap) -> Response {

@@ -30,7 +30,9 @@ fn wrong_requests() {
 fn wrong_fields() {
     let server = Server::start(&[]);
     let refused = |body: Value| server.post("/inferences", &body).error(422, "invalid");
-    for body in [json!("a"), json!(1), json!(null), json!({}), json!({"question": "a"}), json!([[]]), json!([1])] {
+    for body in
+        [json!("a"), json!(1), json!(null), json!({}), json!({"question": "a"}), json!([["a", "b"]]), json!([1])]
+    {
         refused(body);
     }
     for (name, values) in [
@@ -58,6 +60,8 @@ fn wrong_fields() {
     refused(json!({"inputs": question(), "parameters": {"topk": 1}}));
     refused(json!({"inputs": question(), "more": 1}));
     refused(json!({"question": "a", "context": "b"}));
+    refused(json!([question()]));
+    refused(json!({"inputs": question(), "parameters": [1]}));
 }
 
 #[test]

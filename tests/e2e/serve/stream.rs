@@ -110,7 +110,7 @@ fn csv_and_compressed_bodies() {
     assert_eq!((found.len(), &found[0]["n"]), (1, &json!("007")));
     assert!(found[0]["answer"].is_string());
     let absent = server.send("/inferences/stream", &[csv], b"q,context\na,b\n");
-    assert!(absent.error(400, "malformed").contains("question"));
+    assert!(absent.error(422, "invalid").contains("question"));
 
     let line = question().to_string() + "\n";
     let packed = zstd::encode_all(line.repeat(5).as_bytes(), 1).unwrap();
