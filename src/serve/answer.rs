@@ -75,19 +75,43 @@ impl Row {
     }
 }
 
-/// The answer of one question as the Hugging Face pipeline gives it; a list with `top_k` over 1
+/// What the Hugging Face pipeline gives for one question; with `top_k` over 1 a list
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum PipelineRow {
-    Answers(OneOrMany<Span>),
+    One(Span),
+    Several(Vec<Span>),
     Failed(Failed),
 }
 
 impl PipelineRow {
     pub fn new(answers: Answers, top_k: usize) -> Self {
-        match answers {
-            Ok(answers) => Self::Answers(one_or_several(answers, top_k)),
+        match answers.map(|answers| one_or_several(answers, top_k)) {
+            Ok(OneOrMany::One(span)) => Self::One(span),
+            Ok(OneOrMany::Many(spans)) => Self::Several(spans),
             Err(error) => Self::Failed(error.into()),
+        }
+    }
+}
+
+/// What the Hugging Face pipeline gives: the answer of one question (with `top_k` over 1, a list of its answers), or
+/// a list of what each question of a list gets
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum PipelineAnswer {
+    One(Span),
+    Many(Vec<PipelineRow>),
+}
+
+impl PipelineAnswer {
+    pub fn new(rows: impl Iterator<Item = PipelineRow>, is_list: bool) -> Self {
+        match OneOrMany::new(rows.collect(), is_list) {
+            OneOrMany::One(PipelineRow::One(span)) => Self::One(span),
+            OneOrMany::One(PipelineRow::Several(spans)) => {
+                Self::Many(spans.into_iter().map(PipelineRow::One).collect())
+            }
+            OneOrMany::One(failed @ PipelineRow::Failed(_)) => Self::Many(vec![failed]),
+            OneOrMany::Many(rows) => Self::Many(rows),
         }
     }
 }

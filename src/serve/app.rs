@@ -1,6 +1,6 @@
 //! What all requests share.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ pub struct Shared {
     requests: Arc<Semaphore>,
     model: OnceLock<Serving>,
     draining: AtomicBool,
+    in_flight: AtomicUsize,
 }
 
 /// A model that answers.
@@ -60,6 +61,7 @@ impl App {
             stream_rows,
             model: OnceLock::new(),
             draining: AtomicBool::new(false),
+            in_flight: AtomicUsize::new(0),
         }))
     }
 }
@@ -89,6 +91,11 @@ impl Shared {
         self.model.get().ok_or_else(|| {
             ApiError::new(Kind::NotReady, "the model is being loaded").retry_after(Duration::from_secs(1))
         })
+    }
+
+    /// Requests whose answer is not sent yet; `observe` counts them.
+    pub fn in_flight(&self) -> &AtomicUsize {
+        &self.in_flight
     }
 
     pub fn resolve(&self, given: Given) -> Result<Arc<Options>, ApiError> {

@@ -14,33 +14,34 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::error::{ApiError, Kind};
 use super::limits::Limits;
 
-/// The memory for rows of all requests.
+/// The memory for rows of all requests, in units of [`UNIT`].
 #[derive(Clone)]
-pub struct Memory(Arc<Semaphore>);
+pub struct Memory {
+    free: Arc<Semaphore>,
+    total: u32,
+}
 
 /// A share of [`Memory`], until it is dropped.
 pub struct Share(Option<OwnedSemaphorePermit>);
 
-/// Permits of a semaphore count up to 2^32 only.
+/// In bytes. A semaphore's permits are counted up to 2^32 only, and on small machines to less.
 const UNIT: usize = 64;
+const MAX_UNITS: u32 = 1 << 28;
 
 impl Memory {
     pub fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new((bytes / UNIT).min(Semaphore::MAX_PERMITS).max(1))))
+        let total = u32::try_from(bytes / UNIT).unwrap_or(u32::MAX).clamp(1, MAX_UNITS);
+        Self { free: Arc::new(Semaphore::new(total as usize)), total }
     }
 
-    /// A share without anything.
-    fn none() -> Share {
-        Share(None)
-    }
-
-    fn units(bytes: usize) -> u32 {
-        u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
+    /// What is larger than all of the memory waits until it is alone.
+    fn units(&self, bytes: usize) -> u32 {
+        u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.total)
     }
 
     /// Takes `bytes` more, if they are free.
     fn grow(&self, share: &mut Share, bytes: usize) -> Result<(), ApiError> {
-        let more = self.0.clone().try_acquire_many_owned(Self::units(bytes)).map_err(|_| {
+        let more = self.free.clone().try_acquire_many_owned(self.units(bytes)).map_err(|_| {
             ApiError::new(Kind::Overloaded, "the server holds as many bytes of requests as it may")
                 .retry_after(std::time::Duration::from_secs(1))
         })?;
@@ -54,7 +55,7 @@ impl Memory {
     /// Waits until `bytes` are free.
     pub async fn wait(&self, bytes: usize) -> Share {
         // The semaphore is never closed.
-        Share(self.0.clone().acquire_many_owned(Self::units(bytes)).await.ok())
+        Share(self.free.clone().acquire_many_owned(self.units(bytes)).await.ok())
     }
 }
 
@@ -84,7 +85,7 @@ async fn collect(mut body: Body, limits: &Limits, memory: &Memory) -> Result<(Ve
     if axum::body::HttpBody::size_hint(&body).lower() > most as u64 {
         return Err(too_large());
     }
-    let (mut bytes, mut share) = (Vec::new(), Memory::none());
+    let (mut bytes, mut share) = (Vec::new(), Share(None));
     while let Some(part) = next_part(&mut body, limits).await.transpose().map_err(broken)? {
         if bytes.len() + part.len() > most {
             return Err(too_large());

@@ -122,7 +122,7 @@ fn serve(
     // Two batches keep the network at work: one that it runs, and one that is filled meanwhile.
     let busy = InFlight { rows: 2 * batch_size, bytes: 2 * batch_size * WINDOW_BYTES };
     let queue = Queue::new(limits.max_queued_rows.get(), busy);
-    let app = App::new(limits.clone(), queue.clone(), 4 * batch_size, metrics.clone());
+    let app = App::new(limits, queue.clone(), 4 * batch_size, metrics.clone());
 
     runtime.block_on(async {
         let listener = TcpListener::bind((host.as_str(), port))
@@ -145,7 +145,7 @@ fn serve(
         })?;
 
         let (drain_in, drain) = oneshot::channel::<()>();
-        let serving = listen::serve(listener, routes::router(app.clone(), api_key, cors), &limits, async {
+        let serving = listen::serve(listener, routes::router(app.clone(), api_key, cors), &app, async {
             // Dropped without being sent it ends the server as well.
             let _ = drain.await;
         });

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::{FromRequestParts, MatchedPath, Request};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
@@ -14,7 +14,8 @@ use axum::response::Response;
 use http_body_util::BodyExt;
 use uuid::Uuid;
 
-use super::error::ApiError;
+use super::app::App;
+use super::error::{ApiError, Kind};
 use super::metrics::{ERRORS, REQUEST_SECONDS, REQUESTS, REQUESTS_IN_FLIGHT, ROWS};
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -42,9 +43,12 @@ impl<S: Sync> FromRequestParts<S> for Rows {
 }
 
 /// Notes a request from its head to the last byte of its answer, or until the client is gone.
-pub async fn observe(mut request: Request, next: Next) -> Response {
+pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
+    app.in_flight().fetch_add(1, Ordering::Relaxed);
+    metrics::gauge!(REQUESTS_IN_FLIGHT).increment(1);
     let mut entry = Entry {
+        app,
         method: request.method().clone(),
         path: request.uri().path().to_owned(),
         route: request.extensions().get::<MatchedPath>().cloned(),
@@ -53,7 +57,6 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
         began: Instant::now(),
         end: End::Gone,
     };
-    metrics::gauge!(REQUESTS_IN_FLIGHT).increment(1);
     request.extensions_mut().insert(entry.rows.clone());
     let mut response = next.run(request).await;
     response.headers_mut().insert(REQUEST_ID, id);
@@ -85,6 +88,7 @@ fn known(method: &Method) -> &'static str {
 
 /// A request's line, which is written when this is dropped.
 struct Entry {
+    app: App,
     method: Method,
     path: String,
     route: Option<MatchedPath>,
@@ -110,7 +114,7 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let Self { method, path, route, id, rows, began, end } = self;
+        let Self { app, method, path, route, id, rows, began, end } = self;
         let (method, rows) = (known(method), rows.0.load(Ordering::Relaxed));
         let elapsed = began.elapsed();
         let milliseconds = elapsed.as_micros() as f64 / 1000.0;
@@ -120,9 +124,10 @@ impl Drop for Entry {
                 (status.to_string(), None)
             }
             End::Status(status, Some(error)) => {
+                let (is_ours, kind) = (error.kind == Kind::Internal, error.kind.name());
                 // As a string it is quoted: it may hold what the client sent.
-                let (kind, error) = (error.kind.name(), error.to_string());
-                if *status >= 500 {
+                let error = error.to_string();
+                if is_ours {
                     tracing::error!(method, path, status, rows, milliseconds, id, kind, error, "request");
                 } else {
                     tracing::warn!(method, path, status, rows, milliseconds, id, kind, error, "request");
@@ -139,6 +144,7 @@ impl Drop for Entry {
             }
         };
         let route = route.as_ref().map_or("none", MatchedPath::as_str).to_owned();
+        app.in_flight().fetch_sub(1, Ordering::Relaxed);
         metrics::gauge!(REQUESTS_IN_FLIGHT).decrement(1);
         metrics::histogram!(REQUEST_SECONDS, "route" => route.clone()).record(elapsed);
         metrics::counter!(REQUESTS, "method" => method.to_owned(), "route" => route, "status" => status).increment(1);

@@ -68,9 +68,9 @@ with_parameters! {
 with_parameters! {
     /// A question, the context in which its answer is looked for, and options of the answer
     pub struct Question {
-        #[schema(min_length = 1, pattern = r"\S", example = "Who invented the telephone?")]
+        #[schema(example = "Who invented the telephone?")]
         pub question: String,
-        #[schema(min_length = 1, pattern = r"\S", example = "The telephone was invented by Alexander Graham Bell.")]
+        #[schema(example = "The telephone was invented by Alexander Graham Bell.")]
         pub context: String,
         /// Whatever the answer is to be told by: it comes back beside it
         #[serde(default)]

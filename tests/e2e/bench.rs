@@ -56,7 +56,11 @@ fn answers_of_a_server_are_timed_and_checked() {
     let options = [&options[..], &["--rows-per-request", "2", "--rate", "500"]].concat();
     let found = figures(bench(&server.url("/"), &options), 0);
     // Three rows are a list of two and a list of one.
-    assert_eq!((&found["requests"], &found["rows"], &found["checked"]), (&json!(30), &json!(45), &json!(45)), "{found}");
+    assert_eq!(
+        (&found["requests"], &found["rows"], &found["checked"]),
+        (&json!(30), &json!(45), &json!(45)),
+        "{found}"
+    );
 
     // Without rows, the sample questions.
     let found = figures(bench(&server.url(""), &["--requests", "3"]), 0);
@@ -83,7 +87,11 @@ fn an_answer_that_differs_is_told() {
 #[test]
 fn requests_that_are_turned_away_are_counted_apart() {
     let found = figures(bench(&says("429 Too Many Requests"), &["--requests", "5", "--rate", "1000"]), 0);
-    assert_eq!((&found["rejected"], &found["failed"], &found["requests"]), (&json!(5), &json!(0), &json!(0)), "{found}");
+    assert_eq!(
+        (&found["rejected"], &found["failed"], &found["requests"]),
+        (&json!(5), &json!(0), &json!(0)),
+        "{found}"
+    );
     let found = figures(bench(&says("500 Internal Server Error"), &["--requests", "5"]), 1);
     assert_eq!((&found["statuses"], &found["failed"]), (&json!({"500": 5}), &json!(5)), "{found}");
     let found = figures(bench(&says("200 OK"), &["--requests", "5"]), 1);

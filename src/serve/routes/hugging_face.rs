@@ -5,12 +5,12 @@ use axum::http::HeaderMap;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::serve::answer::PipelineRow;
+use crate::serve::answer::{PipelineAnswer, PipelineRow};
 use crate::serve::app::{Admitted, App};
 use crate::serve::body;
 use crate::serve::error::{ApiError, InferenceErrors};
 use crate::serve::observe::Rows;
-use crate::serve::one_or_many::OneOrMany;
+use crate::serve::one_or_many::{Object, OneOrMany};
 use crate::serve::parameters::Parameters;
 use crate::serve::queue::Ask;
 
@@ -20,16 +20,17 @@ use crate::serve::queue::Ask;
 struct PipelineRequest {
     inputs: OneOrMany<Input>,
     #[serde(default)]
-    parameters: Option<Parameters>,
+    #[schema(value_type = Option<Parameters>)]
+    parameters: Option<Object<Parameters>>,
 }
 
 /// A question and the context in which its answer is looked for
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    #[schema(min_length = 1, pattern = r"\S", example = "Who invented the telephone?")]
+    #[schema(example = "Who invented the telephone?")]
     question: String,
-    #[schema(min_length = 1, pattern = r"\S", example = "The telephone was invented by Alexander Graham Bell.")]
+    #[schema(example = "The telephone was invented by Alexander Graham Bell.")]
     context: String,
 }
 
@@ -40,7 +41,7 @@ struct Input {
     tag = "Answers",
     request_body(content = PipelineRequest, content_type = "application/json"),
     responses(
-        (status = 200, description = "The answer, or the list of answers", body = OneOrMany<PipelineRow>),
+        (status = 200, description = "The answer, or the list of answers", body = PipelineAnswer),
         InferenceErrors,
     ),
     security((), ("key" = [])),
@@ -51,7 +52,7 @@ pub async fn root(
     rows: Rows,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<OneOrMany<PipelineRow>>, ApiError> {
+) -> Result<Json<PipelineAnswer>, ApiError> {
     answer(&app, &admitted, &rows, &headers, body).await
 }
 
@@ -62,7 +63,7 @@ pub async fn root(
     tag = "Answers",
     request_body(content = PipelineRequest, content_type = "application/json"),
     responses(
-        (status = 200, description = "The answer, or the list of answers", body = OneOrMany<PipelineRow>),
+        (status = 200, description = "The answer, or the list of answers", body = PipelineAnswer),
         InferenceErrors,
     ),
     security((), ("key" = [])),
@@ -73,7 +74,7 @@ pub async fn predict(
     rows: Rows,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<OneOrMany<PipelineRow>>, ApiError> {
+) -> Result<Json<PipelineAnswer>, ApiError> {
     answer(&app, &admitted, &rows, &headers, body).await
 }
 
@@ -83,18 +84,18 @@ async fn answer(
     counter: &Rows,
     headers: &HeaderMap,
     body: Body,
-) -> Result<Json<OneOrMany<PipelineRow>>, ApiError> {
+) -> Result<Json<PipelineAnswer>, ApiError> {
     let deadline = admitted.deadline(app);
-    let (PipelineRequest { inputs, parameters }, _share) =
+    let (Object(PipelineRequest { inputs, parameters }), _share) =
         body::json(headers, body, &app.limits, &app.memory, deadline).await?;
     app.check_rows(inputs.len())?;
-    let options = app.resolve(parameters.unwrap_or_default().parameters())?;
+    let options = app.resolve(parameters.unwrap_or_default().0.parameters())?;
     let is_list = inputs.is_list();
     let rows = inputs.into_vec().into_iter().map(|Input { question, context }| {
         let example = app.example(question, context)?;
         Ok(Ask { example, options: options.clone() })
     });
     let answers = app.answer(rows.collect(), is_list, counter, deadline).await?;
-    let rows = answers.into_iter().map(|answers| PipelineRow::new(answers, options.top_k)).collect();
-    Ok(Json(OneOrMany::new(rows, is_list)))
+    let rows = answers.into_iter().map(|answers| PipelineRow::new(answers, options.top_k));
+    Ok(Json(PipelineAnswer::new(rows, is_list)))
 }

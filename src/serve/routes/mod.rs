@@ -57,7 +57,7 @@ pub fn router(app: App, key: Option<ApiKey>, cors: Option<CorsLayer>) -> Router 
         .routes(routes!(status::health))
         .routes(routes!(status::ready))
         .routes(routes!(sagemaker::ping));
-    let (router, document) = open.merge(guarded).split_for_parts();
+    let (router, document) = open.merge(guarded).merge(page::router()).split_for_parts();
 
     let docs: Router<App> = SwaggerUi::new("/docs").url("/openapi.json", document).into();
     let docs = docs
@@ -65,7 +65,6 @@ pub fn router(app: App, key: Option<ApiKey>, cors: Option<CorsLayer>) -> Router 
         .layer(middleware::map_response(not_found_as_json));
     let router = router
         .merge(docs)
-        .merge(page::router())
         .fallback(async || ApiError::new(Kind::NotFound, "there is no such path; /docs shows those that there are"))
         .method_not_allowed_fallback(async || {
             ApiError::new(Kind::MethodNotAllowed, "this path does not take this method; /docs shows what it takes")
@@ -79,7 +78,7 @@ pub fn router(app: App, key: Option<ApiKey>, cors: Option<CorsLayer>) -> Router 
         .layer(default_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(default_header(header::REFERRER_POLICY, "no-referrer"))
         .layer(content_security_policy("default-src 'none'; frame-ancestors 'none'"))
-        .layer(middleware::from_fn(observe::observe))
+        .layer(middleware::from_fn_with_state(app.clone(), observe::observe))
         .with_state(app)
 }
 

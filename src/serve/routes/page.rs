@@ -1,10 +1,11 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use axum::Router;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::serve::app::App;
 
@@ -16,13 +17,15 @@ struct Asset {
     text: &'static str,
 }
 
-const HTML: &str = "text/html; charset=utf-8";
+const INDEX: Asset =
+    Asset { path: "/", media_type: "text/html; charset=utf-8", text: include_str!("../page/index.html") };
+
 const CSS: &str = "text/css; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
-const ASSETS: [Asset; 17] = [
-    Asset { path: "/", media_type: HTML, text: include_str!("../page/index.html") },
+/// What the index asks for.
+const ASSETS: [Asset; 16] = [
     Asset { path: "/page/icon.svg", media_type: SVG, text: include_str!("../page/icon.svg") },
     Asset { path: "/page/base.css", media_type: CSS, text: include_str!("../page/base.css") },
     Asset { path: "/page/ask.css", media_type: CSS, text: include_str!("../page/ask.css") },
@@ -49,14 +52,25 @@ const fn script(path: &'static str, text: &'static str) -> Asset {
 const CONTENT_SECURITY_POLICY: &str =
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
-pub fn router() -> Router<App> {
-    let router = ASSETS.into_iter().fold(Router::new(), |router, asset| {
+pub fn router() -> OpenApiRouter<App> {
+    let router = ASSETS.into_iter().fold(OpenApiRouter::new().routes(routes!(index)), |router, asset| {
         router.route(asset.path, get(async move |headers: HeaderMap| serve(asset, &headers)))
     });
     router.layer(SetResponseHeaderLayer::overriding(
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(CONTENT_SECURITY_POLICY),
     ))
+}
+
+/// The page for people
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "State",
+    responses((status = 200, description = "The page", body = String, content_type = "text/html")),
+)]
+async fn index(headers: HeaderMap) -> Response {
+    serve(INDEX, &headers)
 }
 
 fn serve(asset: Asset, headers: &HeaderMap) -> Response {

@@ -1,6 +1,5 @@
 use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 
@@ -31,7 +30,6 @@ pub async fn ping(State(app): State<App>) -> Result<(), ApiError> {
     post,
     path = "/invocations",
     tag = "Answers",
-    params(Parameters),
     request_body(content(
         (OneOrMany<Question> = "application/json"),
         (String = "application/jsonlines"),
@@ -47,12 +45,11 @@ pub async fn invocations(
     State(app): State<App>,
     admitted: Admitted,
     rows: Rows,
-    query: Result<Query<Parameters>, QueryRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     match stream::format(&headers) {
-        Some(format) => stream::answer(app, admitted, rows, query, format, body).await,
+        Some(format) => stream::answer(app, admitted, rows, &Parameters::default(), format, body).await,
         None => Ok(inferences::answer(&app, &admitted, &rows, &headers, body).await?.into_response()),
     }
 }

@@ -67,7 +67,8 @@ pub async fn stream(
 ) -> Result<Response, ApiError> {
     let format = format(&headers)
         .ok_or_else(|| body::unsupported(&headers, "application/x-ndjson, application/jsonlines or text/csv"))?;
-    answer(app, admitted, rows, query, format, body).await
+    let Query(parameters) = query.map_err(|rejection| ApiError::invalid(rejection.body_text()))?;
+    answer(app, admitted, rows, &parameters, format, body).await
 }
 
 /// The format of a streamed body, if it is one.
@@ -86,11 +87,10 @@ pub async fn answer(
     app: App,
     admitted: Admitted,
     counter: Rows,
-    query: Result<Query<Parameters>, QueryRejection>,
+    parameters: &Parameters,
     format: InputFormat,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let Query(parameters) = query.map_err(|rejection| ApiError::invalid(rejection.body_text()))?;
     let options = app.resolve(parameters.parameters())?;
     let output = Output::default();
     let write = WriteOptions { top_k: options.top_k, ..WriteOptions::default() };
@@ -185,7 +185,8 @@ impl Reader {
         for row in rows {
             let InputRow { position, record, example } = row?;
             let row = Row { position, record };
-            let share = self.runtime.block_on(self.app.memory.wait(row.bytes()));
+            let text = example.as_ref().map_or(0, |example| example.question().len() + example.context().len());
+            let share = self.runtime.block_on(self.app.memory.wait(row.bytes() + text));
             let answers = example
                 .and_then(|example| self.app.check(example))
                 .map(|example| self.lane.push(Ask { example, options: self.options.clone() }));
@@ -201,7 +202,7 @@ fn unreadable(error: &anyhow::Error) -> ApiError {
     let is_late = error
         .chain()
         .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut));
-    ApiError::new(if is_late { Kind::BodyTimeout } else { Kind::Malformed }, format_args!("{error:#}"))
+    ApiError::new(if is_late { Kind::BodyTimeout } else { Kind::Invalid }, format_args!("{error:#}"))
 }
 
 /// What is written and not sent yet.
