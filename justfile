@@ -19,6 +19,10 @@ sample: build
 test:
     cargo test --release --locked
 
+# Test the page in Chromium; BERTQA_SCREENSHOTS names a folder for pictures of it
+page-test *files: build
+    tests/page.sh {{ files }}
+
 # Run what CI runs
 ci:
     bash .ci/run
@@ -34,6 +38,14 @@ parity: build
 # Race against the peers on the rows of a data set: just race rows.jsonl gold.json --limit 1000
 race rows gold *options: build
     benches/race.sh {{ peers }} {{ rows }} {{ gold }} --python {{ python }} {{ options }}
+
+# Hold the server against the sample application's, with several numbers of clients: just race-serve rows.jsonl
+race-serve rows *options: build
+    PYTHON={{ python }} benches/serve.sh {{ rows }} {{ options }}
+
+# Load the server with twice what it can take, and check every answer: just soak rows.jsonl --minutes 10
+soak rows *options: build
+    benches/soak.sh {{ rows }} {{ options }}
 
 # Show that memory does not grow with rows: just memory rows.jsonl
 memory rows: build

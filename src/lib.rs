@@ -10,12 +10,14 @@
 //!
 //! [`io`] reads and writes rows, [`qa`] turns an example into windows and logits into answers, [`batch`] lays
 //! windows out for a forward pass, [`engine`] runs the network, and [`pipeline`] is the threads and channels
-//! between them.
+//! between them. [`serve`] puts HTTP before it.
 
 pub mod batch;
+pub mod bench;
 pub mod cli;
 pub mod engine;
 pub mod io;
 pub mod model;
 pub mod pipeline;
 pub mod qa;
+pub mod serve;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bertqa::batch::Batch;
 use bertqa::engine::{Engine, EngineError, Layout, Logits};
-use bertqa::pipeline::{Answered, Item, Pipeline, Sink, Stats, Stop};
+use bertqa::pipeline::{Answered, InFlight, Item, Order, Payload, Pipeline, Sink, Stats, Stop};
 use bertqa::qa::{Encoder, Example, Options, RowError};
 use proptest::prelude::*;
 use tokenizers::Tokenizer;
@@ -47,29 +47,34 @@ impl Engine for TestEngine {
     }
 }
 
+/// The place of a row in the input.
+struct Number(usize);
+
+impl Payload for Number {}
+
 /// Keeps what it is given, up to a number of rows.
 struct TestSink {
     rows: Arc<Mutex<Vec<(usize, bool)>>>,
     full_at: usize,
 }
 
-impl Sink<usize> for TestSink {
-    fn write(&mut self, row: Answered<usize>) -> anyhow::Result<()> {
+impl Sink<Number> for TestSink {
+    fn write(&mut self, row: Answered<Number>) -> anyhow::Result<()> {
         let mut rows = self.rows.lock().unwrap();
         anyhow::ensure!(rows.len() < self.full_at, "the disk is full");
-        rows.push((row.payload, row.answers.is_ok()));
+        rows.push((row.payload.0, row.answers.is_ok()));
         Ok(())
     }
 }
 
-fn item(number: usize, words: usize, good: bool) -> Item<usize> {
+fn item(number: usize, words: usize, good: bool) -> Item<Number> {
     let example = if good {
         Example::new("who?".to_owned(), "ada built the lighthouse. ".repeat(words.max(1)))
     } else {
         Err(RowError::field("the question is missing"))
     };
     let options = Options { max_seq_len: 32, doc_stride: 4, ..Options::default() };
-    Item { payload: number, example, options: Arc::new(options), bytes: 26 * words }
+    Item { payload: Number(number), example, options: Arc::new(options), bytes: 26 * words }
 }
 
 fn pipeline(engine: TestEngine, engines: usize, batch_size: usize) -> Pipeline {
@@ -80,6 +85,8 @@ fn pipeline(engine: TestEngine, engines: usize, batch_size: usize) -> Pipeline {
         engines: (0..engines).map(|_| Box::new(engine.clone()) as Box<dyn Engine>).collect(),
         threads: 2,
         batch_size,
+        in_flight: InFlight::default(),
+        order: Order::Input,
         stop: Stop::default(),
         stats: Arc::new(Stats::default()),
     }
@@ -90,7 +97,7 @@ type Rows = Arc<Mutex<Vec<(usize, bool)>>>;
 /// Runs a pipeline on a thread of its own, so that a hang is a failure.
 fn run(
     pipeline: Pipeline,
-    source: impl Iterator<Item = anyhow::Result<Item<usize>>> + Send + 'static,
+    source: impl Iterator<Item = anyhow::Result<Item<Number>>> + Send + 'static,
     full_at: usize,
 ) -> (Rows, Receiver<anyhow::Result<()>>) {
     let rows = Rows::default();
@@ -131,12 +138,12 @@ proptest! {
     }
 }
 
-fn endless() -> impl Iterator<Item = anyhow::Result<Item<usize>>> + Send + 'static {
+fn endless() -> impl Iterator<Item = anyhow::Result<Item<Number>>> + Send + 'static {
     (0..).map(|number| Ok(item(number, 2, true)))
 }
 
 /// Hands over some rows, and then waits for ever, as a pipe does that stays open.
-fn waits_after(rows: usize) -> impl Iterator<Item = anyhow::Result<Item<usize>>> + Send + 'static {
+fn waits_after(rows: usize) -> impl Iterator<Item = anyhow::Result<Item<Number>>> + Send + 'static {
     endless().take(rows).chain(std::iter::from_fn(|| {
         loop {
             thread::park();
@@ -179,9 +186,10 @@ fn a_sink_that_fails_ends_the_run() {
 
 #[test]
 fn a_stop_ends_the_input_and_finishes_its_rows() {
-    for source in
-        [Box::new(endless()) as Box<dyn Iterator<Item = anyhow::Result<Item<usize>>> + Send>, Box::new(waits_after(30))]
-    {
+    for source in [
+        Box::new(endless()) as Box<dyn Iterator<Item = anyhow::Result<Item<Number>>> + Send>,
+        Box::new(waits_after(30)),
+    ] {
         let pipeline = pipeline(TestEngine::default(), 2, 4);
         let stop = pipeline.stop.clone();
         let (rows, ended) = run(pipeline, source, usize::MAX);

@@ -57,6 +57,7 @@ fn answers_as_the_reference(family: &str) {
             max_question_len: None,
             handle_impossible_answer: run.options.handle_impossible_answer,
             align_to_words: run.options.align_to_words,
+            ..Options::default()
         };
         let example = Example::new(run.question, run.context).unwrap();
         let windows = encoder.encode(&example, &options).unwrap();

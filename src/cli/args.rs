@@ -90,6 +90,11 @@ impl ModelArgs {
         Model::load(&source, self.tokenizer.as_deref(), precision, self.threads())
     }
 
+    /// What the model is called.
+    pub fn name(&self) -> &str {
+        self.model.as_deref().unwrap_or("default")
+    }
+
     pub fn threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         self.threads.map_or_else(cores, NonZeroUsize::get)
@@ -157,6 +162,7 @@ impl AnswerArgs {
             max_question_len: self.max_question_len.map(NonZeroUsize::get),
             handle_impossible_answer: self.handle_impossible_answer,
             align_to_words: self.align_to_words,
+            ..defaults
         })
     }
 }

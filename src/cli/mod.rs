@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, which says what its arguments are and what they start.
 
 mod args;
+mod bench;
 mod completions;
 mod interrupt;
 mod logging;
@@ -8,6 +9,7 @@ mod man;
 mod progress;
 mod rows;
 mod run;
+mod serve;
 mod session;
 mod stdin;
 mod summary;
@@ -31,6 +33,8 @@ struct Cli {
 enum Command {
     Run(run::Args),
     Stdin(stdin::Args),
+    Serve(serve::Args),
+    Bench(bench::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -63,6 +67,8 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run::run(args),
         Command::Stdin(args) => stdin::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use super::StrictStop;
-use crate::io::{self, Answered, InputRow, Record, Row, RowWriter, Rows};
-use crate::pipeline::{self, Item, Sink, Stats};
+use crate::io::{self, Answered, InputRow, Row, RowWriter, Rows};
+use crate::pipeline::{self, Item, Payload, Sink, Stats};
 use crate::qa::{Options, RowError};
 
 /// How many failed rows are told on stderr; the output has them all.
 const FAILURES_TOLD: u64 = 5;
+
+/// Every row that was read is wanted in the output.
+impl Payload for Row {}
 
 /// Rows as the pipeline takes them.
 pub(super) fn items(
@@ -20,17 +23,10 @@ pub(super) fn items(
     rows.take(limit.unwrap_or(usize::MAX)).map(move |row| {
         let InputRow { position, record, example } = row?;
         let example_bytes = example.as_ref().map_or(0, |example| example.question().len() + example.context().len());
-        let bytes = example_bytes + record_bytes(&record);
-        Ok(Item { payload: Row { position, record }, example, options: options.clone(), bytes })
+        let payload = Row { position, record };
+        let bytes = example_bytes + payload.bytes();
+        Ok(Item { payload, example, options: options.clone(), bytes })
     })
-}
-
-fn record_bytes(record: &Record) -> usize {
-    match record {
-        Record::Fields(fields) => fields.iter().map(|(name, value)| name.len() + value.get().len()).sum(),
-        // The frame is shared by its rows, which are in flight together.
-        Record::Frame { frame, .. } => frame.estimated_size() / frame.height().max(1),
-    }
 }
 
 /// Writes answered rows, tells the first that failed, and stops at one under `--strict`.

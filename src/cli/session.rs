@@ -11,7 +11,7 @@ use super::rows::{Output, items};
 use super::summary::Summary;
 use super::{Status, interrupt, logging};
 use crate::io::{Input, RowWriter};
-use crate::pipeline::{Pipeline, Stats, Stop};
+use crate::pipeline::{InFlight, Order, Pipeline, Stats, Stop};
 
 /// A command that can be interrupted, and that says on stderr how it goes.
 pub(super) struct Session<'a> {
@@ -43,6 +43,8 @@ impl<'a> Session<'a> {
             engines: vec![Box::new(loaded.engine)],
             threads: model.threads(),
             batch_size: model.batch_size(),
+            in_flight: InFlight::default(),
+            order: Order::Input,
             stop: self.stop.clone(),
             stats: stats.clone(),
         };

@@ -126,7 +126,7 @@ fn first_names(source: &Source, options: &ReadOptions, selection: &Arc<Selection
         let rows = CsvRows::new(text, source.name.clone(), selection.clone(), options.max_line_bytes)?;
         return Ok(rows.columns().map(str::to_owned).collect());
     }
-    Ok(match text_rows(text, source, options, selection)?.next().transpose()? {
+    Ok(match text_rows(text, source.name.clone(), source.format, options, selection)?.next().transpose()? {
         Some(InputRow { record: Record::Fields(fields), .. }) => fields.into_keys().collect(),
         _ => Vec::new(),
     })
@@ -231,7 +231,7 @@ impl Input {
                 let rows = match &columns {
                     InputColumns::Frames(schema) => typed_rows(&source, opened, schema, &options, &selection),
                     InputColumns::Fields { .. } => text(&source, bytes_read.clone())
-                        .and_then(|text| text_rows(text, &source, &options, &selection)),
+                        .and_then(|text| text_rows(text, source.name.clone(), source.format, &options, &selection)),
                 };
                 match rows {
                     Ok(rows) => current = rows,
@@ -259,14 +259,15 @@ fn typed_rows(
     Ok(Box::new(rows))
 }
 
-fn text_rows(
+pub(super) fn text_rows(
     text: Box<dyn io::BufRead + Send>,
-    source: &Source,
+    name: Arc<str>,
+    format: InputFormat,
     options: &ReadOptions,
     selection: &Arc<Selection>,
 ) -> anyhow::Result<Rows> {
-    let (name, selection, limit) = (source.name.clone(), selection.clone(), options.max_line_bytes);
-    Ok(match source.format {
+    let (selection, limit) = (selection.clone(), options.max_line_bytes);
+    Ok(match format {
         InputFormat::Csv => Box::new(CsvRows::new(text, name, selection, limit)?),
         InputFormat::Squad => Box::new(squad::rows(text, name, selection)?.map(Ok)),
         InputFormat::Jsonl | InputFormat::Parquet | InputFormat::Arrow => {

@@ -11,7 +11,7 @@ use super::frame_json;
 use super::input::{Input, InputColumns};
 use super::jsonl::JsonlEncoder;
 use super::row::{Answered, Position, Record, Row};
-use super::target::Target;
+use super::target::{Sink, Target};
 use super::typed::{FieldsEncoder, FrameEncoder};
 use crate::qa::{Answer, RowError};
 
@@ -116,6 +116,17 @@ pub fn create(output: &str, input: &Input, options: &WriteOptions) -> anyhow::Re
         }
     };
     Ok(Box::new(Writer { encoder, columns, target }))
+}
+
+/// Writes JSON Lines to `writer`, which is completed when the writer of rows is.
+pub(super) fn jsonl(
+    writer: Box<dyn std::io::Write + Send>,
+    options: &WriteOptions,
+) -> std::io::Result<Box<dyn RowWriter>> {
+    let columns = Arc::new(AnswerColumns::new(options.prefix.as_deref(), options.top_k));
+    let sink = Encoder::new(Sink::new(writer), Compression::None)?;
+    let encoder = Box::new(JsonlEncoder::new(sink, columns.clone()));
+    Ok(Box::new(Writer { encoder, columns, target: Target::Stream }))
 }
 
 /// One format: rows to bytes.

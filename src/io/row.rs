@@ -52,6 +52,17 @@ pub struct Row {
     pub record: Record,
 }
 
+impl Row {
+    /// About how much memory it takes.
+    pub fn bytes(&self) -> usize {
+        match &self.record {
+            Record::Fields(fields) => fields.iter().map(|(name, value)| name.len() + value.get().len()).sum(),
+            // The frame is shared by its rows, which are in flight together.
+            Record::Frame { frame, .. } => frame.estimated_size() / frame.height().max(1),
+        }
+    }
+}
+
 /// A row as it is written.
 #[derive(Debug)]
 pub struct Answered {

@@ -60,7 +60,8 @@ impl Failure {
 }
 
 pub(super) enum Target {
-    Stdout,
+    /// Standard output, or a stream of the caller: there is no file to give a name.
+    Stream,
     /// What is no regular file (a device, a named pipe) is written to as it is.
     Special(File),
     File {
@@ -79,7 +80,7 @@ impl Target {
         mut inputs: impl Iterator<Item = &'a Path>,
     ) -> anyhow::Result<Self> {
         if output == "-" {
-            return Ok(Self::Stdout);
+            return Ok(Self::Stream);
         }
         let existing = std::fs::metadata(output);
         if existing.as_ref().is_ok_and(|metadata| metadata.is_dir()) {
@@ -125,7 +126,7 @@ impl Target {
 
     pub(super) fn sink(&self) -> io::Result<Sink> {
         Ok(Sink::new(match self {
-            Self::Stdout => Box::new(io::stdout()),
+            Self::Stream => Box::new(io::stdout()),
             Self::Special(file) => Box::new(file.try_clone()?),
             Self::File { partial, .. } => Box::new(partial.as_file().try_clone()?),
         }))

@@ -1,10 +1,11 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 
+use super::InFlight;
+
 /// How much of the input may be between the reader and the writer at once. This is what bounds memory: the writer
 /// restores the order of rows, so a slow row holds back those behind it.
 pub(super) struct Budget {
-    max_rows: usize,
-    max_bytes: usize,
+    limit: InFlight,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -17,8 +18,8 @@ struct State {
 }
 
 impl Budget {
-    pub fn new(max_rows: usize, max_bytes: usize) -> Self {
-        Self { max_rows, max_bytes, state: Mutex::default(), changed: Condvar::new() }
+    pub fn new(limit: InFlight) -> Self {
+        Self { limit, state: Mutex::default(), changed: Condvar::new() }
     }
 
     /// Waits until a row of this size fits; a row larger than the whole budget waits until it is alone. False when
@@ -27,7 +28,8 @@ impl Budget {
     pub fn acquire(&self, bytes: usize) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let full = |state: &mut State| {
-            !state.closed && state.rows > 0 && (state.rows >= self.max_rows || state.bytes + bytes > self.max_bytes)
+            let InFlight { rows: max_rows, bytes: max_bytes } = self.limit;
+            !state.closed && state.rows > 0 && (state.rows >= max_rows || state.bytes + bytes > max_bytes)
         };
         let mut state = self.changed.wait_while(state, full).unwrap_or_else(PoisonError::into_inner);
         state.rows += 1;

@@ -6,10 +6,11 @@
 //! ```
 //!
 //! Memory is bounded by the channels and by a budget on the rows between reader and writer, never by the input.
-//! The writer restores the input's order. A stage that fails or panics closes its channels; its neighbours then run
+//! The writer restores the input's order where that is wanted. A stage that fails or panics closes its channels; its neighbours then run
 //! dry, the writer ends, and [`Pipeline::run`] gives the first failure.
 
 mod budget;
+mod pack;
 mod pending;
 mod stages;
 mod stats;
@@ -25,10 +26,19 @@ use crossbeam_channel::{Sender, bounded};
 use crate::engine::Engine;
 use crate::qa::{Answer, Encoder, Example, Options, RowError};
 use budget::Budget;
-pub use stats::{Counter, Stats};
+pub use stats::{BATCH_FILL, Counter, FORWARD_SECONDS, Stats, TOKENS};
 pub use stop::Stop;
 
-/// A row on its way in: `payload` is whatever its answers will be joined to.
+/// What the answers of a row will be joined to.
+pub trait Payload: Send + 'static {
+    /// Whether anybody still waits for the answers. A row that nobody wants is not run; it comes out with an error
+    /// of kind [`RowErrorKind::Cancelled`](crate::qa::RowErrorKind::Cancelled).
+    fn is_wanted(&self) -> bool {
+        true
+    }
+}
+
+/// A row on its way in.
 pub struct Item<T> {
     pub payload: T,
     /// What to ask, or why the row can't be asked.
@@ -45,7 +55,7 @@ pub struct Answered<T> {
     pub answers: Result<Vec<Answer>, RowError>,
 }
 
-/// Where answered rows go, in input order.
+/// Where answered rows go, in the pipeline's [`Order`].
 pub trait Sink<T>: Send {
     fn write(&mut self, row: Answered<T>) -> anyhow::Result<()>;
 
@@ -64,13 +74,35 @@ pub struct Pipeline {
     pub threads: usize,
     /// Most windows in a forward pass.
     pub batch_size: usize,
+    pub in_flight: InFlight,
+    pub order: Order,
     pub stop: Stop,
     pub stats: Arc<Stats>,
 }
 
-/// Most rows, and bytes of rows, between reader and writer.
-const MAX_ROWS_IN_FLIGHT: usize = 4096;
-const MAX_BYTES_IN_FLIGHT: usize = 64 << 20;
+/// How much of the input may be between reader and writer at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InFlight {
+    pub rows: usize,
+    pub bytes: usize,
+}
+
+impl Default for InFlight {
+    /// Enough that a row of many windows does not hold up those behind it for long.
+    fn default() -> Self {
+        Self { rows: 4096, bytes: 64 << 20 }
+    }
+}
+
+/// In what order rows come out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// As they came in.
+    #[default]
+    Input,
+    /// As they are done: no row waits for another.
+    Completion,
+}
 
 /// Rows that wait in a channel between two stages: enough that no stage waits for a wake-up of its neighbour.
 const CHANNEL_ROWS: usize = 256;
@@ -84,25 +116,25 @@ enum Ended<S> {
 }
 
 impl Pipeline {
-    /// Answers every item of `source` and gives the answers to `sink`, in order. Returns the sink when all rows
+    /// Answers every item of `source` and gives the answers to `sink`. Returns the sink when all rows
     /// were written, or when [`Stop`] ended the input and all rows taken until then were written.
     ///
     /// # Errors
     /// The first error of the source, of an engine or of the sink, or the panic of a stage. The sink is dropped.
     pub fn run<T, I, S>(self, source: I, sink: S) -> anyhow::Result<S>
     where
-        T: Send + 'static,
+        T: Payload,
         I: Iterator<Item = anyhow::Result<Item<T>>> + Send + 'static,
         S: Sink<T> + 'static,
     {
-        let Self { encoder, engines, threads, batch_size, stop, stats } = self;
-        let budget = Arc::new(Budget::new(MAX_ROWS_IN_FLIGHT, MAX_BYTES_IN_FLIGHT));
+        let Self { encoder, engines, threads, batch_size, in_flight, order, stop, stats } = self;
+        let budget = Arc::new(Budget::new(in_flight));
         let (outcomes, ended) = bounded(engines.len() + 2 * threads + 3);
         let spawn = Spawner { outcomes };
 
         let (rows_in, rows_out) = bounded(CHANNEL_ROWS);
-        // A stop finishes these: a batch's worth and one to spare keeps engines busy and an interrupt short.
-        let (encoded_in, encoded_out) = bounded(2 * batch_size);
+        // A stop finishes these, and as many that the packer holds: enough to keep engines busy, and an interrupt short.
+        let (encoded_in, encoded_out) = bounded(batch_size);
         // No queue: a batch goes on filling until an engine is free to take it.
         let (batches_in, batches_out) = bounded(0);
         let (logits_in, logits_out) = bounded(engines.len());
@@ -120,13 +152,16 @@ impl Pipeline {
                 Ok(())
             })?;
         }
-        spawn.stage("pack", move || {
-            stages::pack(batch_size, &encoded_out, &batches_in);
-            Ok(())
+        spawn.stage("pack", {
+            let answered = answered_in.clone();
+            move || {
+                pack::pack(batch_size, &encoded_out, &batches_in, &answered);
+                Ok(())
+            }
         })?;
         for engine in engines {
             let (batches, logits, stats) = (batches_out.clone(), logits_in.clone(), stats.clone());
-            spawn.stage("infer", move || stages::infer(engine, &stats, &batches, &logits))?;
+            spawn.stage("infer", move || stages::infer(engine, batch_size, &stats, &batches, &logits))?;
         }
         for _ in 0..threads {
             let (logits, answered) = (logits_out.clone(), answered_in.clone());
@@ -139,7 +174,7 @@ impl Pipeline {
         drop((rows_out, encoded_in, batches_out, logits_in, logits_out, answered_in));
         spawn.writer({
             let (budget, stats) = (budget.clone(), stats.clone());
-            move || stages::write(sink, &budget, &stats, &answered_out)
+            move || stages::write(sink, order, &budget, &stats, &answered_out)
         })?;
         drop(spawn);
 

@@ -1,5 +1,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::Payload;
 use crate::qa::decode::WindowSpans;
 use crate::qa::{Example, Options, Window};
 
@@ -30,6 +31,15 @@ impl<T> Pending<T> {
         let missing = windows.len();
         let found = (0..missing).map(|_| None).collect();
         Self { windows, options, state: Mutex::new(State { found, missing, row: Some(row) }) }
+    }
+
+    /// Gives the row back if nobody wants its answers any more; what its windows still say is then left unused.
+    pub fn take_unwanted(&self) -> Option<PendingRow<T>>
+    where
+        T: Payload,
+    {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.row.take_if(|row| !row.payload.is_wanted())
     }
 
     /// Notes what a window says. With the row's last window, gives the row back, and what all its windows say in

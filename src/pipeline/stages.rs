@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, select};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, select};
 
 use super::budget::Budget;
+use super::pack::Work;
 use super::pending::{Pending, PendingRow};
-use super::{Answered, Ended, Item, Sink, Stats};
-use crate::batch::Batch;
+use super::{Answered, BATCH_FILL, Ended, FORWARD_SECONDS, Item, Order, Payload, Sink, Stats, TOKENS};
 use crate::engine::{Engine, Logits};
-use crate::qa::{Encoder, decode};
+use crate::qa::{Encoder, RowError, RowErrorKind, decode};
 
 /// A row with its place in the input.
 pub(super) struct Numbered<T> {
@@ -25,10 +26,16 @@ pub(super) struct Done<T> {
     row: Answered<T>,
 }
 
-/// A batch, and the window of which row each of its windows is.
-pub(super) struct Work<T> {
-    batch: Batch,
-    windows: Vec<(Arc<Pending<T>>, usize)>,
+impl<T> Done<T> {
+    /// A row that is given up.
+    pub fn cancelled(row: PendingRow<T>) -> Self {
+        let PendingRow { index, bytes, payload, .. } = row;
+        Self { index, bytes, row: Answered { payload, answers: Err(cancelled()) } }
+    }
+}
+
+fn cancelled() -> RowError {
+    RowError::new(RowErrorKind::Cancelled, "nobody waits for the answer any more")
 }
 
 pub(super) fn read<T>(
@@ -47,7 +54,7 @@ pub(super) fn read<T>(
     Ok(())
 }
 
-pub(super) fn encode<T>(
+pub(super) fn encode<T: Payload>(
     encoder: &Encoder,
     stats: &Stats,
     stop: &Receiver<()>,
@@ -65,6 +72,9 @@ pub(super) fn encode<T>(
         stats.taken.add(1);
         let Item { payload, example, options, bytes } = item;
         let windows = example.and_then(|example| {
+            if !payload.is_wanted() {
+                return Err(cancelled());
+            }
             let windows = encoder.encode(&example, &options)?;
             Ok((example, windows))
         });
@@ -82,63 +92,19 @@ pub(super) fn encode<T>(
     }
 }
 
-/// Fills batches while engines are busy, and hands over a batch as soon as it is full or an engine is free: a row
-/// that comes alone does not wait for company.
-pub(super) fn pack<T>(batch_size: usize, encoded: &Receiver<Arc<Pending<T>>>, batches: &Sender<Work<T>>) {
-    let mut work = Work { batch: Batch::default(), windows: Vec::new() };
-    while let Some(row) = next_row(encoded, batches, &mut work) {
-        for (number, window) in row.windows.iter().enumerate() {
-            work.batch.push(&window.input_ids, &window.token_type_ids);
-            work.windows.push((row.clone(), number));
-            if work.windows.len() >= batch_size && batches.send(work.take()).is_err() {
-                return;
-            }
-        }
-    }
-    if !work.windows.is_empty() {
-        let _ = batches.send(work);
-    }
-}
-
-/// Waits for the next row; hands over the batch so far whenever no row is waiting and an engine is. `None` at the end.
-fn next_row<T>(
-    encoded: &Receiver<Arc<Pending<T>>>,
-    batches: &Sender<Work<T>>,
-    work: &mut Work<T>,
-) -> Option<Arc<Pending<T>>> {
-    loop {
-        match encoded.try_recv() {
-            Ok(row) => return Some(row),
-            Err(TryRecvError::Disconnected) => return None,
-            Err(TryRecvError::Empty) if work.windows.is_empty() => return encoded.recv().ok(),
-            Err(TryRecvError::Empty) => {
-                let mut select = Select::new();
-                let row = select.recv(encoded);
-                select.send(batches);
-                let ready = select.select();
-                if ready.index() == row {
-                    return ready.recv(encoded).ok();
-                }
-                ready.send(batches, work.take()).ok()?;
-            }
-        }
-    }
-}
-
-impl<T> Work<T> {
-    fn take(&mut self) -> Self {
-        Self { batch: std::mem::take(&mut self.batch), windows: std::mem::take(&mut self.windows) }
-    }
-}
-
 pub(super) fn infer<T>(
     mut engine: Box<dyn Engine>,
+    batch_size: usize,
     stats: &Stats,
     batches: &Receiver<Work<T>>,
     logits: &Sender<(Work<T>, Logits)>,
 ) -> anyhow::Result<()> {
     for work in batches {
+        let began = Instant::now();
         let output = engine.forward(&work.batch)?;
+        metrics::histogram!(FORWARD_SECONDS).record(began.elapsed());
+        metrics::histogram!(BATCH_FILL).record(work.batch.windows() as f64 / batch_size as f64);
+        metrics::counter!(TOKENS).increment(work.batch.tokens() as u64);
         stats.batches.add(1);
         stats.tokens.add(work.batch.tokens());
         stats.slots.add(engine.layout().slots(&work.batch));
@@ -168,6 +134,7 @@ pub(super) fn decode<T>(logits: &Receiver<(Work<T>, Logits)>, answered: &Sender<
 
 pub(super) fn write<T, S: Sink<T>>(
     mut sink: S,
+    order: Order,
     budget: &Budget,
     stats: &Stats,
     answered: &Receiver<Done<T>>,
@@ -188,7 +155,11 @@ pub(super) fn write<T, S: Sink<T>>(
                 }
             }
         };
-        early.insert(done.index, done);
+        let place = match order {
+            Order::Input => done.index,
+            Order::Completion => next,
+        };
+        early.insert(place, done);
         while let Some(done) = early.remove(&next) {
             stats.rows.add(1);
             if done.row.answers.is_err() {

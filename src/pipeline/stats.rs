@@ -1,5 +1,11 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+/// Names under which a pipeline's measurements go to the `metrics` recorder, where a program has one: a histogram of
+/// how long forward passes take, one of which share of the batch size they run with, and a counter of tokens.
+pub const FORWARD_SECONDS: &str = "bertqa_forward_seconds";
+pub const BATCH_FILL: &str = "bertqa_batch_fill";
+pub const TOKENS: &str = "bertqa_tokens_total";
+
 /// What a pipeline has done so far; read while it runs for progress, and afterwards for the summary.
 #[derive(Debug, Default)]
 pub struct Stats {

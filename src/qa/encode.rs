@@ -51,6 +51,14 @@ impl Encoder {
                     options.doc_stride,
                 )));
             }
+            let windows = 1 + (context.len() - room).div_ceil(room - options.doc_stride);
+            if windows > options.max_windows {
+                return Err(RowError::encode(format_args!(
+                    "the context takes {windows} windows, more than the limit of {}: shorten it or the question, \
+                     raise max_seq_len or lower doc_stride",
+                    options.max_windows,
+                )));
+            }
             context.truncate(room, options.doc_stride, TruncationDirection::Right);
         }
 
@@ -154,6 +162,19 @@ mod tests {
         // Cut, it leaves some.
         let options = Options { max_question_len: Some(4), ..options };
         assert!(encoder().encode(&example(long, "Ada built the lighthouse on the island."), &options).is_ok());
+    }
+
+    #[test]
+    fn windows_are_counted_before_they_are_made() {
+        let example = example("who?", &"Ada built the lighthouse on the island. ".repeat(9));
+        for (max_seq_len, doc_stride) in [(24, 0), (24, 7), (31, 12)] {
+            let options = Options { max_seq_len, doc_stride, ..Options::default() };
+            let windows = encoder().encode(&example, &options).unwrap().len();
+            assert!(windows > 3);
+            assert!(encoder().encode(&example, &Options { max_windows: windows, ..options.clone() }).is_ok());
+            let error = encoder().encode(&example, &Options { max_windows: windows - 1, ..options }).unwrap_err();
+            assert!(error.to_string().contains(&format!("takes {windows} windows")), "{error}");
+        }
     }
 
     #[test]

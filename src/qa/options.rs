@@ -17,6 +17,8 @@ pub struct Options {
     pub handle_impossible_answer: bool,
     /// Widen an answer to whole words, as the tokenizer splits them.
     pub align_to_words: bool,
+    /// Most windows that an example may take; one that takes more is an error. The reference has no such limit.
+    pub max_windows: usize,
 }
 
 impl Default for Options {
@@ -29,6 +31,7 @@ impl Default for Options {
             max_question_len: None,
             handle_impossible_answer: false,
             align_to_words: false,
+            max_windows: usize::MAX,
         }
     }
 }

@@ -19,6 +19,8 @@ pub enum RowErrorKind {
     Encode,
     /// The row was answered, but one of its columns does not fit the output's schema.
     Schema,
+    /// Nobody waits for the answer any more.
+    Cancelled,
 }
 
 impl RowError {

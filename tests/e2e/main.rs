@@ -1,10 +1,12 @@
 //! What users do, against the built binary.
 
+mod bench;
 mod contract;
 mod formats;
 mod golden;
 mod hub;
 mod models;
 mod outputs;
+mod serve;
 mod stream;
 mod support;

@@ -1,0 +1,9 @@
+//! Measures: a server under load from outside, and the engine by itself.
+
+pub mod engine;
+pub mod load;
+mod requests;
+mod tally;
+
+pub use requests::{Requests, Sample};
+pub use tally::{Report, Tally};

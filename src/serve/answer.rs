@@ -1,0 +1,122 @@
+//! What requests get.
+
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::one_or_many::OneOrMany;
+use super::queue::Answers;
+use crate::qa::{Answer, RowError};
+
+/// A span of the context
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Span {
+    /// Its text; empty where "no answer" wins under `handle_impossible_answer`
+    answer: String,
+    /// Its probability
+    score: f32,
+    /// First character, in Unicode code points from the start of the context
+    start: usize,
+    /// One past the last character
+    end: usize,
+}
+
+impl From<Answer> for Span {
+    fn from(Answer { text, score, start, end }: Answer) -> Self {
+        Self { answer: text, score, start, end }
+    }
+}
+
+/// The answer of one question; with `top_k` over 1 a list of them
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Outcome {
+    One(Span),
+    Several { answers: Vec<Span> },
+    Failed(Failed),
+}
+
+/// A row of a list that has no answer
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Failed {
+    answer: Option<String>,
+    score: Option<f32>,
+    start: Option<usize>,
+    end: Option<usize>,
+    /// Why
+    error: String,
+}
+
+impl From<RowError> for Failed {
+    fn from(error: RowError) -> Self {
+        Self { answer: None, score: None, start: None, end: None, error: error.to_string() }
+    }
+}
+
+/// The answer of one question, and the `id` that came with it
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Row {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Value>,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+impl Row {
+    pub fn new(id: Option<Value>, answers: Answers, top_k: usize) -> Self {
+        let outcome = match answers {
+            Ok(answers) => match one_or_several(answers, top_k) {
+                OneOrMany::One(span) => Outcome::One(span),
+                OneOrMany::Many(answers) => Outcome::Several { answers },
+            },
+            Err(error) => Outcome::Failed(error.into()),
+        };
+        Self { id, outcome }
+    }
+}
+
+/// What the Hugging Face pipeline gives for one question; with `top_k` over 1 a list
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum PipelineRow {
+    One(Span),
+    Several(Vec<Span>),
+    Failed(Failed),
+}
+
+impl PipelineRow {
+    pub fn new(answers: Answers, top_k: usize) -> Self {
+        match answers.map(|answers| one_or_several(answers, top_k)) {
+            Ok(OneOrMany::One(span)) => Self::One(span),
+            Ok(OneOrMany::Many(spans)) => Self::Several(spans),
+            Err(error) => Self::Failed(error.into()),
+        }
+    }
+}
+
+/// What the Hugging Face pipeline gives: the answer of one question (with `top_k` over 1, a list of its answers), or
+/// a list of what each question of a list gets
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum PipelineAnswer {
+    One(Span),
+    Many(Vec<PipelineRow>),
+}
+
+impl PipelineAnswer {
+    pub fn new(rows: impl Iterator<Item = PipelineRow>, is_list: bool) -> Self {
+        match OneOrMany::new(rows.collect(), is_list) {
+            OneOrMany::One(PipelineRow::One(span)) => Self::One(span),
+            OneOrMany::One(PipelineRow::Several(spans)) => {
+                Self::Many(spans.into_iter().map(PipelineRow::One).collect())
+            }
+            OneOrMany::One(failed @ PipelineRow::Failed(_)) => Self::Many(vec![failed]),
+            OneOrMany::Many(rows) => Self::Many(rows),
+        }
+    }
+}
+
+/// With `top_k` over 1 a list, however many answers there are.
+fn one_or_several(answers: Vec<Answer>, top_k: usize) -> OneOrMany<Span> {
+    OneOrMany::new(answers.into_iter().map(Span::from).collect(), top_k > 1)
+}

@@ -1,0 +1,140 @@
+//! Bodies of requests, read within the limits.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, header};
+use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::error::{ApiError, Kind};
+use super::limits::Limits;
+
+/// The memory for rows of all requests, in units of [`UNIT`].
+#[derive(Clone)]
+pub struct Memory {
+    free: Arc<Semaphore>,
+    total: u32,
+}
+
+/// A share of [`Memory`], until it is dropped.
+pub struct Share(Option<OwnedSemaphorePermit>);
+
+/// In bytes. A semaphore's permits are counted up to 2^32 only, and on small machines to less.
+const UNIT: usize = 64;
+const MAX_UNITS: u32 = 1 << 28;
+
+impl Memory {
+    pub fn new(bytes: usize) -> Self {
+        let total = u32::try_from(bytes / UNIT).unwrap_or(u32::MAX).clamp(1, MAX_UNITS);
+        Self { free: Arc::new(Semaphore::new(total as usize)), total }
+    }
+
+    /// What is larger than all of the memory waits until it is alone.
+    fn units(&self, bytes: usize) -> u32 {
+        u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.total)
+    }
+
+    /// Takes `bytes` more, if they are free.
+    fn grow(&self, share: &mut Share, bytes: usize) -> Result<(), ApiError> {
+        let more = self.free.clone().try_acquire_many_owned(self.units(bytes)).map_err(|_| {
+            ApiError::new(Kind::Overloaded, "the server holds as many bytes of requests as it may")
+                .retry_after(std::time::Duration::from_secs(1))
+        })?;
+        match &mut share.0 {
+            Some(permit) => permit.merge(more),
+            None => share.0 = Some(more),
+        }
+        Ok(())
+    }
+
+    /// Waits until `bytes` are free.
+    pub async fn wait(&self, bytes: usize) -> Share {
+        // The semaphore is never closed.
+        Share(self.free.clone().acquire_many_owned(self.units(bytes)).await.ok())
+    }
+}
+
+/// Reads a JSON body, which takes its share of memory for as long as the request does.
+pub async fn json<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: Body,
+    limits: &Limits,
+    memory: &Memory,
+    deadline: Instant,
+) -> Result<(T, Share), ApiError> {
+    if !is_json(headers) {
+        return Err(unsupported(headers, "application/json"));
+    }
+    let (bytes, share) = match timeout_at(deadline, collect(body, limits, memory)).await {
+        Ok(collected) => collected?,
+        Err(_) => return Err(late()),
+    };
+    let Json(value) = Json::from_bytes(&bytes)?;
+    Ok((value, share))
+}
+
+async fn collect(mut body: Body, limits: &Limits, memory: &Memory) -> Result<(Vec<u8>, Share), ApiError> {
+    let most = limits.max_body_bytes.get();
+    let too_large = || ApiError::too_large(format_args!("the body is larger than the limit of {most} bytes"));
+    // What a client announces is believed only when it is too much.
+    if axum::body::HttpBody::size_hint(&body).lower() > most as u64 {
+        return Err(too_large());
+    }
+    let (mut bytes, mut share) = (Vec::new(), Share(None));
+    while let Some(part) = next_part(&mut body, limits).await.transpose().map_err(broken)? {
+        if bytes.len() + part.len() > most {
+            return Err(too_large());
+        }
+        memory.grow(&mut share, part.len())?;
+        bytes.extend_from_slice(&part);
+    }
+    Ok((bytes, share))
+}
+
+/// The next bytes of a body, `None` at its end.
+pub async fn next_part(body: &mut Body, limits: &Limits) -> Option<io::Result<Bytes>> {
+    loop {
+        return match timeout(limits.body_timeout, body.frame()).await {
+            Err(_) => Some(Err(io::ErrorKind::TimedOut.into())),
+            Ok(None) => None,
+            Ok(Some(Err(error))) => Some(Err(io::Error::other(error))),
+            Ok(Some(Ok(frame))) => match frame.into_data() {
+                Ok(data) => Some(Ok(data)),
+                // Trailers.
+                Err(_) => continue,
+            },
+        };
+    }
+}
+
+fn broken(error: io::Error) -> ApiError {
+    if error.kind() == io::ErrorKind::TimedOut {
+        return late();
+    }
+    ApiError::new(Kind::Malformed, format_args!("the body broke off: {error}"))
+}
+
+fn late() -> ApiError {
+    ApiError::new(Kind::BodyTimeout, "the body did not arrive in time")
+}
+
+/// The content type without its parameters, in lower case.
+pub fn media_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next()?.trim().to_ascii_lowercase())
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    media_type(headers).is_some_and(|media_type| media_type == "application/json" || media_type.ends_with("+json"))
+}
+
+pub fn unsupported(headers: &HeaderMap, supported: &str) -> ApiError {
+    let found =
+        media_type(headers).map_or("there is no content type".to_owned(), |found| format!("content type {found}"));
+    ApiError::new(Kind::UnsupportedMediaType, format_args!("{found}; send {supported}"))
+}

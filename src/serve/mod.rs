@@ -1,0 +1,278 @@
+//! The pipeline over HTTP.
+//!
+//! ```text
+//!  connections ──► routes ──► queue ──► pipeline ──► replies
+//! ```
+//!
+//! Rows of concurrent requests share the batches of one pipeline. [`queue`] holds them, bounded and fair, and takes
+//! each row's answer back to the request that waits for it; a request that is given up takes its rows along.
+
+mod answer;
+mod app;
+mod auth;
+mod body;
+mod error;
+mod limits;
+mod listen;
+mod metrics;
+mod observe;
+mod one_or_many;
+mod parameters;
+mod queue;
+mod routes;
+
+use std::sync::Arc;
+use std::thread;
+
+use anyhow::{Context, ensure};
+use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
+use tokio::net::TcpListener;
+use tokio::runtime::{self, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tower_http::cors::{Any, CorsLayer};
+
+use crate::engine::Engine;
+use crate::pipeline::{InFlight, Order, Pipeline, Stats, Stop};
+use crate::qa::{Encoder, Example, Options};
+use app::{App, Serving};
+pub use auth::ApiKey;
+pub use limits::Limits;
+use queue::{Ask, Queue, Replies};
+
+/// How a server runs; see [`run`].
+pub struct Config {
+    pub host: String,
+    pub port: u16,
+    pub limits: Limits,
+    /// Asked for by all routes that answer or that tell about the server.
+    pub api_key: Option<ApiKey>,
+    /// Whose pages may use the server; `*` for everybody's.
+    pub cors_origins: Vec<String>,
+    /// Most windows in a forward pass.
+    pub batch_size: usize,
+    /// Threads for encoding, and as many for decoding.
+    pub threads: usize,
+}
+
+/// What a server answers with.
+pub struct Loaded {
+    pub encoder: Encoder,
+    pub engines: Vec<Box<dyn Engine>>,
+    /// Options for what a request does not say.
+    pub defaults: Options,
+    pub info: ModelInfo,
+}
+
+/// What clients are told of the model.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct ModelInfo {
+    /// Its folder, or its name on the hub.
+    pub model: String,
+    /// The family of its network, as in config.json.
+    pub model_type: String,
+    /// What the network runs on, and in what precision.
+    pub engine: String,
+    /// Longest window in tokens.
+    pub max_seq_len: usize,
+    pub batch_size: usize,
+}
+
+/// About how much text a window holds.
+const WINDOW_BYTES: usize = 2048;
+
+/// How a server ended that was told to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// With every request answered.
+    Drained,
+    /// With requests that took longer than the grace time.
+    CutOff,
+}
+
+/// Serves until SIGTERM or SIGINT. It listens at once, and answers once `load` has given it a model.
+///
+/// # Errors
+/// If it cannot listen, the model cannot be loaded, or the pipeline fails.
+pub fn run(config: Config, load: impl FnOnce() -> anyhow::Result<Loaded> + Send + 'static) -> anyhow::Result<Ended> {
+    config.limits.check()?;
+    let cors = cors(&config.cors_origins)?;
+    let metrics = metrics::install()?;
+    let runtime = runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("http")
+        // Each stream takes one.
+        .max_blocking_threads(config.limits.max_concurrent_requests.get())
+        .build()
+        .context("cannot start the threads of the server")?;
+    let ended = serve(&runtime, config, cors, metrics, load);
+    // Requests that took too long, and a model that is still being loaded, are not waited for.
+    runtime.shutdown_background();
+    ended
+}
+
+fn serve(
+    runtime: &Runtime,
+    config: Config,
+    cors: Option<CorsLayer>,
+    metrics: metrics_exporter_prometheus::PrometheusHandle,
+    load: impl FnOnce() -> anyhow::Result<Loaded> + Send + 'static,
+) -> anyhow::Result<Ended> {
+    let Config { host, port, limits, api_key, batch_size, threads, .. } = config;
+    // Two batches keep the network at work: one that it runs, and one that is filled meanwhile.
+    let busy = InFlight { rows: 2 * batch_size, bytes: 2 * batch_size * WINDOW_BYTES };
+    let queue = Queue::new(limits.max_queued_rows.get(), busy);
+    let app = App::new(limits, queue.clone(), 4 * batch_size, metrics.clone());
+
+    runtime.block_on(async {
+        let listener = TcpListener::bind((host.as_str(), port))
+            .await
+            .with_context(|| format!("cannot listen on {host}:{port}; choose others with --host and --port"))?;
+        tracing::info!("listening on http://{}", listener.local_addr()?);
+        let mut interrupts = Interrupts::new()?;
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(metrics::UPKEEP).await;
+                metrics.run_upkeep();
+            }
+        });
+
+        let (failed_in, failed) = oneshot::channel();
+        let pipeline = PipelineThread { app: app.clone(), batch_size, threads };
+        thread::Builder::new().name("pipeline".to_owned()).spawn(move || {
+            // The receiver is gone when the server has ended already.
+            let _ = failed_in.send(pipeline.run(load));
+        })?;
+
+        let (drain_in, drain) = oneshot::channel::<()>();
+        let serving = listen::serve(listener, routes::router(app.clone(), api_key, cors), &app, async {
+            // Dropped without being sent it ends the server as well.
+            let _ = drain.await;
+        });
+        tokio::pin!(serving, failed);
+        tokio::select! {
+            ended = &mut failed => return Err(failure(ended)),
+            // It ends only when it is told to.
+            _ = &mut serving => {}
+            () = interrupts.next() => {}
+        }
+        app.set_draining();
+        tracing::info!("ending: finishing the requests that there are; interrupt again to end at once");
+        drop(drain_in);
+        let drained = tokio::select! {
+            ended = &mut failed => return Err(failure(ended)),
+            drained = serving => drained,
+            () = interrupts.next() => false,
+        };
+        queue.close();
+        if !drained {
+            tracing::warn!("ended with requests that were not answered");
+        }
+        Ok(if drained { Ended::Drained } else { Ended::CutOff })
+    })
+}
+
+/// Why the pipeline ended while there was a server.
+fn failure(ended: Result<anyhow::Result<()>, oneshot::error::RecvError>) -> anyhow::Error {
+    match ended {
+        Ok(Err(error)) => error,
+        Ok(Ok(())) | Err(_) => anyhow::anyhow!("the pipeline ended"),
+    }
+}
+
+/// What tells a server to end.
+struct Interrupts {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Interrupts {
+    fn new() -> anyhow::Result<Self> {
+        let signal = |kind| signal(kind).context("cannot handle signals");
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// What runs the model, on a thread of its own.
+struct PipelineThread {
+    app: App,
+    batch_size: usize,
+    threads: usize,
+}
+
+impl PipelineThread {
+    /// Loads the model, runs it once, and then for the queue until that is closed.
+    fn run(self, load: impl FnOnce() -> anyhow::Result<Loaded>) -> anyhow::Result<()> {
+        let Self { app, batch_size, threads } = self;
+        let Loaded { encoder, engines, defaults, info } = load()?;
+        let pipeline = Pipeline {
+            encoder: Arc::new(encoder),
+            engines,
+            threads,
+            batch_size,
+            in_flight: InFlight { rows: 4 * batch_size, bytes: usize::MAX },
+            order: Order::Completion,
+            stop: Stop::default(),
+            stats: Arc::new(Stats::default()),
+        };
+        let queue = app.queue.clone();
+        let warmed = thread::Builder::new().name("warm-up".to_owned()).spawn(move || warm_up(&app, defaults, info))?;
+        pipeline.run(queue.source(), Replies)?;
+        warmed.join().map_err(|_| anyhow::anyhow!("the warm-up panicked"))?
+    }
+}
+
+/// Has a row answered, so that no request waits for what is done only once.
+fn warm_up(app: &App, defaults: Options, info: ModelInfo) -> anyhow::Result<()> {
+    let example = Example::new("Who?".to_owned(), "Ada did.".to_owned())?;
+    let lane = app.queue.open();
+    let reply = lane.push(Ask { example, options: Arc::new(defaults.clone()) });
+    match reply.blocking_recv() {
+        Ok(Ok(_)) => {
+            tracing::info!("ready: {} ({})", info.model, info.engine);
+            app.set_ready(Serving { info, defaults });
+            Ok(())
+        }
+        Ok(Err(error)) => {
+            app.queue.close();
+            Err(anyhow::anyhow!("{} cannot answer a simple question: {error}", info.model))
+        }
+        // The pipeline failed, and says why.
+        Err(_) => Ok(()),
+    }
+}
+
+/// Who may use the server from a web page.
+fn cors(origins: &[String]) -> anyhow::Result<Option<CorsLayer>> {
+    if origins.is_empty() {
+        return Ok(None);
+    }
+    let layer = CorsLayer::new()
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([
+            header::CONTENT_TYPE,
+            header::AUTHORIZATION,
+            HeaderName::from_static("x-api-key"),
+            observe::REQUEST_ID,
+        ])
+        .expose_headers([observe::REQUEST_ID, header::RETRY_AFTER]);
+    if origins.iter().any(|origin| origin == "*") {
+        return Ok(Some(layer.allow_origin(Any)));
+    }
+    let origins: Vec<HeaderValue> = origins.iter().map(|origin| parse_origin(origin)).collect::<anyhow::Result<_>>()?;
+    Ok(Some(layer.allow_origin(origins)))
+}
+
+fn parse_origin(origin: &str) -> anyhow::Result<HeaderValue> {
+    let uri: Uri = origin.parse().with_context(|| format!("--cors-origin {origin}"))?;
+    let is_origin = uri.scheme().is_some() && uri.authority().is_some() && !origin.ends_with('/');
+    ensure!(is_origin, "--cors-origin {origin} is no origin, such as https://example.org or http://localhost:3000");
+    Ok(HeaderValue::from_str(origin)?)
+}

@@ -1,0 +1,155 @@
+//! What is said about every request: its line in the log, its metrics, its id.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::Response;
+use http_body_util::BodyExt;
+use uuid::Uuid;
+
+use super::app::App;
+use super::error::{ApiError, Kind};
+use super::metrics::{ERRORS, REQUEST_SECONDS, REQUESTS, REQUESTS_IN_FLIGHT, ROWS};
+
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest id that is taken from a client.
+const MAX_REQUEST_ID: usize = 128;
+
+/// Counts the rows of a request that came out.
+#[derive(Clone, Default)]
+pub struct Rows(Arc<AtomicU64>);
+
+impl Rows {
+    pub fn count<T, E>(&self, answers: &Result<T, E>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        metrics::counter!(ROWS, "outcome" => if answers.is_ok() { "answered" } else { "failed" }).increment(1);
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Rows {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().cloned().unwrap_or_default())
+    }
+}
+
+/// Notes a request from its head to the last byte of its answer, or until the client is gone.
+pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let id = request_id(request.headers());
+    app.in_flight().fetch_add(1, Ordering::Relaxed);
+    metrics::gauge!(REQUESTS_IN_FLIGHT).increment(1);
+    let mut entry = Entry {
+        app,
+        method: request.method().clone(),
+        path: request.uri().path().to_owned(),
+        route: request.extensions().get::<MatchedPath>().cloned(),
+        id: id.to_str().unwrap_or_default().to_owned(),
+        rows: Rows::default(),
+        began: Instant::now(),
+        end: End::Gone,
+    };
+    request.extensions_mut().insert(entry.rows.clone());
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(REQUEST_ID, id);
+    entry.end = End::Status(response.status().as_u16(), response.extensions_mut().remove::<ApiError>());
+    response.map(|body| {
+        // Dropped with the body, when all of it is sent or nobody takes it any more.
+        Body::new(body.map_err(move |error| {
+            entry.broke(&error);
+            error
+        }))
+    })
+}
+
+/// The client's own id, if it is one that can be written anywhere, or else a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(byte);
+    match headers.get(REQUEST_ID) {
+        Some(id) if (1..=MAX_REQUEST_ID).contains(&id.len()) && id.as_bytes().iter().all(is_plain) => id.clone(),
+        // A UUID is ASCII.
+        _ => HeaderValue::try_from(Uuid::new_v4().to_string()).unwrap_or(HeaderValue::from_static("")),
+    }
+}
+
+/// The methods that HTTP has; clients can make up others, and each would be a metric of its own.
+fn known(method: &Method) -> &'static str {
+    const METHODS: [&str; 9] = ["GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT"];
+    METHODS.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+}
+
+/// A request's line, which is written when this is dropped.
+struct Entry {
+    app: App,
+    method: Method,
+    path: String,
+    route: Option<MatchedPath>,
+    id: String,
+    rows: Rows,
+    began: Instant,
+    end: End,
+}
+
+enum End {
+    Status(u16, Option<ApiError>),
+    /// The client went before there was an answer.
+    Gone,
+    /// The answer broke off.
+    Broken(String),
+}
+
+impl Entry {
+    fn broke(&mut self, error: &axum::Error) {
+        self.end = End::Broken(error.to_string());
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let Self { app, method, path, route, id, rows, began, end } = self;
+        let (method, rows) = (known(method), rows.0.load(Ordering::Relaxed));
+        let elapsed = began.elapsed();
+        let milliseconds = elapsed.as_micros() as f64 / 1000.0;
+        let (status, kind) = match end {
+            End::Status(status, None) => {
+                tracing::info!(method, path, status, rows, milliseconds, id, "request");
+                (status.to_string(), None)
+            }
+            End::Status(status, Some(error)) => {
+                let (is_ours, kind) = (error.kind == Kind::Internal, error.kind.name());
+                // As a string it is quoted: it may hold what the client sent.
+                let error = error.to_string();
+                if is_ours {
+                    tracing::error!(method, path, status, rows, milliseconds, id, kind, error, "request");
+                } else {
+                    tracing::warn!(method, path, status, rows, milliseconds, id, kind, error, "request");
+                }
+                (status.to_string(), Some(kind))
+            }
+            End::Gone => {
+                tracing::warn!(method, path, rows, milliseconds, id, kind = "client_gone", "request");
+                ("none".to_owned(), Some("client_gone"))
+            }
+            End::Broken(error) => {
+                tracing::warn!(method, path, rows, milliseconds, id, kind = "broken_off", error, "request");
+                ("none".to_owned(), Some("broken_off"))
+            }
+        };
+        let route = route.as_ref().map_or("none", MatchedPath::as_str).to_owned();
+        app.in_flight().fetch_sub(1, Ordering::Relaxed);
+        metrics::gauge!(REQUESTS_IN_FLIGHT).decrement(1);
+        metrics::histogram!(REQUEST_SECONDS, "route" => route.clone()).record(elapsed);
+        metrics::counter!(REQUESTS, "method" => method.to_owned(), "route" => route, "status" => status).increment(1);
+        if let Some(kind) = kind {
+            metrics::counter!(ERRORS, "kind" => kind).increment(1);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+
+use super::{inferences, stream};
+use crate::serve::answer::Row;
+use crate::serve::app::{Admitted, App};
+use crate::serve::error::{ApiError, InferenceErrors};
+use crate::serve::observe::Rows;
+use crate::serve::one_or_many::OneOrMany;
+use crate::serve::parameters::{Parameters, Question};
+
+/// SageMaker's health check: 200 when there are answers to be had
+#[utoipa::path(
+    get,
+    path = "/ping",
+    tag = "State",
+    responses(
+        (status = 200, description = "The model answers"),
+        (status = 503, description = "The model is being loaded, or the server is ending", body = crate::serve::error::ErrorBody),
+    ),
+)]
+pub async fn ping(State(app): State<App>) -> Result<(), ApiError> {
+    app.ready().map(|_| ())
+}
+
+/// SageMaker's route for answers: JSON as /inferences takes it, and JSON Lines as /inferences/stream does
+#[utoipa::path(
+    post,
+    path = "/invocations",
+    tag = "Answers",
+    request_body(content(
+        (OneOrMany<Question> = "application/json"),
+        (String = "application/jsonlines"),
+        (String = "application/x-ndjson"),
+    )),
+    responses(
+        (status = 200, description = "The answers", content((OneOrMany<Row> = "application/json"), (String = "application/x-ndjson"))),
+        InferenceErrors,
+    ),
+    security((), ("key" = [])),
+)]
+pub async fn invocations(
+    State(app): State<App>,
+    admitted: Admitted,
+    rows: Rows,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    match stream::format(&headers) {
+        Some(format) => stream::answer(app, admitted, rows, &Parameters::default(), format, body).await,
+        None => Ok(inferences::answer(&app, &admitted, &rows, &headers, body).await?.into_response()),
+    }
+}

@@ -1,0 +1,109 @@
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderName, header};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::qa::Options;
+use crate::serve::ModelInfo;
+use crate::serve::app::{App, Serving};
+use crate::serve::error::{ApiError, ErrorBody};
+use crate::serve::limits::Limits;
+
+/// A state that is as it should be
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Status {
+    status: &'static str,
+}
+
+/// Whether the server runs
+#[utoipa::path(get, path = "/health", tag = "State", responses((status = 200, description = "It does", body = Status)))]
+pub async fn health() -> Json<Status> {
+    Json(Status { status: "ok" })
+}
+
+/// Whether there are answers to be had: not before the model is loaded and has run once, nor while the server ends
+#[utoipa::path(
+    get,
+    path = "/ready",
+    tag = "State",
+    responses(
+        (status = 200, description = "There are", body = Status),
+        (status = 503, description = "Not yet, or no longer", body = ErrorBody),
+    ),
+)]
+pub async fn ready(State(app): State<App>) -> Result<Json<Status>, ApiError> {
+    app.ready().map(|_| Json(Status { status: "ready" }))
+}
+
+/// The program, its model and its limits
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Info {
+    version: &'static str,
+    model: ModelInfo,
+    /// Options of an answer, where a request does not say
+    defaults: Defaults,
+    limits: Limits,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Defaults {
+    top_k: usize,
+    doc_stride: usize,
+    max_answer_len: usize,
+    max_seq_len: usize,
+    max_question_len: Option<usize>,
+    handle_impossible_answer: bool,
+    align_to_words: bool,
+}
+
+impl From<&Options> for Defaults {
+    fn from(options: &Options) -> Self {
+        Self {
+            top_k: options.top_k,
+            doc_stride: options.doc_stride,
+            max_answer_len: options.max_answer_len,
+            max_seq_len: options.max_seq_len,
+            max_question_len: options.max_question_len,
+            handle_impossible_answer: options.handle_impossible_answer,
+            align_to_words: options.align_to_words,
+        }
+    }
+}
+
+/// What is served: version, model, defaults and limits
+#[utoipa::path(
+    get,
+    path = "/info",
+    tag = "State",
+    responses(
+        (status = 200, description = "What is served", body = Info),
+        (status = 401, description = "The server asks for a key", body = ErrorBody),
+        (status = 503, description = "The model is being loaded", body = ErrorBody),
+    ),
+    security((), ("key" = [])),
+)]
+pub async fn info(State(app): State<App>) -> Result<Json<Info>, ApiError> {
+    let Serving { info, defaults } = app.serving()?;
+    Ok(Json(Info {
+        version: env!("CARGO_PKG_VERSION"),
+        model: info.clone(),
+        defaults: defaults.into(),
+        limits: app.limits.clone(),
+    }))
+}
+
+/// Metrics for Prometheus
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "State",
+    responses(
+        (status = 200, description = "Prometheus' text format", body = String, content_type = "text/plain"),
+        (status = 401, description = "The server asks for a key", body = ErrorBody),
+    ),
+    security((), ("key" = [])),
+)]
+pub async fn metrics(State(app): State<App>) -> ([(HeaderName, &'static str); 1], String) {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
+}

@@ -1,0 +1,9 @@
+//! `bertqa serve`, asked by real clients, good and bad.
+
+mod answers;
+mod drain;
+mod limits;
+mod safety;
+mod sharing;
+mod stream;
+pub mod support;

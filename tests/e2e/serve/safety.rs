@@ -1,0 +1,138 @@
+//! Keys, other origins, request ids, metrics and logs.
+
+use serde_json::Value;
+
+use super::support::{Server, question, wait_until};
+
+#[test]
+fn a_key_is_asked_for() {
+    let server =
+        Server::spawn(&["--model", crate::support::tiny_model().to_str().unwrap()], &[("BERTQA_API_KEY", "s3cret")]);
+    wait_until("the server is ready", || server.get("/ready").status == 200);
+    for open in ["/health", "/ready", "/ping", "/", "/app.js", "/docs/", "/openapi.json"] {
+        assert_eq!(server.get(open).status, 200, "{open}");
+    }
+    let body = question().to_string();
+    let json = ("content-type", "application/json");
+    for path in ["/inferences", "/", "/predict", "/invocations", "/inferences/stream"] {
+        let refused = server.send(path, &[json], body.as_bytes());
+        refused.error(401, "unauthorized");
+        assert_eq!(refused.header("www-authenticate"), Some("Bearer"));
+    }
+    for path in ["/info", "/metrics"] {
+        server.get(path).error(401, "unauthorized");
+        assert_eq!(server.get_with(path, &[("x-api-key", "s3cret")]).status, 200);
+    }
+    for (name, value) in [
+        ("x-api-key", "s3cre"),
+        ("x-api-key", "s3cret2"),
+        ("x-api-key", ""),
+        ("authorization", "s3cret"),
+        ("authorization", "Basic s3cret"),
+        ("authorization", "Bearer wrong"),
+        ("authorization", "Bearer"),
+    ] {
+        server.send("/inferences", &[json, (name, value)], body.as_bytes()).error(401, "unauthorized");
+    }
+    for key in [("x-api-key", "s3cret"), ("authorization", "Bearer s3cret"), ("authorization", "bearer s3cret")] {
+        server.send("/inferences", &[json, key], body.as_bytes()).ok();
+    }
+    assert!(!server.log().iter().any(|line| line.contains("s3cret")));
+}
+
+#[test]
+fn other_origins_are_let_in_by_name_only() {
+    let origin = ("origin", "https://example.org");
+    let allowed = "access-control-allow-origin";
+    let closed = Server::start(&[]);
+    assert_eq!(closed.get_with("/health", &[origin]).header(allowed), None);
+
+    let server = Server::start(&["--cors-origin", "https://example.org", "--cors-origin", "http://localhost:3000"]);
+    assert_eq!(server.get_with("/health", &[origin]).header(allowed), Some("https://example.org"));
+    assert_eq!(server.get_with("/health", &[("origin", "https://example.com")]).header(allowed), None);
+    // An error has to be readable too.
+    assert_eq!(server.get_with("/absent", &[origin]).header(allowed), Some("https://example.org"));
+
+    let any = Server::start(&["--cors-origin", "*"]);
+    assert_eq!(any.get_with("/health", &[origin]).header(allowed), Some("*"));
+}
+
+#[test]
+fn preflights_need_no_key() {
+    use std::io::Write;
+    let server = Server::start(&["--cors-origin", "https://example.org", "--api-key", "k"]);
+    let mut stream = server.connect();
+    let head = "OPTIONS /inferences HTTP/1.1\r\nhost: test\r\norigin: https://example.org\r\n\
+        access-control-request-method: POST\r\naccess-control-request-headers: content-type,x-api-key\r\n\
+        connection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    let (status, text) = super::support::read_raw(&mut stream);
+    assert_eq!(status, 200, "{text}");
+    assert!(text.contains("access-control-allow-headers") && text.contains("x-api-key"), "{text}");
+}
+
+#[test]
+fn request_ids_come_back() {
+    let server = Server::start(&[]);
+    let id =
+        |sent: &str| server.get_with("/health", &[("x-request-id", sent)]).header("x-request-id").unwrap().to_owned();
+    assert_eq!(id("abc-123_4.5:6"), "abc-123_4.5:6");
+    for bad in ["", "a b", "a\"b", &"x".repeat(129)] {
+        let new = id(bad);
+        assert_eq!(new.len(), 36, "{bad}: {new}");
+    }
+    assert_ne!(server.get("/health").header("x-request-id"), server.get("/health").header("x-request-id"));
+    assert!(server.get("/absent").header("x-request-id").is_some());
+}
+
+#[test]
+fn one_line_a_request() {
+    let server = Server::start(&["--log-format", "json"]);
+    let json = ("content-type", "application/json");
+    let list = Value::from(vec![question(); 3]).to_string();
+    server.send("/inferences", &[json, ("x-request-id", "good")], list.as_bytes()).ok();
+    server.send("/inferences", &[json, ("x-request-id", "bad")], b"{\"a\\nb\": 1}").error(422, "invalid");
+    let lines = |id: &str| -> Vec<Value> {
+        let log = server.log();
+        let lines = log.iter().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}")));
+        lines.filter(|line: &Value| line["id"] == id).collect()
+    };
+    wait_until("both are logged", || !lines("good").is_empty() && !lines("bad").is_empty());
+    let (good, bad) = (lines("good"), lines("bad"));
+    assert_eq!((good.len(), bad.len()), (1, 1));
+    assert_eq!((&good[0]["method"], &good[0]["path"]), (&"POST".into(), &"/inferences".into()));
+    assert_eq!((&good[0]["status"], &good[0]["rows"], &good[0]["level"]), (&200.into(), &3.into(), &"INFO".into()));
+    assert!(good[0]["milliseconds"].as_f64().unwrap() > 0.0);
+    assert_eq!(
+        (&bad[0]["status"], &bad[0]["kind"], &bad[0]["level"]),
+        (&422.into(), &"invalid".into(), &"WARN".into())
+    );
+}
+
+#[test]
+fn metrics_tell_what_happened() {
+    let server = Server::start(&["--batch-size", "4"]);
+    let before = server.metric("bertqa_tokens_total", &[]);
+    server.post("/inferences", &vec![question(); 8].into()).ok();
+    server.post("/inferences", &serde_json::json!([{"question": "", "context": "x"}])).ok();
+    server.post("/inferences", &serde_json::json!({"question": "a"})).error(422, "invalid");
+    server.get("/made-up").error(404, "not_found");
+    let route = ["method=\"POST\"", "route=\"/inferences\""];
+    wait_until("requests are counted", || {
+        server.metric("bertqa_requests_total", &route) == 3.0
+            && server.metric("bertqa_requests_total", &["none", "404"]) == 1.0
+    });
+    assert_eq!(server.metric("bertqa_requests_total", &["\"/inferences\"", "status=\"422\""]), 1.0);
+    assert_eq!(server.metric("bertqa_rows_total", &["answered"]), 8.0);
+    assert_eq!(server.metric("bertqa_rows_total", &["failed"]), 1.0);
+    assert_eq!(server.metric("bertqa_errors_total", &["invalid"]), 1.0);
+    assert_eq!(server.metric("bertqa_request_seconds_count", &["\"/inferences\""]), 3.0);
+    // One of the rows is the one that warms up.
+    assert_eq!(server.metric("bertqa_queue_wait_seconds_count", &[]), 9.0);
+    assert_eq!(server.metric("bertqa_queue_rows", &[]), 0.0);
+    assert_eq!(server.metric("bertqa_requests_in_flight", &[]), 1.0);
+    assert!(server.metric("bertqa_tokens_total", &[]) > before);
+    let passes = server.metric("bertqa_forward_seconds_count", &[]);
+    assert!((3.0..=9.0).contains(&passes), "{passes}");
+    assert_eq!(server.metric("bertqa_batch_fill_sum", &[]), 9.0 / 4.0);
+}
