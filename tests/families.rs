@@ -88,15 +88,17 @@ fn logits_are_those_of_transformers() {
 }
 
 #[test]
-fn logits_in_bytes_are_near() {
-    for family in FAMILIES {
+fn logits_of_rounded_weights_are_near() {
+    for (family, (precision, tolerance)) in
+        FAMILIES.into_iter().flat_map(|family| [(Precision::Bf16, 0.01), (Precision::Int8, 0.05)].map(|p| (family, p)))
+    {
         let windows = golden(family);
         let expected = windows.iter().flat_map(|window| window.start.iter().chain(&window.end));
         let largest = expected.fold(0f32, |largest, logit| largest.max(logit.abs()));
-        let mut engine = engine_in(Precision::Int8, family, 2);
+        let mut engine = engine_in(precision, family, 2);
         let difference = largest_difference(&engine.forward(&batch(&windows)).unwrap(), &windows);
-        println!("{family}: {difference} of {largest}");
-        assert!(difference < 0.05 * largest, "{family}: {difference} of {largest}");
+        println!("{family} in {precision:?}: {difference} of {largest}");
+        assert!(difference < tolerance * largest, "{family} in {precision:?}: {difference} of {largest}");
     }
 }
 
@@ -137,7 +139,7 @@ proptest! {
     #[test]
     fn a_window_has_the_same_logits_in_any_company(
         family in prop::sample::select(&FAMILIES[..]),
-        precision in prop::sample::select(vec![Precision::F32, Precision::Int8]),
+        precision in prop::sample::select(vec![Precision::F32, Precision::Bf16, Precision::Int8]),
         threads in 1usize..4,
         choice in prop::collection::vec((any::<prop::sample::Index>(), 2usize..128), 1..12),
     ) {

@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 
 use super::args::{MessageArgs, ModelArgs};
+use super::profile::Observed;
 use super::{Status, logging, progress};
 use crate::bench::engine::{Shape, Table, measure};
 use crate::bench::load::{Load, Pace, Until};
@@ -42,6 +43,10 @@ pub(super) struct Args {
     /// The figures as JSON
     #[arg(long)]
     json: bool,
+
+    /// Split the engine's time by operator
+    #[arg(long, conflicts_with_all = ["url", "json"])]
+    profile: bool,
 
     #[command(flatten)]
     model: ModelArgs,
@@ -194,6 +199,7 @@ fn samples(args: &LoadArgs) -> anyhow::Result<Vec<Option<Sample>>> {
 
 fn engine(args: &Args) -> anyhow::Result<Status> {
     let mut engine = args.model.load()?.engine;
+    let observed = Observed::new(&engine, args.model.threads());
     let longest = engine.max_seq_len();
     if let Some(length) = args.engine.lengths.iter().find(|length| length.get() > longest) {
         bail!("--lengths {length} is more than the {longest} tokens that the model can take");
@@ -211,8 +217,11 @@ fn engine(args: &Args) -> anyhow::Result<Status> {
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&measurements)?)?;
     } else {
-        writeln!(out, "{} threads", args.model.threads())?;
+        writeln!(out, "{engine}, {} threads", args.model.threads())?;
         write!(out, "{}", Table(&measurements))?;
+        if args.profile {
+            write!(out, "\n{}", observed.operators())?;
+        }
     }
     Ok(Status::AllAnswered)
 }

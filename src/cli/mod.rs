@@ -6,6 +6,7 @@ mod completions;
 mod interrupt;
 mod logging;
 mod man;
+mod profile;
 mod progress;
 mod rows;
 mod run;

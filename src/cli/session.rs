@@ -6,6 +6,7 @@ use std::time::Instant;
 use indicatif::ProgressBar;
 
 use super::args::CommonArgs;
+use super::profile::Observed;
 use super::progress::Progress;
 use super::rows::{Output, items};
 use super::summary::Summary;
@@ -32,12 +33,14 @@ impl<'a> Session<'a> {
 
     /// Answers the rows of `input`, or its first `limit`, into `output`.
     pub fn answer(self, input: Input, output: Box<dyn RowWriter>, limit: Option<usize>) -> anyhow::Result<Status> {
-        let CommonArgs { rows, answers, model, messages } = self.args;
+        let CommonArgs { rows, answers, model, messages, profile } = self.args;
         let loaded = model.load()?;
         let options = answers.resolve(loaded.engine.max_seq_len())?;
         let engine = format!("{}, {} threads", loaded.engine, model.threads());
+        let observed = profile.then(|| Observed::new(&loaded.engine, model.threads()));
         let stats = Arc::new(Stats::default());
         let progress = Progress::start(self.bar, &input, limit, stats.clone())?;
+        let began = Instant::now();
         let pipeline = Pipeline {
             encoder: Arc::new(loaded.encoder),
             engines: vec![Box::new(loaded.engine)],
@@ -51,6 +54,7 @@ impl<'a> Session<'a> {
         let sink = Output::new(output, stats.clone(), rows.strict);
         let writer = pipeline.run(items(input.rows(), options, limit), sink)?.into_writer();
 
+        let elapsed = began.elapsed();
         let status = interrupt::status(&self.stop, stats.failed.get());
         if status == Status::Interrupted {
             let kept = writer.finish_partial()?;
@@ -61,6 +65,9 @@ impl<'a> Session<'a> {
         } else {
             writer.finish()?;
             drop(progress);
+        }
+        if let Some(observed) = observed {
+            eprint!("{}\n{}\n", observed.stages(&stats, elapsed), observed.operators());
         }
         Summary::new(&stats, self.began, engine).print(messages)?;
         Ok(status)

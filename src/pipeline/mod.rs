@@ -26,7 +26,7 @@ use crossbeam_channel::{Sender, bounded};
 use crate::engine::Engine;
 use crate::qa::{Answer, Encoder, Example, Options, RowError};
 use budget::Budget;
-pub use stats::{BATCH_FILL, Counter, FORWARD_SECONDS, Stats, TOKENS};
+pub use stats::{BATCH_FILL, Busy, Clock, Counter, FORWARD_SECONDS, Stats, TOKENS};
 pub use stop::Stop;
 
 /// What the answers of a row will be joined to.
@@ -153,9 +153,9 @@ impl Pipeline {
             })?;
         }
         spawn.stage("pack", {
-            let answered = answered_in.clone();
+            let (answered, stats) = (answered_in.clone(), stats.clone());
             move || {
-                pack::pack(batch_size, &encoded_out, &batches_in, &answered);
+                pack::pack(batch_size, &stats, &encoded_out, &batches_in, &answered);
                 Ok(())
             }
         })?;
@@ -164,9 +164,9 @@ impl Pipeline {
             spawn.stage("infer", move || stages::infer(engine, batch_size, &stats, &batches, &logits))?;
         }
         for _ in 0..threads {
-            let (logits, answered) = (logits_out.clone(), answered_in.clone());
+            let (logits, answered, stats) = (logits_out.clone(), answered_in.clone(), stats.clone());
             spawn.stage("decode", move || {
-                stages::decode(&logits, &answered);
+                stages::decode(&stats, &logits, &answered);
                 Ok(())
             })?;
         }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Select, Sender, TryRecvError};
 
-use super::Payload;
 use super::pending::Pending;
 use super::stages::Done;
+use super::{Payload, Stats};
 use crate::batch::Batch;
 
 /// A batch, and the window of which row each of its windows is.
@@ -21,20 +21,17 @@ pub(super) struct Work<T> {
 /// not hold up those that come after it.
 pub(super) fn pack<T: Payload>(
     batch_size: usize,
+    stats: &Stats,
     encoded: &Receiver<Arc<Pending<T>>>,
     batches: &Sender<Work<T>>,
     answered: &Sender<Done<T>>,
 ) {
     let mut packer = Packer { batch_size, rows: VecDeque::new(), work: Work::default() };
     while let Some(next) = packer.next(encoded, batches) {
-        let sent = match next {
-            Next::Row(row) => {
-                packer.rows.push_back((row, 0));
-                packer.fill(answered)
-            }
-            Next::Sent => packer.fill(answered),
-        };
-        if !sent {
+        if let Next::Row(row) = next {
+            packer.rows.push_back((row, 0));
+        }
+        if !stats.busy.pack.measure(|| packer.fill(answered)) {
             break;
         }
     }

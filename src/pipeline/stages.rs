@@ -39,12 +39,13 @@ fn cancelled() -> RowError {
 }
 
 pub(super) fn read<T>(
-    source: impl Iterator<Item = anyhow::Result<Item<T>>>,
+    mut source: impl Iterator<Item = anyhow::Result<Item<T>>>,
     stats: &Stats,
     budget: &Budget,
     rows: &Sender<Numbered<T>>,
 ) -> anyhow::Result<()> {
-    for (index, item) in (0..).zip(source) {
+    let next = || stats.busy.read.measure(|| source.next());
+    for (index, item) in (0..).zip(std::iter::from_fn(next)) {
         let item = item?;
         stats.read.add(1);
         if !budget.acquire(item.bytes) || rows.send(Numbered { index, item }).is_err() {
@@ -75,7 +76,7 @@ pub(super) fn encode<T: Payload>(
             if !payload.is_wanted() {
                 return Err(cancelled());
             }
-            let windows = encoder.encode(&example, &options)?;
+            let windows = stats.busy.encode.measure(|| encoder.encode(&example, &options))?;
             Ok((example, windows))
         });
         let sent = match windows {
@@ -101,7 +102,7 @@ pub(super) fn infer<T>(
 ) -> anyhow::Result<()> {
     for work in batches {
         let began = Instant::now();
-        let output = engine.forward(&work.batch)?;
+        let output = stats.busy.infer.measure(|| engine.forward(&work.batch))?;
         metrics::histogram!(FORWARD_SECONDS).record(began.elapsed());
         metrics::histogram!(BATCH_FILL).record(work.batch.windows() as f64 / batch_size as f64);
         metrics::counter!(TOKENS).increment(work.batch.tokens() as u64);
@@ -115,12 +116,13 @@ pub(super) fn infer<T>(
     Ok(())
 }
 
-pub(super) fn decode<T>(logits: &Receiver<(Work<T>, Logits)>, answered: &Sender<Done<T>>) {
+pub(super) fn decode<T>(stats: &Stats, logits: &Receiver<(Work<T>, Logits)>, answered: &Sender<Done<T>>) {
     for (work, logits) in logits {
         for ((row, number), place) in work.windows.into_iter().zip(work.batch.cu_seq_lengths().windows(2)) {
             let place = place[0]..place[1];
             let (start, end) = (&logits.start[place.clone()], &logits.end[place]);
-            let spans = decode::window_spans(&row.windows[number], start, end, &row.options);
+            let decode = || decode::window_spans(&row.windows[number], start, end, &row.options);
+            let spans = stats.busy.decode.measure(decode);
             let Some((PendingRow { index, bytes, payload, example }, spans)) = row.found(number, spans) else {
                 continue;
             };
@@ -165,7 +167,7 @@ pub(super) fn write<T, S: Sink<T>>(
             if done.row.answers.is_err() {
                 stats.failed.add(1);
             }
-            sink.write(done.row)?;
+            stats.busy.write.measure(|| sink.write(done.row))?;
             budget.release(done.bytes);
             next += 1;
         }

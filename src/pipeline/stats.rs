@@ -1,4 +1,5 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 /// Names under which a pipeline's measurements go to the `metrics` recorder, where a program has one: a histogram of
 /// how long forward passes take, one of which share of the batch size they run with, and a counter of tokens.
@@ -23,6 +24,37 @@ pub struct Stats {
     pub batches: Counter,
     /// Tokens that the engine ran for, padding included.
     pub slots: Counter,
+    pub busy: Busy,
+}
+
+/// How long the threads of each stage worked, waiting for their neighbours left out; that of the reader includes
+/// waiting for the input.
+#[derive(Debug, Default)]
+pub struct Busy {
+    pub read: Clock,
+    pub encode: Clock,
+    pub pack: Clock,
+    pub infer: Clock,
+    pub decode: Clock,
+    pub write: Clock,
+}
+
+/// A sum of times, over threads.
+#[derive(Debug, Default)]
+pub struct Clock(AtomicU64);
+
+impl Clock {
+    /// Runs `work` and adds how long it took.
+    pub fn measure<T>(&self, work: impl FnOnce() -> T) -> T {
+        let began = Instant::now();
+        let result = work();
+        self.0.fetch_add(began.elapsed().as_nanos() as u64, Relaxed);
+        result
+    }
+
+    pub fn get(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Relaxed))
+    }
 }
 
 #[derive(Debug, Default)]

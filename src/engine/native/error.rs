@@ -17,6 +17,8 @@ pub enum LoadError {
     Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
     #[error("model.safetensors: tensor {name} is of type {found}; supported: F32, F16, BF16")]
     Dtype { name: String, found: String },
+    #[error("a matrix of {inputs} inputs can't be halved into pairs for bf16; use --precision f32")]
+    OddInputs { inputs: usize },
     #[error("can't start {threads} threads: {source}")]
     Threads { threads: usize, source: rayon::ThreadPoolBuildError },
 }

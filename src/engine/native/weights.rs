@@ -6,7 +6,8 @@ use rayon::prelude::*;
 
 use super::config::{Config, LayerWeights};
 use super::kernel::{
-    Activation, BytePanels, LayerNorm, PANEL, PanelRow, Panels, QuantizedRows, Rows, RowsMut, Spread, gemm, gemm_bytes,
+    Activation, Bf16, BytePanels, LayerNorm, PANEL, PanelRow, Panels, QuantizedRows, Rows, RowsMut, Spread, gemm,
+    gemm_bf16, gemm_bytes,
 };
 use super::profile::{Operator, Spending};
 use super::tensors::{Tensor, Tensors};
@@ -24,6 +25,8 @@ pub struct Linear {
 #[derive(Debug)]
 enum Matrix {
     F32(Panels),
+    /// Pairs of weights of neighbouring inputs.
+    Bf16(Panels<[Bf16; 2]>),
     Int8 {
         weight: BytePanels,
         /// What inputs are multiplied by, and the weights were divided by.
@@ -42,6 +45,7 @@ impl Linear {
         activation: Option<Activation>,
     ) {
         let LinearBuffers { quantized, spending } = buffers;
+        let pairs = input.as_chunks::<2>().0;
         let input = Rows::dense(input, self.inputs);
         let output = RowsMut::dense(output, self.outputs);
         let spread = if operator == Operator::Output { Spread::Skewed } else { Spread::Symmetric };
@@ -49,6 +53,12 @@ impl Linear {
         match &self.weight {
             Matrix::F32(weight) => {
                 spending.measure(operator, operations, || gemm(output, input, weight, Some(&self.bias), activation));
+            }
+            Matrix::Bf16(weight) => {
+                let pairs = Rows::dense(pairs, self.inputs / 2);
+                spending.measure(operator, operations, || {
+                    gemm_bf16(output, pairs, weight, Some(&self.bias), activation);
+                });
             }
             Matrix::Int8 { weight, input_weights } => {
                 spending.measure(Operator::Quantize, 0, || quantized.quantize_weighted(input, spread, input_weights));
@@ -154,7 +164,7 @@ impl Loader<'_> {
             }
         }
         let hidden = self.config.hidden_size;
-        Ok(self.pack(&[self.part("qa_outputs", 2, hidden, 1.0)?], 2, hidden, Precision::F32))
+        self.pack(&[self.part("qa_outputs", 2, hidden, 1.0)?], 2, hidden, Precision::F32)
     }
 
     fn embeddings(&self) -> Result<Embeddings, LoadError> {
@@ -171,7 +181,7 @@ impl Loader<'_> {
                 if self.tensors.contains(&self.full(&format!("{name}.weight"))) || size != config.hidden_size =>
             {
                 let part = self.part(&self.full(name), config.hidden_size, size, 1.0)?;
-                Some(self.pack(&[part], config.hidden_size, size, Precision::F32))
+                Some(self.pack(&[part], config.hidden_size, size, Precision::F32)?)
             }
             _ => None,
         };
@@ -190,7 +200,7 @@ impl Loader<'_> {
         let prefix = names.prefix.replace("{g}", &weights.group.to_string()).replace("{i}", &weights.index.to_string());
         let full = |name: &str| self.full(&format!("{prefix}.{name}"));
         let linear = |name: &str, outputs, inputs| -> Result<Linear, LoadError> {
-            Ok(self.pack(&[self.part(&full(name), outputs, inputs, 1.0)?], outputs, inputs, self.precision))
+            self.pack(&[self.part(&full(name), outputs, inputs, 1.0)?], outputs, inputs, self.precision)
         };
         let query_scale = 1.0 / (self.config.head_size() as f32).sqrt();
         let query_key_value = [
@@ -199,7 +209,7 @@ impl Loader<'_> {
             self.part(&full(names.value), hidden, hidden, 1.0)?,
         ];
         Ok(Layer {
-            query_key_value: self.pack(&query_key_value, hidden, hidden, self.precision),
+            query_key_value: self.pack(&query_key_value, hidden, hidden, self.precision)?,
             attention_output: linear(names.attention_output, hidden, hidden)?,
             attention_norm: self.norm(&full(names.attention_norm), hidden)?,
             intermediate: linear(names.intermediate, intermediate, hidden)?,
@@ -241,7 +251,7 @@ impl Loader<'_> {
     }
 
     /// Packs `parts` of `outputs` each, one after the other.
-    fn pack(&self, parts: &[Part], outputs: usize, inputs: usize, precision: Precision) -> Linear {
+    fn pack(&self, parts: &[Part], outputs: usize, inputs: usize, precision: Precision) -> Result<Linear, LoadError> {
         let read_row = |output: usize, row: &mut [f32]| {
             let part = &parts[output / outputs];
             part.weight.read_row(self.tensors.file(), output % outputs, row);
@@ -252,6 +262,18 @@ impl Loader<'_> {
         let outputs = parts.len() * outputs;
         let weight = match precision {
             Precision::F32 => Matrix::F32(Panels::from_transposed_rows(outputs, inputs, read_row)),
+            // A last input without a neighbour would fall out of the pairs.
+            Precision::Bf16 if inputs % 2 == 1 => return Err(LoadError::OddInputs { inputs }),
+            Precision::Bf16 => {
+                let read_pairs = |output: usize, pairs: &mut [[Bf16; 2]]| {
+                    let mut row = vec![0.0; inputs];
+                    read_row(output, &mut row);
+                    for (pair, values) in pairs.iter_mut().zip(row.as_chunks::<2>().0) {
+                        *pair = values.map(Bf16::from_f32);
+                    }
+                };
+                Matrix::Bf16(Panels::from_transposed_rows(outputs, inputs / 2, read_pairs))
+            }
             Precision::Int8 => {
                 let input_weights = balance(outputs, inputs, read_row);
                 let weight = BytePanels::from_transposed_rows(outputs, inputs, |output, row| {
@@ -265,7 +287,7 @@ impl Loader<'_> {
         for (index, &value) in parts.iter().flat_map(|part| &part.bias).enumerate() {
             bias[index / PANEL].0[index % PANEL] = value;
         }
-        Linear { inputs, outputs, weight, bias }
+        Ok(Linear { inputs, outputs, weight, bias })
     }
 }
 

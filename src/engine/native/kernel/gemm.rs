@@ -5,7 +5,7 @@ use rten_simd::{Isa, SimdOp};
 
 use super::bytes::{ByteIsa, ByteOp};
 use super::panels::{PANEL, PanelRow};
-use super::product::{Float, Product};
+use super::product::{Bf16, Float, Product, Widened};
 use super::{Activation, BytePanels, ByteRows, Panels, Rows, RowsMut};
 
 /// `out = activation(a · b + bias)`.
@@ -17,6 +17,21 @@ use super::{Activation, BytePanels, ByteRows, Panels, Rows, RowsMut};
 /// If the shapes do not fit together.
 pub fn gemm(out: RowsMut, a: Rows, b: &Panels, bias: Option<&[PanelRow]>, activation: Option<Activation>) {
     SimdOp::dispatch(Gemm { out, a, row_scales: &[], zero_point: 0, b, columns: Columns::biased(bias), activation })
+}
+
+/// As [`gemm`], with weights in pairs of bfloat16.
+///
+/// # Panics
+/// If the shapes do not fit together.
+pub fn gemm_bf16(
+    out: RowsMut,
+    a: Rows<[f32; 2]>,
+    b: &Panels<[Bf16; 2]>,
+    bias: Option<&[PanelRow]>,
+    activation: Option<Activation>,
+) {
+    let columns = Columns::biased(bias);
+    SimdOp::dispatch(Gemm { out, a, row_scales: &[], zero_point: 0, b, columns, activation })
 }
 
 /// `out = activation(scales · (a · b) + bias)`, where the sums of `a · b` are exact.
@@ -84,6 +99,19 @@ impl SimdOp for Gemm<'_, f32, f32> {
             16 => self.run::<_, 14, 2>(Float(isa)),
             8 => self.run::<_, 6, 2>(Float(isa)),
             _ => self.run::<_, 6, 4>(Float(isa)),
+        }
+    }
+}
+
+impl SimdOp for Gemm<'_, [f32; 2], [Bf16; 2]> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        match isa.f32().len() {
+            16 => self.run::<_, 12, 2>(Widened(isa)),
+            8 => self.run::<_, 4, 2>(Widened(isa)),
+            _ => self.run::<_, 4, 4>(Widened(isa)),
         }
     }
 }
