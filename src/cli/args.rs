@@ -85,6 +85,11 @@ impl ModelArgs {
         Model::load(&source, self.tokenizer.as_deref(), self.threads())
     }
 
+    /// The model, as it was named.
+    pub fn name(&self) -> &str {
+        self.model.as_deref().unwrap_or("the model that comes along")
+    }
+
     pub fn threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         self.threads.map_or_else(cores, NonZeroUsize::get)

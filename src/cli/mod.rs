@@ -2,6 +2,7 @@
 
 mod args;
 mod completions;
+mod eval;
 mod interrupt;
 mod logging;
 mod man;
@@ -31,6 +32,7 @@ struct Cli {
 enum Command {
     Run(run::Args),
     Stdin(stdin::Args),
+    Eval(eval::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -63,6 +65,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run::run(args),
         Command::Stdin(args) => stdin::run(args),
+        Command::Eval(args) => eval::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

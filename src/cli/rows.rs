@@ -69,7 +69,7 @@ impl Output {
 
 impl Sink<Row> for Output {
     fn write(&mut self, row: pipeline::Answered<Row>) -> anyhow::Result<()> {
-        let pipeline::Answered { payload, answers } = row;
+        let pipeline::Answered { payload, answers, .. } = row;
         let position = payload.position.clone();
         let error = answers.as_ref().err().cloned();
         let misfit = self.writer.write(Answered { row: payload, answers })?;

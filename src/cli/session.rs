@@ -5,13 +5,39 @@ use std::time::Instant;
 
 use indicatif::ProgressBar;
 
-use super::args::CommonArgs;
+use super::args::{AnswerArgs, CommonArgs, ModelArgs};
 use super::progress::Progress;
 use super::rows::{Output, items};
 use super::summary::Summary;
 use super::{Status, interrupt, logging};
 use crate::io::{Input, RowWriter};
-use crate::pipeline::{Pipeline, Stats, Stop};
+use crate::pipeline::{Pipeline, Stop};
+use crate::qa::Options;
+
+/// A model that is loaded, with the options for its rows.
+pub(super) struct Ready {
+    pub pipeline: Pipeline,
+    pub options: Options,
+    /// How the network runs, for people.
+    pub engine: String,
+}
+
+impl Ready {
+    pub fn load(model: &ModelArgs, answers: &AnswerArgs, stop: &Stop) -> anyhow::Result<Self> {
+        let loaded = model.load()?;
+        let options = answers.resolve(loaded.engine.max_seq_len())?;
+        let engine = format!("native f32, {} threads", model.threads());
+        let pipeline = Pipeline {
+            encoder: Arc::new(loaded.encoder),
+            engines: vec![Box::new(loaded.engine)],
+            threads: model.threads(),
+            batch_size: model.batch_size(),
+            stop: stop.clone(),
+            stats: Arc::default(),
+        };
+        Ok(Self { pipeline, options, engine })
+    }
+}
 
 /// A command that can be interrupted, and that says on stderr how it goes.
 pub(super) struct Session<'a> {
@@ -33,19 +59,9 @@ impl<'a> Session<'a> {
     /// Answers the rows of `input`, or its first `limit`, into `output`.
     pub fn answer(self, input: Input, output: Box<dyn RowWriter>, limit: Option<usize>) -> anyhow::Result<Status> {
         let CommonArgs { rows, answers, model, messages } = self.args;
-        let loaded = model.load()?;
-        let options = answers.resolve(loaded.engine.max_seq_len())?;
-        let engine = format!("native f32, {} threads", model.threads());
-        let stats = Arc::new(Stats::default());
+        let Ready { pipeline, options, engine } = Ready::load(model, answers, &self.stop)?;
+        let stats = pipeline.stats.clone();
         let progress = Progress::start(self.bar, &input, limit, stats.clone())?;
-        let pipeline = Pipeline {
-            encoder: Arc::new(loaded.encoder),
-            engines: vec![Box::new(loaded.engine)],
-            threads: model.threads(),
-            batch_size: model.batch_size(),
-            stop: self.stop.clone(),
-            stats: stats.clone(),
-        };
         let sink = Output::new(output, stats.clone(), rows.strict);
         let writer = pipeline.run(items(input.rows(), options, limit), sink)?.into_writer();
 

@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, select};
 
 use super::budget::Budget;
 use super::pending::{Pending, PendingRow};
-use super::{Answered, Ended, Item, Sink, Stats};
+use super::{Answered, Ended, Evidence, Item, Sink, Stats};
 use crate::batch::Batch;
 use crate::engine::{Engine, Logits};
 use crate::qa::{Encoder, decode};
@@ -74,7 +74,9 @@ pub(super) fn encode<T>(
                 let row = PendingRow { index, bytes, payload, example };
                 encoded.send(Arc::new(Pending::new(row, windows, options))).is_ok()
             }
-            Err(error) => answered.send(Done { index, bytes, row: Answered { payload, answers: Err(error) } }).is_ok(),
+            Err(error) => answered
+                .send(Done { index, bytes, row: Answered { payload, answers: Err(error), evidence: None } })
+                .is_ok(),
         };
         if !sent {
             break;
@@ -159,7 +161,8 @@ pub(super) fn decode<T>(logits: &Receiver<(Work<T>, Logits)>, answered: &Sender<
                 continue;
             };
             let answers = decode::merge(example.context(), &spans, &row.options);
-            if answered.send(Done { index, bytes, row: Answered { payload, answers } }).is_err() {
+            let evidence = Some(Evidence { windows: spans.len(), null_score: decode::null_score(&spans) });
+            if answered.send(Done { index, bytes, row: Answered { payload, answers, evidence } }).is_err() {
                 return;
             }
         }
