@@ -66,7 +66,7 @@ impl Join {
     /// # Errors
     /// Predictions that no gold row was found for.
     pub fn finish(self) -> anyhow::Result<()> {
-        let Self { path, predictions, by } = self;
+        let Self { predictions, by, .. } = self;
         let early = match by {
             Some(By::Id(early)) => early,
             Some(By::Order) | None => HashMap::new(),
@@ -76,7 +76,7 @@ impl Join {
         let Some(first) = first_early.into_iter().chain(predictions).next().transpose()? else { return Ok(()) };
         let id = first.id.map(|id| format!(" (id {id})")).unwrap_or_default();
         bail!(
-            "{path}: the prediction of {}{id} and perhaps others belong to no gold row; are both of the same set? \
+            "{}{id}: this prediction, and perhaps others, belongs to no gold row; are both of the same set? \
              If the gold is only a part of it, cut the predictions down to that",
             first.position
         )

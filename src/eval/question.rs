@@ -38,18 +38,18 @@ impl QuestionType {
         }
     }
 
-    /// The Japanese question words that stand for it.
+    /// A Japanese question word that stands for it; empty for none.
     pub fn japanese(self) -> &'static str {
         match self {
             Self::What => "何",
             Self::Who => "誰",
-            Self::When => "いつ・何年",
+            Self::When => "いつ",
             Self::Where => "どこ",
-            Self::Which => "どの・どちら",
+            Self::Which => "どの",
             Self::Why => "なぜ",
             Self::How => "どう",
-            Self::HowMany => "いくつ・何人",
-            Self::Other => "—",
+            Self::HowMany => "いくつ",
+            Self::Other => "",
         }
     }
 }

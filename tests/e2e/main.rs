@@ -1,6 +1,7 @@
 //! What users do, against the built binary.
 
 mod contract;
+mod eval;
 mod formats;
 mod golden;
 mod hub;

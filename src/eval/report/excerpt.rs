@@ -27,11 +27,11 @@ pub fn pieces(miss: &Miss) -> Vec<Piece> {
     let answer = place(&context, &miss.answer, miss.start);
     let marked: Vec<&Range<usize>> = gold.iter().chain(&answer).collect();
 
-    let mut pieces = Vec::new();
+    let mut pieces = Pieces::default();
     let mut shown_to = 0;
-    for window in windows(&marked, context.len()) {
+    for window in windows(&marked, &context) {
         if window.start > shown_to {
-            pieces.push(Piece { text: ELLIPSIS.to_owned(), gold: false, answer: false });
+            pieces.push(ELLIPSIS, false, false);
         }
         shown_to = window.end;
         let mut cuts = vec![window.start, window.end];
@@ -40,17 +40,27 @@ pub fn pieces(miss: &Miss) -> Vec<Piece> {
         cuts.dedup();
         for cut in cuts.windows(2) {
             let holds = |range: &Range<usize>| range.start <= cut[0] && cut[1] <= range.end;
-            pieces.push(Piece {
-                text: context[cut[0]..cut[1]].iter().collect(),
-                gold: gold.iter().any(holds),
-                answer: answer.as_ref().is_some_and(holds),
-            });
+            let text: String = context[cut[0]..cut[1]].iter().collect();
+            pieces.push(&text, gold.iter().any(holds), answer.as_ref().is_some_and(holds));
         }
     }
     if shown_to < context.len() {
-        pieces.push(Piece { text: ELLIPSIS.to_owned(), gold: false, answer: false });
+        pieces.push(ELLIPSIS, false, false);
     }
-    pieces
+    pieces.0
+}
+
+#[derive(Default)]
+struct Pieces(Vec<Piece>);
+
+impl Pieces {
+    /// Appends text, to the last piece if that is marked alike.
+    fn push(&mut self, text: &str, gold: bool, answer: bool) {
+        match self.0.last_mut() {
+            Some(last) if (last.gold, last.answer) == (gold, answer) => last.text.push_str(text),
+            _ => self.0.push(Piece { text: text.to_owned(), gold, answer }),
+        }
+    }
 }
 
 /// Where a text stands: at `start` if it does, else where it stands first.
@@ -65,12 +75,14 @@ fn place(context: &[char], text: &str, start: Option<usize>) -> Option<Range<usi
 }
 
 /// What is shown of a context, in order and apart from each other; its beginning where nothing is marked.
-fn windows(marked: &[&Range<usize>], length: usize) -> Vec<Range<usize>> {
+fn windows(marked: &[&Range<usize>], context: &[char]) -> Vec<Range<usize>> {
     if marked.is_empty() {
-        return vec![0..length.min(3 * AROUND)];
+        return vec![whole_words(0..context.len().min(3 * AROUND), context)];
     }
-    let mut marked: Vec<Range<usize>> =
-        marked.iter().map(|range| range.start.saturating_sub(AROUND)..(range.end + AROUND).min(length)).collect();
+    let around = |range: &&Range<usize>| {
+        whole_words(range.start.saturating_sub(AROUND)..(range.end + AROUND).min(context.len()), context)
+    };
+    let mut marked: Vec<Range<usize>> = marked.iter().map(around).collect();
     marked.sort_by_key(|range| range.start);
     let mut windows: Vec<Range<usize>> = Vec::new();
     for range in marked {
@@ -81,6 +93,19 @@ fn windows(marked: &[&Range<usize>], length: usize) -> Vec<Range<usize>> {
         }
     }
     windows
+}
+
+/// A range that begins and ends between words, where there are such.
+fn whole_words(mut range: Range<usize>, context: &[char]) -> Range<usize> {
+    let is_inside =
+        |at: usize| at > 0 && context.get(at - 1..=at).is_some_and(|pair| pair.iter().all(char::is_ascii_alphanumeric));
+    while is_inside(range.start) {
+        range.start -= 1;
+    }
+    while is_inside(range.end) {
+        range.end += 1;
+    }
+    range
 }
 
 #[cfg(test)]
@@ -133,11 +158,17 @@ mod tests {
 
     #[test]
     fn what_lies_far_from_spans_is_cut_out() {
-        let context = format!("{}gold{}answer{}", "a".repeat(100), "b".repeat(200), "c".repeat(10));
-        let text = shown(&miss(&context, &[("gold", None)], ("answer", None)));
-        let (a, b, c) = ("a".repeat(60), "b".repeat(60), "c".repeat(10));
-        assert_eq!(text, format!(" … {a}[gold]{b} … {b}{{answer}}{c}"));
+        let context = format!("{}金{}答え{}", "あ".repeat(100), "い".repeat(200), "う".repeat(10));
+        let text = shown(&miss(&context, &[("金", None)], ("答え", None)));
+        let (before, between, after) = ("あ".repeat(60), "い".repeat(60), "う".repeat(10));
+        assert_eq!(text, format!(" … {before}[金]{between} … {between}{{答え}}{after}"));
         // Without a span, the beginning.
         assert_eq!(shown(&miss(&context, &[], ("", None))).chars().count(), 183);
+        // A word is not cut.
+        let context = format!("start {} gold", "longword".repeat(9));
+        assert_eq!(
+            shown(&miss(&context, &[("gold", None)], ("", None))),
+            format!(" … {} [gold]", "longword".repeat(9))
+        );
     }
 }

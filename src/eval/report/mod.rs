@@ -3,6 +3,8 @@
 mod charts;
 mod excerpt;
 
+use std::path::Path;
+
 use askama::Template;
 
 use super::tally::Group;
@@ -13,6 +15,9 @@ use excerpt::Piece;
 
 /// Groups with fewer rows are shown paler: their figures are mostly chance.
 const FEW_ROWS: u64 = 30;
+
+/// Gold files that are named in the title.
+const MOST_NAMES: usize = 3;
 
 /// The page.
 ///
@@ -26,6 +31,7 @@ pub fn render(evaluation: &Evaluation) -> Result<String, askama::Error> {
 #[template(path = "eval/report/page.html")]
 struct Page<'a> {
     evaluation: &'a Evaluation,
+    title: String,
     /// Of questions, contexts and answers.
     language: &'static str,
     normalization: String,
@@ -82,6 +88,7 @@ impl<'a> Page<'a> {
         let calibration = figures.calibration.as_ref();
         Self {
             evaluation,
+            title: title(&evaluation.gold),
             language: match normalization {
                 Normalization::Ja => "ja",
                 Normalization::En => "en",
@@ -97,6 +104,14 @@ impl<'a> Page<'a> {
     }
 }
 
+/// The names of the gold files, without their folders.
+fn title(gold: &[String]) -> String {
+    let name = |path: &String| Path::new(path).file_name().map_or(path.clone(), |name| name.to_string_lossy().into());
+    let names: Vec<String> = gold.iter().take(MOST_NAMES).map(name).collect();
+    let more = if gold.len() > MOST_NAMES { " …" } else { "" };
+    names.join(", ") + more
+}
+
 fn headlines(evaluation: &Evaluation) -> Vec<Headline> {
     let figures = &evaluation.figures;
     let unit = figures.normalization.unit();
@@ -106,8 +121,8 @@ fn headlines(evaluation: &Evaluation) -> Vec<Headline> {
         failed => format!("{} failed, counted as wrong", count(failed)),
     };
     let mut headlines = vec![
-        headline("Exact match", two(figures.all.exact_match), "% of the answers are right to the letter"),
-        headline("F1", two(figures.all.f1), &format!("% overlap with the right answer, in {unit}")),
+        headline("Exact match", two(figures.all.exact_match), "% of the answers are exactly right"),
+        headline("F1", two(figures.all.f1), &format!("% overlap with the right answer, by {unit}")),
         headline("Rows", count(figures.all.rows), &failed),
     ];
     if let Some(calibration) = &figures.calibration {
