@@ -3,12 +3,13 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::ValueEnum;
 use indicatif::ProgressBar;
 
 use super::args::{AnswerArgs, MessageArgs, ModelArgs};
 use super::progress::Progress;
+use super::rows::FAILURES_TOLD;
 use super::session::Ready;
 use super::summary::Summary;
 use super::{Status, interrupt, logging, progress};
@@ -85,17 +86,16 @@ pub(super) struct Args {
     messages: MessageArgs,
 }
 
-/// What has no meaning without a model to run.
-const MODEL_ARGS: [&str; 9] = [
-    "model",
+/// What has no meaning without a model to run; but for what environment variables may set for good.
+const MODEL_ARGS: [&str; 8] = [
     "revision",
-    "tokenizer",
     "top_k",
     "max_seq_len",
     "doc_stride",
     "max_answer_len",
     "max_question_len",
     "handle_impossible_answer",
+    "align_to_words",
 ];
 
 #[derive(Debug, clap::Args)]
@@ -154,6 +154,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Status> {
         max_line_bytes: args.rows.max_line_bytes.get(),
         ..ReadOptions::default()
     };
+    if args.predictions.as_deref() == Some("-") && args.gold.iter().any(|gold| gold == "-") {
+        bail!("standard input (`-`) can be read only once: it is GOLD or --predictions");
+    }
     let input = io::open(&args.gold, &read)?;
     let columns = GoldColumns { id: args.rows.id.clone(), answers: args.rows.gold_answers.clone() };
     columns.check(&input)?;
@@ -256,7 +259,7 @@ impl Job<'_> {
             let bytes = 2 * (gold.example.question().len() + gold.example.context().len());
             Ok(Item { example: Ok(gold.example.clone()), payload: gold, options: options.clone(), bytes })
         });
-        let ScoringSink { scorer, .. } = pipeline.run(items, ScoringSink { scorer, null_may_win })?;
+        let ScoringSink { scorer, .. } = pipeline.run(items, ScoringSink { scorer, null_may_win, failed: 0 })?;
         drop(progress);
         Summary::new(&stats, self.began, engine).print(messages)?;
         Ok((scorer, stats))
@@ -267,6 +270,7 @@ impl Job<'_> {
 struct ScoringSink {
     scorer: Scorer,
     null_may_win: bool,
+    failed: u64,
 }
 
 impl Sink<Gold> for ScoringSink {
@@ -275,7 +279,10 @@ impl Sink<Gold> for ScoringSink {
         let guess = match answers {
             Ok(answers) => answers.into_iter().next().map(|best| Guess::new(best, evidence, self.null_may_win)),
             Err(error) => {
-                tracing::warn!("{}: {error}", gold.position);
+                self.failed += 1;
+                if self.failed <= FAILURES_TOLD {
+                    tracing::warn!("{}: {error}", gold.position);
+                }
                 None
             }
         };

@@ -8,7 +8,7 @@ use crate::pipeline::{self, Item, Sink, Stats};
 use crate::qa::{Options, RowError};
 
 /// How many failed rows are told on stderr; the output has them all.
-const FAILURES_TOLD: u64 = 5;
+pub(super) const FAILURES_TOLD: u64 = 5;
 
 /// Rows as the pipeline takes them.
 pub(super) fn items(

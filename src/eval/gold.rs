@@ -49,7 +49,11 @@ impl GoldColumns {
             return Ok(());
         }
         let names = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        bail!("GOLD has no column `{}` with the right answers, only {names}; name it with --answers", self.answers)
+        let first = input.paths().next().map_or("<stdin>".to_owned(), |path| path.display().to_string());
+        bail!(
+            "{first}: there is no column `{}` with the right answers, only {names}; name it with --answers",
+            self.answers
+        )
     }
 
     /// # Errors

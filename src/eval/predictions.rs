@@ -125,6 +125,7 @@ fn number<T: std::str::FromStr>(record: &Record, name: &str) -> anyhow::Result<O
 
 /// An element of `answers`.
 #[derive(Deserialize)]
+#[serde(expecting = "an object of answer, score, start, end")]
 struct Listed {
     answer: String,
     score: Option<f32>,
