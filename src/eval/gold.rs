@@ -26,7 +26,8 @@ pub struct Gold {
     pub position: Position,
     pub id: Option<String>,
     pub example: Example,
-    /// Any of them is right; empty if the question cannot be answered from the context.
+    /// Any of them is right; empty if the question cannot be answered from the context. As in SQuAD's own definition,
+    /// this is what tells that, not `is_impossible`.
     pub answers: Vec<GoldAnswer>,
 }
 
