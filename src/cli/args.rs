@@ -85,9 +85,9 @@ impl ModelArgs {
         Model::load(&source, self.tokenizer.as_deref(), self.threads())
     }
 
-    /// The model, as it was named.
+    /// What the model is called.
     pub fn name(&self) -> &str {
-        self.model.as_deref().unwrap_or("the model that comes along")
+        self.model.as_deref().unwrap_or("default")
     }
 
     pub fn threads(&self) -> usize {

@@ -73,8 +73,10 @@ pub enum Answers {
 
 impl std::fmt::Display for Answers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (Self::Predictions(name) | Self::Model(name)) = self;
-        f.write_str(name)
+        match self {
+            Self::Predictions(path) => f.write_str(path),
+            Self::Model(name) => write!(f, "model {name}"),
+        }
     }
 }
 
