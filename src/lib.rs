@@ -10,12 +10,13 @@
 //!
 //! [`io`] reads and writes rows, [`qa`] turns an example into windows and logits into answers, [`batch`] lays
 //! windows out for a forward pass, [`engine`] runs the network, and [`pipeline`] is the threads and channels
-//! between them. [`serve`] puts HTTP before it.
+//! between them. [`serve`] puts HTTP before it, and [`eval`] says how good the answers are.
 
 pub mod batch;
 pub mod bench;
 pub mod cli;
 pub mod engine;
+pub mod eval;
 pub mod io;
 pub mod model;
 pub mod pipeline;

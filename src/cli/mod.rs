@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod completions;
+mod eval;
 mod interrupt;
 mod logging;
 mod man;
@@ -36,6 +37,7 @@ enum Command {
     Stdin(stdin::Args),
     Serve(serve::Args),
     Bench(bench::Args),
+    Eval(eval::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -70,6 +72,7 @@ pub fn main() -> ExitCode {
         Command::Stdin(args) => stdin::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Bench(args) => bench::run(&args),
+        Command::Eval(args) => eval::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

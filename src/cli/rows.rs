@@ -8,7 +8,7 @@ use crate::pipeline::{self, Item, Payload, Sink, Stats};
 use crate::qa::{Options, RowError};
 
 /// How many failed rows are told on stderr; the output has them all.
-const FAILURES_TOLD: u64 = 5;
+pub(super) const FAILURES_TOLD: u64 = 5;
 
 /// Every row that was read is wanted in the output.
 impl Payload for Row {}
@@ -65,7 +65,7 @@ impl Output {
 
 impl Sink<Row> for Output {
     fn write(&mut self, row: pipeline::Answered<Row>) -> anyhow::Result<()> {
-        let pipeline::Answered { payload, answers } = row;
+        let pipeline::Answered { payload, answers, .. } = row;
         let position = payload.position.clone();
         let error = answers.as_ref().err().cloned();
         let misfit = self.writer.write(Answered { row: payload, answers })?;

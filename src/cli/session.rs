@@ -5,14 +5,44 @@ use std::time::Instant;
 
 use indicatif::ProgressBar;
 
-use super::args::CommonArgs;
+use super::args::{AnswerArgs, CommonArgs, ModelArgs};
 use super::profile::Observed;
 use super::progress::Progress;
 use super::rows::{Output, items};
 use super::summary::Summary;
 use super::{Status, interrupt, logging};
 use crate::io::{Input, RowWriter};
-use crate::pipeline::{InFlight, Order, Pipeline, Stats, Stop};
+use crate::pipeline::{InFlight, Order, Pipeline, Stop};
+use crate::qa::Options;
+
+/// A model that is loaded, with the options for its rows.
+pub(super) struct Ready {
+    pub pipeline: Pipeline,
+    pub options: Options,
+    /// How the network runs, for people.
+    pub engine: String,
+    pub observed: Option<Observed>,
+}
+
+impl Ready {
+    pub fn load(model: &ModelArgs, answers: &AnswerArgs, stop: &Stop, profile: bool) -> anyhow::Result<Self> {
+        let loaded = model.load()?;
+        let options = answers.resolve(loaded.engine.max_seq_len())?;
+        let engine = format!("{}, {} threads", loaded.engine, model.threads());
+        let observed = profile.then(|| Observed::new(&loaded.engine, model.threads()));
+        let pipeline = Pipeline {
+            encoder: Arc::new(loaded.encoder),
+            engines: vec![Box::new(loaded.engine)],
+            threads: model.threads(),
+            batch_size: model.batch_size(),
+            in_flight: InFlight::default(),
+            order: Order::Input,
+            stop: stop.clone(),
+            stats: Arc::default(),
+        };
+        Ok(Self { pipeline, options, engine, observed })
+    }
+}
 
 /// A command that can be interrupted, and that says on stderr how it goes.
 pub(super) struct Session<'a> {
@@ -34,23 +64,10 @@ impl<'a> Session<'a> {
     /// Answers the rows of `input`, or its first `limit`, into `output`.
     pub fn answer(self, input: Input, output: Box<dyn RowWriter>, limit: Option<usize>) -> anyhow::Result<Status> {
         let CommonArgs { rows, answers, model, messages, profile } = self.args;
-        let loaded = model.load()?;
-        let options = answers.resolve(loaded.engine.max_seq_len())?;
-        let engine = format!("{}, {} threads", loaded.engine, model.threads());
-        let observed = profile.then(|| Observed::new(&loaded.engine, model.threads()));
-        let stats = Arc::new(Stats::default());
+        let Ready { pipeline, options, engine, observed } = Ready::load(model, answers, &self.stop, *profile)?;
+        let stats = pipeline.stats.clone();
         let progress = Progress::start(self.bar, &input, limit, stats.clone())?;
         let began = Instant::now();
-        let pipeline = Pipeline {
-            encoder: Arc::new(loaded.encoder),
-            engines: vec![Box::new(loaded.engine)],
-            threads: model.threads(),
-            batch_size: model.batch_size(),
-            in_flight: InFlight::default(),
-            order: Order::Input,
-            stop: self.stop.clone(),
-            stats: stats.clone(),
-        };
         let sink = Output::new(output, stats.clone(), rows.strict);
         let writer = pipeline.run(items(input.rows(), options, limit), sink)?.into_writer();
 

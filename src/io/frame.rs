@@ -205,8 +205,9 @@ pub(super) struct FrameRows {
 
 struct Chunk {
     frame: Arc<DataFrame>,
-    question: StringChunked,
-    context: StringChunked,
+    /// Questions and contexts, where rows are asked.
+    texts: Option<(StringChunked, StringChunked)>,
+    rows: usize,
     next: usize,
 }
 
@@ -221,7 +222,7 @@ impl FrameRows {
     ) -> anyhow::Result<Self> {
         let mut names: Vec<String> = columns.iter_names().map(|name| name.to_string()).collect();
         for name in [&selection.question, &selection.context] {
-            if !names.contains(name) {
+            if selection.asks && !names.contains(name) {
                 names.push(name.clone());
             }
         }
@@ -234,10 +235,12 @@ impl FrameRows {
             let column = frame.column(name).and_then(|column| column.cast(&DataType::String)).map_err(polars_error)?;
             Ok(column.str().map_err(polars_error)?.rechunk().into_owned())
         };
-        let (question, context) = (strings(&self.selection.question)?, strings(&self.selection.context)?);
+        let Selection { asks, question, context, .. } = &*self.selection;
+        let texts = if *asks { Some((strings(question)?, strings(context)?)) } else { None };
+        let rows = frame.height();
         let kept = frame.get_column_names().into_iter().filter(|name| self.selection.keeps(name)).cloned();
         let frame = Arc::new(frame.select(kept).map_err(polars_error)?);
-        Ok(Chunk { frame, question, context, next: 0 })
+        Ok(Chunk { frame, texts, rows, next: 0 })
     }
 }
 
@@ -247,14 +250,18 @@ impl Iterator for FrameRows {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some(chunk) = &mut self.chunk
-                && chunk.next < chunk.question.len()
+                && chunk.next < chunk.rows
             {
                 let index = chunk.next;
                 chunk.next += 1;
                 self.number += 1;
                 let position = Position { source: self.source.clone(), number: self.number };
                 let record = Record::Frame { frame: chunk.frame.clone(), index };
-                let example = self.selection.example(text(&chunk.question, index), text(&chunk.context, index));
+                let (question, context) = match &chunk.texts {
+                    Some((questions, contexts)) => (text(questions, index), text(contexts, index)),
+                    None => (Text::Missing, Text::Missing),
+                };
+                let example = self.selection.example(question, context);
                 return Some(Ok(InputRow { position, record, example }));
             }
             let chunk = self.chunks.next()?.and_then(|frame| self.load(frame));
@@ -276,6 +283,9 @@ fn text(column: &StringChunked, index: usize) -> Text {
 /// Checks that the question and the context are text.
 pub(super) fn check_text(schema: &Schema, selection: &Selection) -> anyhow::Result<()> {
     for (name, flag) in [(&selection.question, "--question"), (&selection.context, "--context")] {
+        if !selection.asks {
+            break;
+        }
         match schema.get(name) {
             Some(DataType::String | DataType::Categorical(..) | DataType::Enum(..)) | None => {}
             Some(other) => bail!("column `{name}` is {other}, not text; name another with {flag}"),

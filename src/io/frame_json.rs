@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, NaiveTime, SecondsFormat};
-use polars::prelude::{AnyValue, DataType, Schema, TimeUnit};
+use polars::prelude::{AnyValue, Column, DataType, Schema, TimeUnit};
 use serde_json::value::RawValue;
 
 use super::row::{Fields, Record};
@@ -40,12 +40,17 @@ pub(super) fn fields(record: Record) -> anyhow::Result<Fields> {
     };
     let mut fields = Fields::with_capacity(frame.width());
     for column in frame.columns() {
-        let value = column.get(index).map_err(polars_error)?;
-        let mut json = String::new();
-        push(&mut json, &value).with_context(|| format!("column `{}` cannot be written as JSON", column.name()))?;
-        fields.insert(column.name().to_string(), RawValue::from_string(json)?);
+        fields.insert(column.name().to_string(), value(column, index)?);
     }
     Ok(fields)
+}
+
+/// One value of a column as JSON.
+pub(super) fn value(column: &Column, index: usize) -> anyhow::Result<Box<RawValue>> {
+    let value = column.get(index).map_err(polars_error)?;
+    let mut json = String::new();
+    push(&mut json, &value).with_context(|| format!("column `{}` cannot be written as JSON", column.name()))?;
+    Ok(RawValue::from_string(json)?)
 }
 
 fn push(out: &mut String, value: &AnyValue) -> anyhow::Result<()> {

@@ -88,8 +88,13 @@ pub type Rows = Box<dyn Iterator<Item = anyhow::Result<InputRow>> + Send>;
 /// files, a header or schema without a column that is asked for, typed inputs of different schemas, text and typed
 /// inputs together.
 pub fn open(inputs: &[String], options: &ReadOptions) -> anyhow::Result<Input> {
+    open_asking(inputs, options, true)
+}
+
+/// With `asks`, every row is to be asked, so there has to be a question and a context.
+pub(super) fn open_asking(inputs: &[String], options: &ReadOptions, asks: bool) -> anyhow::Result<Input> {
     let sources = paths::resolve(inputs, options.format)?;
-    let selection = Selection::new(options);
+    let selection = Selection::new(options, asks);
     let typed = sources.iter().filter(|source| source.format.is_typed()).count();
     if typed == 0 {
         open_text(sources, options, selection)
@@ -208,7 +213,7 @@ impl Input {
         self.bytes_read.clone()
     }
 
-    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.sources.iter().filter_map(|(source, _)| match &source.place {
             Place::File(path) => Some(path.as_path()),
             Place::Stdin => None,

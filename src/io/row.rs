@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -5,6 +6,7 @@ use indexmap::IndexMap;
 use polars::prelude::DataFrame;
 use serde_json::value::RawValue;
 
+use super::frame_json;
 use crate::qa::{Answer, Example, RowError};
 
 /// Columns of a row that came as text, in order; each value is kept as the JSON text that it was. Of a key that an
@@ -18,6 +20,22 @@ pub enum Record {
     Fields(Fields),
     /// From Parquet and Arrow IPC: row `index` of a chunk that its neighbours share.
     Frame { frame: Arc<DataFrame>, index: usize },
+}
+
+impl Record {
+    /// A column's value as JSON; `None` if the record has no such column.
+    ///
+    /// # Errors
+    /// A typed value that has no JSON form.
+    pub fn value(&self, name: &str) -> anyhow::Result<Option<Cow<'_, RawValue>>> {
+        Ok(match self {
+            Self::Fields(fields) => fields.get(name).map(|value| Cow::Borrowed(&**value)),
+            Self::Frame { frame, index } => match frame.column(name) {
+                Ok(column) => Some(Cow::Owned(frame_json::value(column, *index)?)),
+                Err(_) => None,
+            },
+        })
+    }
 }
 
 /// Where a row stands, for messages: `questions.jsonl:17`.

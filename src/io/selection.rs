@@ -10,6 +10,8 @@ use crate::qa::{Example, RowError};
 /// Which columns of a row are asked and which are carried along.
 #[derive(Debug)]
 pub(super) struct Selection {
+    /// Whether rows are asked at all; if not, they need neither question nor context.
+    pub(super) asks: bool,
     pub(super) question: String,
     pub(super) context: String,
     id: Option<String>,
@@ -29,8 +31,9 @@ pub(super) enum Text {
 }
 
 impl Selection {
-    pub(super) fn new(options: &ReadOptions) -> Arc<Self> {
+    pub(super) fn new(options: &ReadOptions, asks: bool) -> Arc<Self> {
         Arc::new(Self {
+            asks,
             question: options.question.clone(),
             context: options.context.clone(),
             id: options.id.clone(),
@@ -48,9 +51,9 @@ impl Selection {
     pub(super) fn check<'a>(&self, source: &str, names: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
         let names: Vec<&str> = names.collect();
         let missing = |name: &str| !names.contains(&name);
-        let (column, flag) = if missing(&self.question) {
+        let (column, flag) = if self.asks && missing(&self.question) {
             (&self.question, "--question")
-        } else if missing(&self.context) {
+        } else if self.asks && missing(&self.context) {
             (&self.context, "--context")
         } else if let Some(id) = self.id.as_ref().filter(|id| missing(id)) {
             (id, "--id")
@@ -64,6 +67,9 @@ impl Selection {
     }
 
     pub(super) fn example(&self, question: Text, context: Text) -> Result<Example, RowError> {
+        if !self.asks {
+            return Err(RowError::field("the row is not asked"));
+        }
         Example::new(valid(question, &self.question, "--question")?, valid(context, &self.context, "--context")?)
     }
 

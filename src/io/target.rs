@@ -11,7 +11,7 @@ use polars::prelude::PolarsError;
 use tempfile::NamedTempFile;
 
 /// What encoders write to.
-pub(super) struct Sink {
+pub(crate) struct Sink {
     writer: BufWriter<Box<dyn Write + Send>>,
     failure: Failure,
 }
@@ -59,7 +59,7 @@ impl Failure {
     }
 }
 
-pub(super) enum Target {
+pub(crate) enum Target {
     /// Standard output, or a stream of the caller: there is no file to give a name.
     Stream,
     /// What is no regular file (a device, a named pipe) is written to as it is.
@@ -74,7 +74,7 @@ pub(super) enum Target {
 impl Target {
     /// # Errors
     /// A target that exists, unless `force`; that is a folder or one of `inputs`; whose folder does not exist.
-    pub(super) fn open<'a>(
+    pub(crate) fn open<'a>(
         output: &str,
         force: bool,
         mut inputs: impl Iterator<Item = &'a Path>,
@@ -124,7 +124,7 @@ impl Target {
         Ok(Self::File { partial, path, force })
     }
 
-    pub(super) fn sink(&self) -> io::Result<Sink> {
+    pub(crate) fn sink(&self) -> io::Result<Sink> {
         Ok(Sink::new(match self {
             Self::Stream => Box::new(io::stdout()),
             Self::Special(file) => Box::new(file.try_clone()?),
@@ -133,7 +133,7 @@ impl Target {
     }
 
     /// Gives the completed file its name.
-    pub(super) fn commit(self) -> anyhow::Result<()> {
+    pub(crate) fn commit(self) -> anyhow::Result<()> {
         let Self::File { partial, path, force } = self else { return Ok(()) };
         let result = if force { partial.persist(&path) } else { partial.persist_noclobber(&path) };
         result.map_err(|error| error.error).with_context(|| format!("cannot create {}", path.display()))?;

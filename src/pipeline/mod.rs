@@ -53,6 +53,17 @@ pub struct Answered<T> {
     pub payload: T,
     /// Never empty.
     pub answers: Result<Vec<Answer>, RowError>,
+    /// `None` for a row that the network did not see.
+    pub evidence: Option<Evidence>,
+}
+
+/// What the network saw of a row, whatever it answered.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Evidence {
+    /// In how many windows the context was read.
+    pub windows: usize,
+    /// Probability that the context holds no answer: the smallest of its windows', as the reference has it.
+    pub null_score: f32,
 }
 
 /// Where answered rows go, in the pipeline's [`Order`].

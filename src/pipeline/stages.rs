@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, select};
 use super::budget::Budget;
 use super::pack::Work;
 use super::pending::{Pending, PendingRow};
-use super::{Answered, BATCH_FILL, Ended, FORWARD_SECONDS, Item, Order, Payload, Sink, Stats, TOKENS};
+use super::{Answered, BATCH_FILL, Ended, Evidence, FORWARD_SECONDS, Item, Order, Payload, Sink, Stats, TOKENS};
 use crate::engine::{Engine, Logits};
 use crate::qa::{Encoder, RowError, RowErrorKind, decode};
 
@@ -30,7 +30,7 @@ impl<T> Done<T> {
     /// A row that is given up.
     pub fn cancelled(row: PendingRow<T>) -> Self {
         let PendingRow { index, bytes, payload, .. } = row;
-        Self { index, bytes, row: Answered { payload, answers: Err(cancelled()) } }
+        Self { index, bytes, row: Answered { payload, answers: Err(cancelled()), evidence: None } }
     }
 }
 
@@ -85,7 +85,9 @@ pub(super) fn encode<T: Payload>(
                 let row = PendingRow { index, bytes, payload, example };
                 encoded.send(Arc::new(Pending::new(row, windows, options))).is_ok()
             }
-            Err(error) => answered.send(Done { index, bytes, row: Answered { payload, answers: Err(error) } }).is_ok(),
+            Err(error) => answered
+                .send(Done { index, bytes, row: Answered { payload, answers: Err(error), evidence: None } })
+                .is_ok(),
         };
         if !sent {
             break;
@@ -127,7 +129,8 @@ pub(super) fn decode<T>(stats: &Stats, logits: &Receiver<(Work<T>, Logits)>, ans
                 continue;
             };
             let answers = decode::merge(example.context(), &spans, &row.options);
-            if answered.send(Done { index, bytes, row: Answered { payload, answers } }).is_err() {
+            let evidence = Some(Evidence { windows: spans.len(), null_score: decode::null_score(&spans) });
+            if answered.send(Done { index, bytes, row: Answered { payload, answers, evidence } }).is_err() {
                 return;
             }
         }

@@ -134,12 +134,17 @@ pub fn merge(context: &str, windows: &[WindowSpans], options: &Options) -> Resul
         return Err(RowError::encode("the model gives no span a positive probability: its logits are not finite"));
     }
     if options.handle_impossible_answer {
-        let score = windows.iter().map(|window| window.null_score).fold(f32::INFINITY, f32::min);
-        answers.push(Answer { text: String::new(), score, start: 0, end: 0 });
+        answers.push(Answer { text: String::new(), score: null_score(windows), start: 0, end: 0 });
     }
     answers.sort_by(|a, b| b.score.partial_cmp(&a.score).unwrap_or(Ordering::Equal));
     answers.truncate(options.top_k);
     Ok(answers)
+}
+
+/// Probability that a context holds no answer, from what its windows say: the smallest of theirs, since one that is
+/// sure of an answer is enough.
+pub fn null_score(windows: &[WindowSpans]) -> f32 {
+    windows.iter().map(|window| window.null_score).fold(f32::INFINITY, f32::min)
 }
 
 /// A text that can be cut at code points.

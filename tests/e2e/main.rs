@@ -2,6 +2,7 @@
 
 mod bench;
 mod contract;
+mod eval;
 mod formats;
 mod golden;
 mod hub;

@@ -81,7 +81,7 @@ fn a_row_is_there_as_soon_as_its_line_is() {
     let line = "{\"question\": \"q\", \"context\": \"c\"}\n";
     writer.write_all(line.as_bytes()).unwrap();
     let reader = crate::io::compression::decode(reader).unwrap();
-    let selection = Selection::new(&ReadOptions::default());
+    let selection = Selection::new(&ReadOptions::default(), true);
     let mut rows = JsonlRows::new(reader, "<stdin>".into(), selection, 1 << 20);
     for number in 1..4 {
         // The writer is still open: this would hang if more were read than is there.

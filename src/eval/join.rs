@@ -1,0 +1,202 @@
+use std::collections::HashMap;
+use std::iter::Peekable;
+
+use anyhow::bail;
+
+use super::gold::Gold;
+use super::predictions::{Prediction, Predictions};
+
+/// Finds the prediction for each gold row: by id where both have ids, else by their order.
+///
+/// Predictions usually come in the order of the gold rows, and then none is kept: one is held only until its gold
+/// row comes.
+pub struct Join {
+    /// For messages.
+    path: String,
+    predictions: Peekable<Predictions>,
+    by: Option<By>,
+}
+
+enum By {
+    /// Predictions whose gold row is still to come.
+    Id(HashMap<String, Prediction>),
+    Order,
+}
+
+impl Join {
+    pub fn new(path: &str, predictions: Predictions) -> Self {
+        Self { path: path.to_owned(), predictions: predictions.peekable(), by: None }
+    }
+
+    /// # Errors
+    /// A gold row for which there is no prediction, or one that is evidently for another question.
+    pub fn find(&mut self, gold: &Gold) -> anyhow::Result<Prediction> {
+        let by = match &mut self.by {
+            Some(by) => by,
+            None => {
+                let first_has_id = matches!(self.predictions.peek(), Some(Ok(Prediction { id: Some(_), .. })));
+                let has_ids = first_has_id && gold.id.is_some();
+                self.by.insert(if has_ids { By::Id(HashMap::new()) } else { By::Order })
+            }
+        };
+        let prediction = match by {
+            By::Order => match self.predictions.next().transpose()? {
+                Some(prediction) => prediction,
+                None => bail!(
+                    "{}: there is no prediction for {} and the gold rows after it, and no ids to match by; \
+                     if only the first N rows were answered, score those with --limit N",
+                    self.path,
+                    gold.position
+                ),
+            },
+            By::Id(early) => {
+                let Some(id) = &gold.id else {
+                    bail!("{}: the row has no id, as those before it have; give it one", gold.position)
+                };
+                match early.remove(id) {
+                    Some(prediction) => prediction,
+                    None => next_of(id, &mut self.predictions, early, gold, &self.path)?,
+                }
+            }
+        };
+        check(&prediction, gold, matches!(by, By::Order))?;
+        Ok(prediction)
+    }
+
+    /// # Errors
+    /// Predictions that no gold row was found for.
+    pub fn finish(self) -> anyhow::Result<()> {
+        let Self { predictions, by, .. } = self;
+        let early = match by {
+            Some(By::Id(early)) => early,
+            Some(By::Order) | None => HashMap::new(),
+        };
+        // The first in the file, whatever the order of the map.
+        let first_early = early.into_values().min_by_key(|prediction| prediction.position.number).map(Ok);
+        let Some(first) = first_early.into_iter().chain(predictions).next().transpose()? else { return Ok(()) };
+        let id = first.id.map(|id| format!(" (id {id})")).unwrap_or_default();
+        bail!(
+            "{}{id}: this prediction, and perhaps others, belongs to no gold row; are both of the same set? \
+             If the gold is only a part of it, cut the predictions down to that",
+            first.position
+        )
+    }
+}
+
+/// Reads predictions up to the one with this id.
+fn next_of(
+    id: &str,
+    predictions: &mut Peekable<Predictions>,
+    early: &mut HashMap<String, Prediction>,
+    gold: &Gold,
+    path: &str,
+) -> anyhow::Result<Prediction> {
+    for prediction in predictions {
+        let prediction = prediction?;
+        let Some(other) = &prediction.id else {
+            bail!("{}: the row has no id, as those before it have", prediction.position)
+        };
+        if other == id {
+            return Ok(prediction);
+        }
+        let other = other.clone();
+        let position = prediction.position.clone();
+        if let Some(twin) = early.insert(other, prediction) {
+            let id = twin.id.unwrap_or_default();
+            bail!("{position}: the id {id} was there before, at {}; ids must be unique to match by", twin.position);
+        }
+    }
+    bail!(
+        "{path}: there is no prediction for the id {id} of {}; are both of the same set, and is it the right column \
+         (--id)? If only the first N rows were answered, score those with --limit N",
+        gold.position
+    )
+}
+
+/// Checks that a prediction is for this question, as far as it tells.
+fn check(prediction: &Prediction, gold: &Gold, by_order: bool) -> anyhow::Result<()> {
+    let Prediction { position, question, guess, .. } = prediction;
+    match question {
+        Some(question) if question != gold.example.question() => bail!(
+            "{position}: answers the question {question:?}, but {} asks {:?}; are both of the same set?",
+            gold.position,
+            gold.example.question()
+        ),
+        Some(_) => Ok(()),
+        None if by_order => match guess {
+            Some(guess) if !gold.example.context().contains(&guess.text) => bail!(
+                "{position}: the answer {:?} is not in the context of {}, which has the same place in its file; \
+                 are both in the same order? With ids in both (--id) the order does not matter",
+                guess.text,
+                gold.position
+            ),
+            _ => Ok(()),
+        },
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::guess::Guess;
+    use super::*;
+    use crate::io::Position;
+    use crate::qa::Example;
+
+    fn gold(number: u64, id: Option<&str>) -> Gold {
+        let example = Example::new(format!("{number}?"), format!("The answer is {number}.")).unwrap();
+        Gold { position: position("gold", number), id: id.map(str::to_owned), example, answers: Vec::new() }
+    }
+
+    fn position(source: &str, number: u64) -> Position {
+        Position { source: source.into(), number }
+    }
+
+    fn join(rows: &[(Option<&str>, &str)]) -> Join {
+        let rows: Vec<_> = (1..)
+            .zip(rows)
+            .map(|(number, (id, text))| {
+                let guess = Some(Guess::only((*text).to_owned(), None, None));
+                Ok(Prediction { position: position("p", number), id: id.map(str::to_owned), question: None, guess })
+            })
+            .collect();
+        Join::new("p", Box::new(rows.into_iter()))
+    }
+
+    #[test]
+    fn by_id_in_any_order() {
+        let mut join = join(&[(Some("c"), "3"), (Some("a"), "1"), (Some("b"), "2")]);
+        for (number, id) in [(1, "a"), (2, "b"), (3, "c")] {
+            assert_eq!(join.find(&gold(number, Some(id))).unwrap().guess.unwrap().text, number.to_string());
+        }
+        join.finish().unwrap();
+    }
+
+    #[test]
+    fn by_order_where_an_id_is_missing() {
+        let mut join = join(&[(Some("x"), "1"), (Some("y"), "3")]);
+        join.find(&gold(1, None)).unwrap();
+        let error = join.find(&gold(2, None)).unwrap_err().to_string();
+        assert!(error.contains("\"3\" is not in the context of gold:2"), "{error}");
+    }
+
+    #[test]
+    fn what_does_not_match_is_told() {
+        let mut missing = join(&[(Some("a"), "1"), (Some("b"), "2")]);
+        let error = missing.find(&gold(3, Some("c"))).unwrap_err().to_string();
+        assert!(error.contains("no prediction for the id c of gold:3"), "{error}");
+
+        let mut left = join(&[(Some("a"), "1"), (Some("b"), "2")]);
+        left.find(&gold(2, Some("b"))).unwrap();
+        let error = left.finish().unwrap_err().to_string();
+        assert!(error.contains("p:1 (id a)"), "{error}");
+
+        let mut twice = join(&[(Some("a"), "1"), (Some("a"), "2"), (Some("b"), "3")]);
+        let error = twice.find(&gold(3, Some("b"))).unwrap_err().to_string();
+        assert!(error.contains("p:2: the id a was there before, at p:1"), "{error}");
+
+        let mut short = join(&[(None, "1")]);
+        short.find(&gold(1, Some("a"))).unwrap();
+        assert!(short.find(&gold(2, Some("b"))).unwrap_err().to_string().contains("--limit"));
+    }
+}

@@ -1,0 +1,86 @@
+//! How good answers are: exact match and F1 against gold, overall and by kind of row, how well "no answer" is told,
+//! and how far scores can be trusted.
+//!
+//! [`GoldColumns`] reads gold rows, a [`Guess`] for each comes from the pipeline or from a file ([`Join`] finds the
+//! right one), and a [`Scorer`] takes them one by one and ends in [`Figures`]. [`text`] and [`report`] show those.
+//!
+//! ```
+//! use bertqa::eval::{GoldColumns, Guess, Normalization, Scorer};
+//! use bertqa::io;
+//!
+//! # fn main() -> anyhow::Result<()> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("gold.jsonl").display().to_string();
+//! # std::fs::write(&path, "{\"question\": \"Who?\", \"context\": \"Bell did.\", \"answers\": [\"Bell\"]}\n")?;
+//! let mut scorer = Scorer::new(Normalization::En, 20);
+//! for row in io::open(&[path], &io::ReadOptions::default())?.rows() {
+//!     let gold = GoldColumns::default().read(row?)?;
+//!     scorer.add(&gold, Some(&Guess::only("bell".to_owned(), Some(0.9), None)), None);
+//! }
+//! assert_eq!(scorer.finish().all.exact_match, 100.0);
+//! # Ok(())
+//! # }
+//! ```
+
+mod calibration;
+mod gold;
+mod guess;
+mod join;
+mod misses;
+mod no_answer;
+mod normalize;
+mod predictions;
+mod question;
+pub mod report;
+mod scorer;
+mod tally;
+pub mod text;
+
+use serde::Serialize;
+
+pub use calibration::{Calibration, CalibrationBin, HistogramBin};
+pub use gold::{Gold, GoldAnswer, GoldColumns, Golds, normalization};
+pub use guess::{Guess, Rival, Rivals};
+pub use join::Join;
+pub use misses::Miss;
+pub use no_answer::{Best, NoAnswer, ThresholdBy};
+pub use normalize::{Normalization, Normalized};
+pub use predictions::{Prediction, PredictionColumns, Predictions};
+pub use question::QuestionType;
+pub use scorer::{Figures, Scorer};
+pub use tally::{Bucket, Group, Match, Quality};
+
+/// What was evaluated, and the figures.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evaluation {
+    pub bertqa: &'static str,
+    /// The gold files, as they were named.
+    pub gold: Vec<String>,
+    pub answers: Answers,
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// Where the answers came from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answers {
+    /// A file of them.
+    Predictions(String),
+    /// A model, by its name.
+    Model(String),
+}
+
+impl std::fmt::Display for Answers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Predictions(path) => f.write_str(path),
+            Self::Model(name) => write!(f, "model {name}"),
+        }
+    }
+}
+
+/// A count with separators between the thousands.
+fn count(count: u64) -> String {
+    indicatif::HumanCount(count).to_string()
+}
