@@ -19,6 +19,10 @@ sample: build
 test:
     cargo test --release --locked
 
+# Hold the server to its OpenAPI document
+openapi: build
+    tests/openapi.sh
+
 # Run what CI runs
 ci:
     bash .ci/run
