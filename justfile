@@ -23,6 +23,10 @@ test:
 page-test *files: build
     tests/page.sh {{ files }}
 
+# Hold the server to its OpenAPI document
+openapi: build
+    tests/openapi.sh
+
 # Run what CI runs
 ci:
     bash .ci/run

@@ -1,6 +1,7 @@
 //! The pipeline under trouble: it ends, and says why; and in calm: nothing lost, nothing twice, in order.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -20,10 +21,12 @@ struct TestEngine {
     trouble: Option<(usize, Trouble)>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Trouble {
     Error,
     Panic,
+    /// Nobody wants these answers any more.
+    GiveUp(Arc<AtomicBool>),
 }
 
 impl Engine for TestEngine {
@@ -37,9 +40,10 @@ impl Engine for TestEngine {
             batches.push(batch.windows());
             batches.len()
         };
-        match self.trouble {
-            Some((at, Trouble::Error)) if count == at => return Err(EngineError::TooLong { tokens: 9, max: 8 }),
-            Some((at, Trouble::Panic)) if count == at => panic!("trouble"),
+        match &self.trouble {
+            Some((at, Trouble::Error)) if count == *at => return Err(EngineError::TooLong { tokens: 9, max: 8 }),
+            Some((at, Trouble::Panic)) if count == *at => panic!("trouble"),
+            Some((at, Trouble::GiveUp(wanted))) if count == *at => wanted.store(false, Ordering::Relaxed),
             _ => {}
         }
         let logits: Vec<f32> = (0..batch.tokens()).map(|token| token as f32 / 100.0).collect();
@@ -47,10 +51,14 @@ impl Engine for TestEngine {
     }
 }
 
-/// The place of a row in the input.
-struct Number(usize);
+/// The place of a row in the input, and whether anybody wants its answers.
+struct Number(usize, Arc<AtomicBool>);
 
-impl Payload for Number {}
+impl Payload for Number {
+    fn is_wanted(&self) -> bool {
+        self.1.load(Ordering::Relaxed)
+    }
+}
 
 /// Keeps what it is given, up to a number of rows.
 struct TestSink {
@@ -74,7 +82,12 @@ fn item(number: usize, words: usize, good: bool) -> Item<Number> {
         Err(RowError::field("the question is missing"))
     };
     let options = Options { max_seq_len: 32, doc_stride: 4, ..Options::default() };
-    Item { payload: Number(number), example, options: Arc::new(options), bytes: 26 * words }
+    Item {
+        payload: Number(number, Arc::new(AtomicBool::new(true))),
+        example,
+        options: Arc::new(options),
+        bytes: 26 * words,
+    }
 }
 
 fn pipeline(engine: TestEngine, engines: usize, batch_size: usize) -> Pipeline {
@@ -200,5 +213,67 @@ fn a_stop_ends_the_input_and_finishes_its_rows() {
         wait(ended).unwrap();
         let rows = rows.lock().unwrap();
         assert!(rows.iter().enumerate().all(|(place, (number, good))| place == *number && *good));
+    }
+}
+
+#[test]
+fn rows_that_nobody_wants_are_not_run() {
+    let engine = TestEngine::default();
+    let rows = (0..100).map(|number| {
+        let item = item(number, 2, true);
+        item.payload.1.store(number % 3 == 0, Ordering::Relaxed);
+        Ok(item)
+    });
+    let (found, ended) = run(pipeline(engine.clone(), 1, 4), rows, usize::MAX);
+    wait(ended).unwrap();
+    let expected: Vec<_> = (0..100).map(|number| (number, number % 3 == 0)).collect();
+    assert_eq!(*found.lock().unwrap(), expected);
+    assert_eq!(engine.batches.lock().unwrap().iter().sum::<usize>(), 34);
+}
+
+#[test]
+fn a_row_that_is_given_up_is_run_no_further() {
+    let long = item(0, 2000, true);
+    let trouble = Some((3, Trouble::GiveUp(long.payload.1.clone())));
+    let engine = TestEngine { trouble, ..TestEngine::default() };
+    let rows = [Ok(long), Ok(item(1, 1, true))].into_iter();
+    let (found, ended) = run(pipeline(engine.clone(), 1, 2), rows, usize::MAX);
+    wait(ended).unwrap();
+    assert_eq!(*found.lock().unwrap(), [(0, false), (1, true)]);
+    // Those that it was in, one that was waiting, and that of the other row.
+    assert!(engine.batches.lock().unwrap().len() <= 5);
+}
+
+/// Notes whether a batch had a window as short as that of a short row, and takes its time until then.
+struct SlowEngine {
+    engine: TestEngine,
+    short: usize,
+    seen: bool,
+}
+
+impl Engine for SlowEngine {
+    fn layout(&self) -> Layout {
+        Layout::Ragged
+    }
+
+    fn forward(&mut self, batch: &Batch) -> Result<Logits, EngineError> {
+        self.seen |= batch.cu_seq_lengths().windows(2).any(|bounds| bounds[1] - bounds[0] <= self.short);
+        if !self.seen {
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.engine.forward(batch)
+    }
+}
+
+#[test]
+fn a_short_row_overtakes_a_long_one_where_order_does_not_matter() {
+    for (order, expected) in [(Order::Completion, [1, 0]), (Order::Input, [0, 1])] {
+        let engine = SlowEngine { engine: TestEngine::default(), short: 16, seen: false };
+        let pipeline = Pipeline { engines: vec![Box::new(engine)], order, ..pipeline(TestEngine::default(), 0, 2) };
+        // The short row is there long before the thousands of windows of the other are run.
+        let rows = [Ok(item(0, 10_000, true)), Ok(item(1, 1, true))].into_iter();
+        let (found, ended) = run(pipeline, rows, usize::MAX);
+        wait(ended).unwrap();
+        assert_eq!(found.lock().unwrap().iter().map(|row| row.0).collect::<Vec<_>>(), expected);
     }
 }

@@ -102,7 +102,7 @@ impl Load {
         let mut tally = Tally::new()?;
         while let Some(Turn { number, due }) = clock.next(&mut tally) {
             let (outcome, retry_after) = self.send(agent, requests.get(number));
-            tally.add(outcome, due.elapsed());
+            tally.add(outcome, due.elapsed())?;
             if let (Some(pause), Pace::Closed) = (retry_after, clock.pace) {
                 thread::sleep(pause.min(clock.left()));
             }

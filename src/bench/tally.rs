@@ -57,12 +57,13 @@ impl Tally {
         })
     }
 
-    pub(super) fn add(&mut self, outcome: Outcome, latency: Duration) {
+    /// # Errors
+    /// A latency that a histogram can't hold, of thousands of years.
+    pub(super) fn add(&mut self, outcome: Outcome, latency: Duration) -> anyhow::Result<()> {
         match outcome {
             Outcome::Answered { rows, rows_failed, checked, mismatches } => {
                 *self.statuses.entry(200).or_default() += 1;
-                // A histogram that resizes itself takes every value.
-                self.latency.saturating_record(latency.as_micros().try_into().unwrap_or(u64::MAX));
+                self.latency.record(latency.as_micros().try_into()?)?;
                 self.rows += rows as u64;
                 self.rows_failed += rows_failed;
                 self.checked += checked;
@@ -72,6 +73,7 @@ impl Tally {
             Outcome::Refused(status) => *self.statuses.entry(status).or_default() += 1,
             Outcome::Failed(kind) => *self.errors.entry(kind).or_default() += 1,
         }
+        Ok(())
     }
 
     pub(super) fn merge(&mut self, other: Self) -> anyhow::Result<()> {
@@ -214,6 +216,40 @@ impl fmt::Display for Report {
             let unsent = HumanCount(self.unsent);
             writeln!(f, "not sent   {unsent} that were due: every connection was busy; raise --concurrency")?;
         }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_of_all_clients_and_of_answers_only() -> anyhow::Result<()> {
+        let answered = || Outcome::Answered { rows: 2, rows_failed: 0, checked: 0, mismatches: Vec::new() };
+        let mut total = Tally::new()?;
+        for client in 0..2 {
+            let mut tally = Tally::new()?;
+            for milliseconds in (1 + client..=100).step_by(2) {
+                tally.add(answered(), Duration::from_millis(milliseconds))?;
+            }
+            tally.add(Outcome::Refused(429), Duration::from_secs(9))?;
+            total.merge(tally)?;
+        }
+        let report = total.report(Duration::from_secs(2));
+        let latency = report.latency_ms.unwrap();
+        for (found, expected) in [(latency.p50, 50.0), (latency.p90, 90.0), (latency.p99, 99.0), (latency.max, 100.0)] {
+            assert!((found / expected - 1.0).abs() < 2e-3, "{latency:?}");
+        }
+        assert_eq!((report.requests, report.rows, report.rejected, report.failed), (100, 200, 2, 0));
+        assert_eq!((report.requests_per_second, report.rows_per_second), (50.0, 100.0));
+        assert!(report.is_good());
+
+        total.add(Outcome::Refused(500), Duration::ZERO)?;
+        total.add(Outcome::Failed("gone".to_owned()), Duration::ZERO)?;
+        let report = total.report(Duration::from_secs(2));
+        assert_eq!(report.failed, 2);
+        assert!(!report.is_good());
         Ok(())
     }
 }

@@ -121,32 +121,32 @@ impl ModelArgs {
 #[command(next_help_heading = "Answers")]
 pub(super) struct AnswerArgs {
     /// How many answers to give for a row; with more than 1 they come as a list, `answers`
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", env = "BERTQA_TOP_K")]
     top_k: NonZeroUsize,
 
     /// Longest window in tokens, question and special tokens included; longer contexts are read in overlapping
     /// windows [default: 512, or what the model can take]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", env = "BERTQA_MAX_SEQ_LEN")]
     max_seq_len: Option<NonZeroUsize>,
 
     /// How many tokens neighbouring windows share [default: 128, or half a window]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", env = "BERTQA_DOC_STRIDE")]
     doc_stride: Option<usize>,
 
     /// Longest answer in tokens
-    #[arg(long, value_name = "N", default_value = "15")]
+    #[arg(long, value_name = "N", default_value = "15", env = "BERTQA_MAX_ANSWER_LEN")]
     max_answer_len: NonZeroUsize,
 
     /// Cut questions after this many tokens; without it, they are never cut
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", env = "BERTQA_MAX_QUESTION_LEN")]
     max_question_len: Option<NonZeroUsize>,
 
     /// Let "no answer" (an empty answer) compete with the spans
-    #[arg(long)]
+    #[arg(long, env = "BERTQA_HANDLE_IMPOSSIBLE_ANSWER")]
     handle_impossible_answer: bool,
 
     /// Widen answers to whole words; not for languages that write no spaces
-    #[arg(long)]
+    #[arg(long, env = "BERTQA_ALIGN_TO_WORDS")]
     align_to_words: bool,
 }
 

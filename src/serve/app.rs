@@ -78,9 +78,13 @@ impl Shared {
         self.draining.store(true, Ordering::Relaxed);
     }
 
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
     /// The model, unless the server is not for new requests.
     pub fn ready(&self) -> Result<&Serving, ApiError> {
-        if self.draining.load(Ordering::Relaxed) {
+        if self.is_draining() {
             return Err(ApiError::new(Kind::NotReady, "the server is ending"));
         }
         self.serving()

@@ -16,8 +16,8 @@ use tokio_io_timeout::TimeoutStream;
 
 use super::app::App;
 
-/// How long a connection may be without a request while the server ends.
-const QUIET: Duration = Duration::from_secs(1);
+/// How long there has to be no request before connections are closed: as long as one may be on its way.
+const QUIET: Duration = Duration::from_millis(500);
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -58,20 +58,19 @@ pub async fn serve(listener: TcpListener, router: Router, app: &App, stop: impl 
         }
     }
     drop(listener);
-    tokio::select! {
-        () = graceful.shutdown() => {}
-        // Connections that never asked for anything are not waited for.
-        () = quiet(app) => {}
-        () = tokio::time::sleep(limits.grace) => {}
-    }
-    app.in_flight().load(Ordering::Relaxed) == 0
+    let ended = tokio::time::timeout(app.limits.grace, async {
+        // Only then: a connection that is told to end does so without reading the request that may be there.
+        quiet(app).await;
+        graceful.shutdown().await;
+    });
+    ended.await.is_ok() || app.in_flight().load(Ordering::Relaxed) == 0
 }
 
 /// Waits until there has been no request for a while.
 async fn quiet(app: &App) {
     let mut since = Instant::now();
     while since.elapsed() < QUIET {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
         if app.in_flight().load(Ordering::Relaxed) > 0 {
             since = Instant::now();
         }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use http_body_util::BodyExt;
@@ -60,6 +60,9 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     request.extensions_mut().insert(entry.rows.clone());
     let mut response = next.run(request).await;
     response.headers_mut().insert(REQUEST_ID, id);
+    if entry.app.is_draining() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     entry.end = End::Status(response.status().as_u16(), response.extensions_mut().remove::<ApiError>());
     response.map(|body| {
         // Dropped with the body, when all of it is sent or nobody takes it any more.

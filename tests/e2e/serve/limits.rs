@@ -19,8 +19,13 @@ fn wrong_requests() {
     server.send("/health", &[JSON], b"{}").error(405, "method_not_allowed");
     server.send("/inferences", &[], b"{}").error(415, "unsupported_media_type");
     server.send("/inferences", &[("content-type", "text/plain")], b"{}").error(415, "unsupported_media_type");
-    for body in [&b"{\"question\": \"a\","[..], b"", b"{} {}", b"\xff", b"{\"question\": \"\xff\", \"context\": \"b\"}"]
-    {
+    for body in [
+        &b"{\"question\": \"a\","[..],
+        b"",
+        b"{\"question\": \"a\", \"context\": \"b\"} {}",
+        b"\xff",
+        b"{\"question\": \"\xff\", \"context\": \"b\"}",
+    ] {
         server.send("/inferences", &[JSON], body).error(400, "malformed");
     }
     server.send("/", &[JSON], b"{\"inputs\": ").error(400, "malformed");

@@ -195,7 +195,8 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            eprintln!("{}", self.log.lock().unwrap().join("\n"));
+            let log = self.log();
+            eprintln!("{}", log[log.len().saturating_sub(50)..].join("\n"));
         }
     }
 }
