@@ -220,7 +220,7 @@ fn a_stop_ends_the_input_and_finishes_its_rows() {
 fn rows_that_nobody_wants_are_not_run() {
     let engine = TestEngine::default();
     let rows = (0..100).map(|number| {
-        let item = item(number, 2, true);
+        let item = item(number, 1, true);
         item.payload.1.store(number % 3 == 0, Ordering::Relaxed);
         Ok(item)
     });
