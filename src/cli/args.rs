@@ -102,11 +102,6 @@ impl ModelArgs {
         self.model.as_deref().unwrap_or("default")
     }
 
-    /// What the model is called.
-    pub fn name(&self) -> &str {
-        self.model.as_deref().unwrap_or("default")
-    }
-
     pub fn threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         self.threads.map_or_else(cores, NonZeroUsize::get)

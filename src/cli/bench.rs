@@ -217,7 +217,7 @@ fn engine(args: &Args) -> anyhow::Result<Status> {
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&measurements)?)?;
     } else {
-        writeln!(out, "{engine}, {} threads", args.model.threads())?;
+        writeln!(out, "{engine}")?;
         write!(out, "{}", Table(&measurements))?;
         if args.profile {
             write!(out, "\n{}", observed.operators())?;

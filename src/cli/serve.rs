@@ -66,7 +66,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         let info = ModelInfo {
             model: model.name().to_owned(),
             model_type: loaded.engine.model_type().to_owned(),
-            engine: format!("native f32, {} threads", model.threads()),
+            engine: loaded.engine.to_string(),
             max_seq_len,
             batch_size: model.batch_size(),
         };

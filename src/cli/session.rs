@@ -28,7 +28,7 @@ impl Ready {
     pub fn load(model: &ModelArgs, answers: &AnswerArgs, stop: &Stop, profile: bool) -> anyhow::Result<Self> {
         let loaded = model.load()?;
         let options = answers.resolve(loaded.engine.max_seq_len())?;
-        let engine = format!("{}, {} threads", loaded.engine, model.threads());
+        let engine = loaded.engine.to_string();
         let observed = profile.then(|| Observed::new(&loaded.engine, model.threads()));
         let pipeline = Pipeline {
             encoder: Arc::new(loaded.encoder),

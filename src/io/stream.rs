@@ -24,7 +24,7 @@ pub fn read_stream(
         bail!("{name}: Parquet and Arrow cannot be read as a stream");
     }
     let text = compression::decode(reader).with_context(|| format!("cannot read {name}"))?;
-    text_rows(text, name.into(), format, options, &Selection::new(options))
+    text_rows(text, name.into(), format, options, &Selection::new(options, true))
 }
 
 /// Writes rows as JSON Lines.

@@ -137,14 +137,15 @@ impl NativeEngine {
     }
 }
 
-/// For people: precision and instructions.
+/// For people: precision, instructions and threads.
 impl std::fmt::Display for NativeEngine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.precision {
             Precision::F32 => f.write_str("native f32"),
             Precision::Bf16 => f.write_str("native bf16"),
             Precision::Int8 => write!(f, "native int8 ({})", kernel::bytes::instructions().unwrap_or("portable")),
-        }
+        }?;
+        write!(f, ", {} threads", self.workers.len())
     }
 }
 

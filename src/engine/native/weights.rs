@@ -301,24 +301,24 @@ const BALANCE: f32 = 0.25;
 ///
 /// A few inputs with large weights would leave all other weights of their outputs few of a byte's steps.
 fn balance(outputs: usize, inputs: usize, read_row: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
-    let squares = (0..outputs)
+    /// Outputs summed up together. The order of all sums is fixed, so that a model is the same however often it is
+    /// loaded, by any number of threads.
+    const BLOCK: usize = 64;
+    let blocks: Vec<Vec<f32>> = (0..outputs.div_ceil(BLOCK))
         .into_par_iter()
-        .fold(
-            || (vec![0f32; inputs], vec![0f32; inputs]),
-            |(mut squares, mut row), output| {
+        .map(|block| {
+            let (mut squares, mut row) = (vec![0f32; inputs], vec![0f32; inputs]);
+            for output in block * BLOCK..outputs.min((block + 1) * BLOCK) {
                 read_row(output, &mut row);
                 squares.iter_mut().zip(&row).for_each(|(square, value)| *square += value * value);
-                (squares, row)
-            },
-        )
-        .map(|(squares, _)| squares)
-        .reduce(
-            || vec![0.0; inputs],
-            |mut sum, squares| {
-                sum.iter_mut().zip(&squares).for_each(|(sum, square)| *sum += square);
-                sum
-            },
-        );
+            }
+            squares
+        })
+        .collect();
+    let mut squares = vec![0f32; inputs];
+    for block in blocks {
+        squares.iter_mut().zip(block).for_each(|(sum, square)| *sum += square);
+    }
     let mean = squares.iter().sum::<f32>() / inputs as f32;
     squares.iter().map(|square| if *square > 0.0 { (square / mean).powf(BALANCE / 2.0) } else { 1.0 }).collect()
 }

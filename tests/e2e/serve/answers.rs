@@ -171,7 +171,8 @@ fn what_the_server_is() {
 #[test]
 fn the_page_is_served_with_care() {
     let server = Server::start(&[]);
-    for (path, media_type) in [("/", "text/html"), ("/app.js", "text/javascript"), ("/style.css", "text/css")] {
+    for (path, media_type) in [("/", "text/html"), ("/page/app.js", "text/javascript"), ("/page/base.css", "text/css")]
+    {
         let file = server.get(path);
         assert_eq!(file.status, 200);
         assert_eq!(file.header("content-type"), Some(format!("{media_type}; charset=utf-8").as_str()));

@@ -9,7 +9,7 @@ fn a_key_is_asked_for() {
     let server =
         Server::spawn(&["--model", crate::support::tiny_model().to_str().unwrap()], &[("BERTQA_API_KEY", "s3cret")]);
     wait_until("the server is ready", || server.get("/ready").status == 200);
-    for open in ["/health", "/ready", "/ping", "/", "/app.js", "/docs/", "/openapi.json"] {
+    for open in ["/health", "/ready", "/ping", "/", "/page/app.js", "/docs/", "/openapi.json"] {
         assert_eq!(server.get(open).status, 200, "{open}");
     }
     let body = question().to_string();
