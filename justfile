@@ -43,6 +43,18 @@ parity: build
 race rows gold *options: build
     benches/race.sh {{ peers }} {{ rows }} {{ gold }} --python {{ python }} {{ options }}
 
+# Say how good the answers are: just eval gold.json --report report.html
+eval *args: build
+    cargo run --release --locked --quiet -- eval {{ args }}
+
+# Run the network by itself, against ONNX Runtime and OpenVINO, with random weights
+race-network *options: build
+    {{ python }} benches/network.py {{ options }}
+
+# Show how cost grows with the length of contexts, with one thread and two: just growth rows.jsonl
+growth rows: build
+    benches/growth.sh {{ rows }}
+
 # Hold the server against the sample application's, with several numbers of clients: just race-serve rows.jsonl
 race-serve rows *options: build
     PYTHON={{ python }} benches/serve.sh {{ rows }} {{ options }}

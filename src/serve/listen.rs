@@ -17,7 +17,7 @@ use tokio_io_timeout::TimeoutStream;
 use super::app::App;
 
 /// How long there has to be no request before connections are closed: as long as one may be on its way.
-const QUIET: Duration = Duration::from_millis(500);
+const QUIET: Duration = Duration::from_secs(1);
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;

@@ -281,7 +281,7 @@ impl<L: Copy, R: Copy> Tile<'_, L, R> {
             panel_row = panel_row.wrapping_add(PANEL);
             for row in 0..ROWS {
                 // SAFETY: `a` has `ROWS` rows of `self.b.len()` elements.
-                let value = unsafe { *a.add(row * a_stride + k) };
+                let value = unsafe { &*a.add(row * a_stride + k) };
                 product.multiply_add(value, &b, &mut sums[row]);
             }
         }

@@ -2,6 +2,7 @@
 //! plain code when it runs.
 
 mod activation;
+mod byte_panels;
 pub mod bytes;
 mod gemm;
 mod layer_norm;
@@ -13,12 +14,13 @@ mod rows;
 mod softmax;
 
 pub use activation::Activation;
+pub use byte_panels::BytePanels;
 pub use gemm::{gemm, gemm_bf16, gemm_bytes};
 pub use layer_norm::LayerNorm;
 pub use panels::{PANEL, PanelRow, Panels};
 pub use peak::{peak_bytes, peak_f32};
 pub use product::Bf16;
-pub use quantize::{BytePanels, ByteRows, QuantizedRows, Spread, grow, row_stride};
+pub use quantize::{ByteRows, QuantizedRows, Spread, grow, row_stride};
 pub use rows::{Rows, RowsMut};
 pub use softmax::{softmax_bytes, softmax_unscaled};
 

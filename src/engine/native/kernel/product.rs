@@ -32,10 +32,11 @@ pub trait Product: Copy {
     /// element stands for its difference from `zero_point`.
     fn begin(self, bias: F32<Self>, column_sum: I32<Self>, zero_point: u8) -> Self::Sum;
 
-    /// Adds the products of one left-hand element with those of each vector.
+    /// Adds the products of one left-hand element with those of each vector. It comes by reference, so that its parts
+    /// are loaded straight into all lanes.
     fn multiply_add<const VECTORS: usize>(
         self,
-        left: Self::Left,
+        left: &Self::Left,
         right: &[Self::RightVector; VECTORS],
         sums: &mut [Self::Sum; VECTORS],
     );
@@ -77,9 +78,9 @@ impl<I: Isa> Product for Float<I> {
     }
 
     #[inline(always)]
-    fn multiply_add<const VECTORS: usize>(self, left: f32, right: &[I::F32; VECTORS], sums: &mut [I::F32; VECTORS]) {
+    fn multiply_add<const VECTORS: usize>(self, left: &f32, right: &[I::F32; VECTORS], sums: &mut [I::F32; VECTORS]) {
         let ops = self.0.f32();
-        let left = ops.splat(left);
+        let left = ops.splat(*left);
         for vector in 0..VECTORS {
             sums[vector] = ops.mul_add(left, right[vector], sums[vector]);
         }
@@ -130,7 +131,7 @@ impl<I: Isa> Product for Widened<I> {
         let pairs = unsafe { ints.load_ptr(right.cast()) };
         // The first of a pair lies in the low half on the little-endian processors that there are vectors for.
         let low = ints.shift_left::<16>(pairs);
-        let high = ints.shift_left::<16>(ints.shift_right::<16>(pairs));
+        let high = ints.and(pairs, ints.splat(0xffff_0000_u32.cast_signed()));
         let (first, second) = if cfg!(target_endian = "little") { (low, high) } else { (high, low) };
         [floats.from_bits(first.to_bits()), floats.from_bits(second.to_bits())]
     }
@@ -143,7 +144,7 @@ impl<I: Isa> Product for Widened<I> {
     #[inline(always)]
     fn multiply_add<const VECTORS: usize>(
         self,
-        left: [f32; 2],
+        left: &[f32; 2],
         right: &[[I::F32; 2]; VECTORS],
         sums: &mut [I::F32; VECTORS],
     ) {

@@ -58,8 +58,8 @@ impl Product for NeonDot {
     }
 
     #[inline(always)]
-    fn multiply_add<const VECTORS: usize>(self, left: [u8; 4], right: &[I32; VECTORS], sums: &mut [I32; VECTORS]) {
-        let left = self.0.i32().splat(i32::from_ne_bytes(left));
+    fn multiply_add<const VECTORS: usize>(self, left: &[u8; 4], right: &[I32; VECTORS], sums: &mut [I32; VECTORS]) {
+        let left = self.0.i32().splat(i32::from_ne_bytes(*left));
         for vector in 0..VECTORS {
             let mut sum: int32x4_t = sums[vector].0;
             // The intrinsic is not stable yet.

@@ -69,14 +69,14 @@ impl<I: Isa> Product for Portable<I> {
     #[inline(always)]
     fn multiply_add<const VECTORS: usize>(
         self,
-        left: [u8; 4],
+        left: &[u8; 4],
         right: &[[I::I32; 4]; VECTORS],
         sums: &mut [I::I32; VECTORS],
     ) {
         let ops = self.0.i32();
         for vector in 0..VECTORS {
-            for (left, right) in left.into_iter().zip(right[vector]) {
-                let left = ops.splat(i32::from(left));
+            for (left, right) in left.iter().zip(right[vector]) {
+                let left = ops.splat(i32::from(*left));
                 sums[vector] = ops.add(sums[vector], ops.mul(left, right));
             }
         }

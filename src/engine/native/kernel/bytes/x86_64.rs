@@ -101,11 +101,11 @@ macro_rules! product {
             #[inline(always)]
             fn multiply_add<const VECTORS: usize>(
                 self,
-                left: [u8; 4],
+                left: &[u8; 4],
                 $right: &[I32<$isa>; VECTORS],
                 $sums: &mut [I32<$isa>; VECTORS],
             ) {
-                let $left = self.0.i32().splat(i32::from_ne_bytes(left)).0;
+                let $left = self.0.i32().splat(i32::from_ne_bytes(*left)).0;
                 $multiply_add
             }
 

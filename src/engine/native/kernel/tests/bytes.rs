@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 
+use super::super::byte_panels::PackPanels;
 use super::super::bytes::{ByteIsa, ByteOp, Portable};
 use super::super::gemm::{Columns, Gemm};
-use super::super::quantize::{PackPanels, QuantizeRows, Side};
+use super::super::quantize::{QuantizeRows, Side};
 use super::super::softmax::SoftmaxBytes;
 use super::super::*;
 use super::float::plain_activation;
