@@ -29,7 +29,7 @@ PYTHON
     printf '| %s | ' "$length"
     for count in $threads; do
         "$bertqa" run "$work/rows.jsonl" -o "$work/out.jsonl" --force --threads "$count" --log-format json 2>&1 |
-            tail -1 | python3 -c 'import json, sys; print(f"{json.load(sys.stdin)[\"rows_per_second\"]:.1f}", end=" | ")'
+            tail -1 | python3 -c 'import json, sys; print("%.1f |" % json.load(sys.stdin)["rows_per_second"], end=" ")'
     done
     echo
 done
