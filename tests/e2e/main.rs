@@ -8,6 +8,7 @@ mod golden;
 mod hub;
 mod models;
 mod outputs;
+mod precision;
 mod serve;
 mod stream;
 mod support;
