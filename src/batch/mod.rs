@@ -2,11 +2,13 @@
 
 mod padded;
 mod shape;
+mod waiting;
 
 use std::ops::Range;
 
 pub use padded::{Misfit, Padded};
 pub use shape::Shape;
+pub use waiting::Waiting;
 
 /// Token ids of one or more windows, end to end, without padding.
 ///
