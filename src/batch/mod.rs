@@ -2,6 +2,8 @@
 
 mod padded;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 use std::ops::Range;
