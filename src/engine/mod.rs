@@ -1,5 +1,6 @@
 //! Runs the network: token ids in, start and end logits out.
 
+pub mod devices;
 pub mod native;
 
 use crate::batch::{Batch, Misfit};
