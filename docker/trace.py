@@ -34,7 +34,9 @@ def arguments() -> argparse.Namespace:
         metavar="N",
         help="rows of a batch: at most for cpu and gpu, exactly for Neuron (default: 8; gpu: 64)",
     )
-    parser.add_argument("--seq-len", type=shape.positive, default=512, metavar="N", help="tokens of a row (default: 512)")
+    parser.add_argument(
+        "--seq-len", type=shape.positive, default=512, metavar="N", help="tokens of a row (default: 512)"
+    )
     packing = parser.add_mutually_exclusive_group()
     packing.add_argument(
         "--packed", dest="packed", action="store_true", default=True, help="several windows share a row (default)"
@@ -48,7 +50,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--compile-only",
         action="store_true",
-        help="for Neuron, where there is no such device to check on: only the network is checked, before it is compiled",
+        help="for Neuron, where there is no such device to check on: checks the network before it is compiled, only",
     )
     parser.add_argument("--compiler-args", default="", metavar="ARGS", help="more arguments for Neuron's compiler")
     return parser.parse_args()

@@ -7,6 +7,7 @@ from unittest import mock
 
 import torch
 from support import TraceTestCase
+
 from tracing import targets
 
 STAND_INS = str(Path(__file__).resolve().parent / "neuron")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, List, NamedTuple, Sequence, Tuple
+from typing import Callable, NamedTuple, Sequence, Tuple
 
 import torch
 
@@ -28,8 +28,8 @@ class Window(NamedTuple):
 
 
 class Sample(NamedTuple):
-    windows: List[Window]
-    inputs: Tuple[torch.Tensor, ...]
+    windows: list[Window]
+    inputs: tuple[torch.Tensor, ...]
     # The range of the eager logits, which errors of 16-bit numbers grow with.
     scale: float
 
@@ -45,7 +45,7 @@ def sample(model: Model, shape: Shape) -> Sample:
     return Sample(windows, lay_out(windows, shape, model.config.pad_token_id or 0), float(logits.abs().max()))
 
 
-def layout(row: int, shape: Shape, generator: torch.Generator) -> List[Tuple[int, int]]:
+def layout(row: int, shape: Shape, generator: torch.Generator) -> list[tuple[int, int]]:
     """Column and length of each window of a row."""
     kind = row % 3
     if kind == 1:
@@ -77,7 +77,7 @@ def window(model: Model, shape: Shape, row: int, column: int, length: int, gener
     return Window(row, column, input_ids, token_type_ids, output.start_logits[0], output.end_logits[0])
 
 
-def lay_out(windows: Sequence[Window], shape: Shape, padding: int) -> Tuple[torch.Tensor, ...]:
+def lay_out(windows: Sequence[Window], shape: Shape, padding: int) -> tuple[torch.Tensor, ...]:
     size = (shape.batch_size, shape.seq_len)
     tensors = {name: torch.zeros(size, dtype=torch.int64) for name in shape.inputs}
     tensors["input_ids"].fill_(padding)

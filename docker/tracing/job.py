@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import torch
 import transformers
@@ -38,7 +38,8 @@ def run(target: Any, options: argparse.Namespace) -> None:
 
     # Before the weights are turned to another precision.
     sample = check.sample(model, shape)
-    network = Network(source.as_bert(model, target.attention) if found.model_type == "distilbert" else model, shape).eval()
+    body = source.as_bert(model, target.attention) if found.model_type == "distilbert" else model
+    network = Network(body, shape).eval()
     difference = check.require_same("the network", network, sample, [shape.batch_size], F32_TOLERANCE, "cpu")
     say(f"network: logits within {difference:.1g} of each window alone")
 
@@ -79,7 +80,7 @@ def device_name(target: Any, device: str) -> str:
 
 def describe(
     found: source.Source, model: source.Model, target: Any, shape: Shape, options: argparse.Namespace
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "model": found.name,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional, Tuple
-
 import torch
 
 from . import Refused
@@ -32,11 +30,11 @@ class Network(torch.nn.Module):
         self.encoder = model.base_model.encoder
         self.head = model.qa_outputs
         self.shape = shape
-        self.padding_idx: Optional[int] = None
+        self.padding_idx: int | None = None
         if model.config.model_type in POSITIONS_AFTER_PADDING:
             self.padding_idx = self.embeddings.padding_idx
 
-    def forward(self, *tensors: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         inputs = dict(zip(self.shape.inputs, tensors))
         input_ids = inputs["input_ids"]
         # Without packing, a row is one window: its tokens are numbered 1, and padding 0.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import NamedTuple, Tuple
+from typing import NamedTuple
 
 
 class Shape(NamedTuple):
@@ -13,10 +13,10 @@ class Shape(NamedTuple):
     seq_len: int
     packed: bool
     # Names, in the order of the graph.
-    inputs: Tuple[str, ...]
+    inputs: tuple[str, ...]
 
 
-def input_names(packed: bool, token_types: bool) -> Tuple[str, ...]:
+def input_names(packed: bool, token_types: bool) -> tuple[str, ...]:
     names = ("input_ids", "position_ids", "sequence_ids") if packed else ("input_ids", "attention_mask")
     return names + ("token_type_ids",) if token_types else names
 

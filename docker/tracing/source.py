@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import torch
 import transformers
@@ -24,11 +24,11 @@ class Source(NamedTuple):
     # As in config.json.
     model_type: str
 
-    def tokenizer_files(self) -> List[Path]:
+    def tokenizer_files(self) -> list[Path]:
         return [path for path in (self.tokenizer / name for name in TOKENIZER_FILES) if path.is_file()]
 
 
-def find(model: str, revision: Optional[str], tokenizer: Optional[Path], name: Optional[str]) -> Source:
+def find(model: str, revision: str | None, tokenizer: Path | None, name: str | None) -> Source:
     if Path(model).is_dir():
         if revision:
             raise Refused(f"--revision is for models of the hub; {model} is a folder")
@@ -46,7 +46,7 @@ def find(model: str, revision: Optional[str], tokenizer: Optional[Path], name: O
     return Source(folder, tokenizer, name or default_name, config.get("model_type", "of no type"))
 
 
-def fetch(model: str, revision: Optional[str]) -> Path:
+def fetch(model: str, revision: str | None) -> Path:
     """Fetches the files of a hub model; the variables of huggingface_hub (HF_HOME, HF_TOKEN, ...) are respected."""
     import huggingface_hub
 
@@ -62,7 +62,7 @@ def fetch(model: str, revision: Optional[str]) -> Path:
     return folder
 
 
-def load(source: Source, attention: Optional[str]) -> Model:
+def load(source: Source, attention: str | None) -> Model:
     """The eager model, in f32. `attention` names transformers' implementation; None is its choice."""
     try:
         model, loading = transformers.AutoModelForQuestionAnswering.from_pretrained(
@@ -76,7 +76,7 @@ def load(source: Source, attention: Optional[str]) -> Model:
     return model.float().eval().requires_grad_(False)
 
 
-def attention_option(attention: Optional[str]) -> Dict[str, str]:
+def attention_option(attention: str | None) -> dict[str, str]:
     # Before there was a choice, there was only "eager".
     version = tuple(int(part) for part in transformers.__version__.split(".")[:2])
     return {"attn_implementation": attention} if attention and version >= (4, 36) else {}
@@ -85,7 +85,7 @@ def attention_option(attention: Optional[str]) -> Dict[str, str]:
 def passes_token_types(source: Source) -> bool:
     """Whether the tokenizer gives its token types to the model: what bertqa decides from the same files."""
     path = source.tokenizer / "tokenizer_config.json"
-    config: Dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if "model_input_names" in config:
         return "token_type_ids" in config["model_input_names"]
     tokenizer = config.get("tokenizer_class")
@@ -94,7 +94,7 @@ def passes_token_types(source: Source) -> bool:
     return tokenizer in ("BertTokenizer", "BertTokenizerFast", "ElectraTokenizer", "ElectraTokenizerFast")
 
 
-def as_bert(model: Model, attention: Optional[str]) -> Model:
+def as_bert(model: Model, attention: str | None) -> Model:
     """DistilBERT as the BERT that it is, with token types of zero: by itself, transformers 4 takes no mask for pairs of
     tokens."""
     config = model.config

@@ -7,7 +7,7 @@ import glob
 import importlib
 import shlex
 import warnings
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple
 
 from . import Refused
 
@@ -19,10 +19,10 @@ class Target(NamedTuple):
     """Plain TorchScript, in the precision that its weights are turned to."""
 
     name: str
-    precisions: Tuple[str, ...]
+    precisions: tuple[str, ...]
     batch_size: int
     # transformers' implementation of attention; None is its choice.
-    attention: Optional[str] = None
+    attention: str | None = None
 
     @property
     def exact_batch(self) -> bool:
@@ -44,10 +44,10 @@ class Target(NamedTuple):
 
         return {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}[precision]
 
-    def sdk(self) -> Optional[str]:
+    def sdk(self) -> str | None:
         return None
 
-    def compile(self, network: Any, inputs: Tuple[Any, ...], options: argparse.Namespace) -> Any:
+    def compile(self, network: Any, inputs: tuple[Any, ...], options: argparse.Namespace) -> Any:
         import torch
 
         with warnings.catch_warnings():
@@ -68,13 +68,13 @@ class NeuronTarget(NamedTuple):
     """A graph for NeuronCores; weights stay in f32, and the compiler casts."""
 
     name: str
-    precisions: Tuple[str, ...]
+    precisions: tuple[str, ...]
     batch_size: int
     package: str
     # Arguments of the compiler for each of the precisions.
-    casts: Tuple[Tuple[str, ...], ...]
-    target_args: Tuple[str, ...] = ()
-    attention: Optional[str] = "eager"
+    casts: tuple[tuple[str, ...], ...]
+    target_args: tuple[str, ...] = ()
+    attention: str | None = "eager"
 
     @property
     def exact_batch(self) -> bool:
@@ -107,12 +107,12 @@ class NeuronTarget(NamedTuple):
 
         return torch.float32
 
-    def sdk(self) -> Optional[str]:
+    def sdk(self) -> str | None:
         return getattr(self.module(), "__version__", None)
 
-    def compile(self, network: Any, inputs: Tuple[Any, ...], options: argparse.Namespace) -> Any:
+    def compile(self, network: Any, inputs: tuple[Any, ...], options: argparse.Namespace) -> Any:
         casts = self.casts[self.precisions.index(options.precision)]
-        compiler_args: List[str] = [*self.target_args, *casts, *shlex.split(options.compiler_args)]
+        compiler_args: list[str] = [*self.target_args, *casts, *shlex.split(options.compiler_args)]
         keywords = {"compiler_args": compiler_args}
         if self.package == "torch_neuronx" and options.compile_only:
             keywords["cpu_backend"] = True
