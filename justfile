@@ -4,6 +4,7 @@ data := env("BERTQA_DATA", "../shared/data")
 python := env("PYTHON", "python3")
 # Where the server of `just up` listens.
 port := env("PORT", "8080")
+question := '{"question": "東京タワーの高さは何メートルですか。", "context": "東京タワーは港区にある高さ333メートルの電波塔で、1958年に完成した。"}'
 
 # List the recipes
 default:
@@ -46,10 +47,9 @@ logs:
 
 # Ask the server a question
 [group('devices')]
-curl question="東京タワーの高さは何メートルですか。" context="東京タワーは東京都港区にある高さ333メートルの電波塔で、1958年に完成した。":
-    @{{ python }} -c 'import json, sys; print(json.dumps(dict(zip(("question", "context"), sys.argv[1:]))))' {{ quote(question) }} {{ quote(context) }} \
-        | curl --silent --show-error --fail-with-body http://localhost:{{ port }}/inferences ${BERTQA_API_KEY:+--header "x-api-key: $BERTQA_API_KEY"} \
-            --header 'content-type: application/json' --data-binary @-
+curl request=question:
+    @curl --silent --show-error http://localhost:{{ port }}/inferences --header 'content-type: application/json' \
+        --header "x-api-key: ${BERTQA_API_KEY:-}" --data {{ quote(request) }}
 
 # Measure the latencies of the server, one request after the other: just latency --concurrency 8 --duration 30
 [group('devices')]
@@ -81,7 +81,7 @@ openapi: build
 ci:
     bash .ci/run
 
-# Test docker/trace.py, with a Python that has torch and transformers, and the scripts of docker/
+# Test docker/: trace.py, with a PYTHON that has torch and transformers, and the scripts
 [group('check')]
 test-docker *options:
     {{ python }} -m unittest discover --start-directory docker/tests {{ options }}

@@ -10,7 +10,7 @@
 # AWS_DEFAULT_REGION, the one that aws is configured for, or the instance's.
 set -euo pipefail
 
-targets="cpu gpu inf1 inf2 trn1"
+targets="cpu, gpu, inf1, inf2 or trn1"
 # Where /dev and /sys are.
 root=${BERTQA_MACHINE_ROOT:-}
 
@@ -57,11 +57,11 @@ find_target() {
 target() {
     local wanted=${1:-auto}
     if [[ $wanted == auto ]]; then wanted=${BERTQA_TARGET:-auto}; fi
-    case " $targets auto " in
-        *" $wanted "*) ;;
-        *) fail "there is no target $wanted; there are ${targets// /, }" ;;
+    case $wanted in
+        auto) find_target ;;
+        cpu | gpu | inf1 | inf2 | trn1) echo "$wanted" ;;
+        *) fail "there is no target $wanted; it is auto, $targets" ;;
     esac
-    if [[ $wanted == auto ]]; then find_target; else echo "$wanted"; fi
 }
 
 devices() {
@@ -72,7 +72,7 @@ devices() {
             neuron_devices | sed "s|^$root|--device=|" | paste --serial --delimiters=' ' \
                 || fail "there is no /dev/neuron* here; is this an instance of type $1, with the driver aws-neuronx-dkms?"
             ;;
-        *) fail "there is no target $1; there are ${targets// /, }" ;;
+        *) fail "there is no target $1; it is $targets" ;;
     esac
 }
 
