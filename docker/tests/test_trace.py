@@ -50,6 +50,14 @@ class Folder(TraceTestCase):
         start, end = torch.jit.load(str(self.output / "model.pt"))(*[torch.ones(1, 128, dtype=torch.int64)] * 4)
         self.assertEqual((start.dtype, end.dtype), (torch.float32, torch.float32))
 
+    def test_gpu(self):
+        # On a machine without one, the graph is checked on the processor.
+        if not torch.cuda.is_available() and torch.__version__.startswith("1."):
+            self.refused("has no f16 on processors; .* or with --precision bf16 or f32", "gpu")
+            return
+        manifest, _ = self.trace("gpu", batch_size=64)
+        self.assertEqual((manifest["device"], manifest["precision"], manifest["batch_size"]), ("gpu", "f16", 64))
+
     def test_replaces_an_older_one(self):
         self.trace(seq_len=64)
         self.assertEqual(self.trace(seq_len=32)[0]["seq_len"], 32)

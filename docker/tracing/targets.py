@@ -53,7 +53,15 @@ class Target(NamedTuple):
         with warnings.catch_warnings():
             # That what depends on the inputs could become constant is found by the checks, on batches of several sizes.
             warnings.simplefilter("ignore", torch.jit.TracerWarning)
-            compiled = torch.jit.trace(network, inputs, check_trace=False)
+            try:
+                compiled = torch.jit.trace(network, inputs, check_trace=False)
+            except RuntimeError as error:
+                if "not implemented for 'Half'" not in str(error):
+                    raise
+                raise Refused(
+                    f"torch {torch.__version__} has no f16 on processors; compile where there is a GPU, "
+                    f"or with --precision {' or '.join(kind for kind in self.precisions if kind != 'f16')}"
+                ) from error
         devices = [node for node in compiled.inlined_graph.nodes() if names_device(node)]
         if devices:
             raise Refused(f"the graph would run on one device only: {devices[0]}")
