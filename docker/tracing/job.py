@@ -29,6 +29,7 @@ SAMPLED_ROWS = 8
 
 def run(target: Any, options: argparse.Namespace) -> None:
     transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
     found = source.find(options.model, options.revision, options.tokenizer, options.name)
     require_family(found.model_type)
     model = source.load(found, target.attention)
