@@ -70,4 +70,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # The folder of this file, whose name is also that of a module of the standard library.
+    sys.path.pop(0)
     main()

@@ -98,6 +98,7 @@ def largest_difference(folder, manifest, windows, batch_size):
                 places.append((place, window))
                 column += length
         start, end = compiled(*tensors.values())
+        assert start.isfinite().all() and end.isfinite().all(), "padding gives what is no number"
         for place, window in places:
             for logits, reference in ((start, window["start"]), (end, window["end"])):
                 largest = max(largest, float((logits[place] - torch.tensor(reference)).abs().max()))
