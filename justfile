@@ -2,71 +2,136 @@
 peers := env("BERTQA_PEERS", "../shared/peers")
 data := env("BERTQA_DATA", "../shared/data")
 python := env("PYTHON", "python3")
+# Where the server of `just up` listens.
+port := env("PORT", "8080")
+question := '{"question": "東京タワーの高さは何メートルですか。", "context": "東京タワーは港区にある高さ333メートルの電波塔で、1958年に完成した。"}'
 
 # List the recipes
 default:
     @{{ just_executable() }} --list --unsorted
 
 # Build the release binary
+[group('use')]
 build:
     cargo build --release --locked
 
 # Answer the sample questions and show the first answers
+[group('use')]
 sample: build
     cargo run --release --locked --quiet -- run samples/questions.jsonl -o - --columns id,question --quiet | head
 
+# Compile a model for a device into models/TARGET: just trace inf2 deepset/roberta-base-squad2 --batch-size 4
+[group('devices')]
+trace target="auto" *options:
+    docker/compile.sh {{ target }} {{ options }}
+
+# Build the image of a target: cpu, gpu, inf1, inf2, trn1, or what this machine is
+[group('devices')]
+bake target="auto" *options:
+    docker/bake.sh {{ target }} {{ options }}
+
+# Start the server of an image in the background, with its devices, and wait until it is ready
+[group('devices')]
+up target="auto" *options:
+    PORT={{ port }} docker/up.sh {{ target }} {{ options }}
+
+# Stop the server
+[group('devices')]
+down:
+    docker rm --force bertqa
+
+# Follow what the server says
+[group('devices')]
+logs:
+    docker logs --follow bertqa
+
+# Ask the server a question
+[group('devices')]
+curl request=question:
+    @curl --silent --show-error http://localhost:{{ port }}/inferences --header 'content-type: application/json' \
+        --header "x-api-key: ${BERTQA_API_KEY:-}" --data {{ quote(request) }}
+
+# Measure the latencies of the server, one request after the other: just latency --concurrency 8 --duration 30
+[group('devices')]
+latency *options="--concurrency 1":
+    docker exec bertqa bertqa bench --url http://127.0.0.1:8080 {{ options }}
+
+# Push the image of a target to Amazon ECR
+[group('devices')]
+push target="auto":
+    docker/push.sh {{ target }}
+
 # Run the tests
+[group('check')]
 test:
     cargo test --release --locked
 
 # Test the page in Chromium; BERTQA_SCREENSHOTS names a folder for pictures of it
+[group('check')]
 page-test *files: build
     tests/page.sh {{ files }}
 
 # Hold the server to its OpenAPI document
+[group('check')]
 openapi: build
     tests/openapi.sh
 
 # Run what CI runs
+[group('check')]
 ci:
     bash .ci/run
 
+# Test docker/: trace.py, with a PYTHON that has torch and transformers, and the scripts
+[group('check')]
+test-docker *options:
+    {{ python }} -m unittest discover --start-directory docker/tests {{ options }}
+
 # Format the code
+[group('check')]
 fmt:
     cargo fmt
 
 # Compare every answer with the reference pipeline's (the reference takes tens of minutes, once)
+[group('measure')]
 parity: build
     PYTHON={{ python }} benches/parity.sh {{ peers }} {{ data }}
 
 # Race against the peers on the rows of a data set: just race rows.jsonl gold.json --limit 1000
+[group('measure')]
 race rows gold *options: build
     benches/race.sh {{ peers }} {{ rows }} {{ gold }} --python {{ python }} {{ options }}
 
 # Say how good the answers are: just eval gold.json --report report.html
+[group('measure')]
 eval *args: build
     cargo run --release --locked --quiet -- eval {{ args }}
 
 # Run the network by itself, against ONNX Runtime and OpenVINO, with random weights
+[group('measure')]
 race-network *options: build
     {{ python }} benches/network.py {{ options }}
 
 # Show how cost grows with the length of contexts, with one thread and two: just growth rows.jsonl
+[group('measure')]
 growth rows: build
     benches/growth.sh {{ rows }}
 
 # Hold the server against the sample application's, with several numbers of clients: just race-serve rows.jsonl
+[group('measure')]
 race-serve rows *options: build
     PYTHON={{ python }} benches/serve.sh {{ rows }} {{ options }}
 
 # Load the server with twice what it can take, and check every answer: just soak rows.jsonl --minutes 10
+[group('measure')]
 soak rows *options: build
     benches/soak.sh {{ rows }} {{ options }}
 
 # Show that memory does not grow with rows: just memory rows.jsonl
+[group('measure')]
 memory rows: build
     benches/memory.sh {{ rows }}
 
 # Check licences, advisories and sources of the dependencies (needs cargo-deny)
+[group('check')]
 deny:
     cargo deny check

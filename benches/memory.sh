@@ -31,5 +31,6 @@ for count in 100000 1000000; do
     printf '%s rows, file to Parquet: ' $count
     peak "$bertqa" run "$scratch/rows.jsonl" -o "$scratch/out.parquet" --force --model "$model" --doc-stride 16 3< /dev/null
     printf '%s rows, pipe to JSON Lines: ' $count
+    # shellcheck disable=SC2016 # sh's own arguments
     peak sh -c '"$0" stdin --model "$1" --doc-stride 16 > "$2"' "$bertqa" "$model" "$scratch/out.jsonl" 3< <(repeat $count)
 done
