@@ -30,6 +30,10 @@ enum Trouble {
 }
 
 impl Engine for TestEngine {
+    fn name(&self) -> &str {
+        "test"
+    }
+
     fn layout(&self) -> Layout {
         Layout::Ragged
     }
@@ -252,6 +256,10 @@ struct SlowEngine {
 }
 
 impl Engine for SlowEngine {
+    fn name(&self) -> &str {
+        "test"
+    }
+
     fn layout(&self) -> Layout {
         Layout::Ragged
     }

@@ -2,13 +2,17 @@
 
 pub mod native;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Misfit};
+
+pub use crate::batch::Shape;
 
 /// What an engine wants its batches to look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
     /// Windows end to end, of any lengths, without padding.
     Ragged,
+    /// Rows of one length, padded: what a compiled model takes.
+    Fixed(Shape),
 }
 
 impl Layout {
@@ -16,6 +20,7 @@ impl Layout {
     pub fn slots(self, batch: &Batch) -> usize {
         match self {
             Self::Ragged => batch.tokens(),
+            Self::Fixed(shape) => shape.computed_rows(batch.rows().len()) * shape.seq_len.get(),
         }
     }
 }
@@ -29,7 +34,11 @@ pub struct Logits {
     pub end: Vec<f32>,
 }
 
-/// A forward pass that failed.
+/// What a device's own library says of a failure.
+pub type DeviceError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A forward pass that failed. [`OutOfMemory`](Self::OutOfMemory) and [`DeviceLost`](Self::DeviceLost) say something
+/// of the device; all others say that the batch is wrong for this model, on whatever device.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     #[error(
@@ -40,10 +49,21 @@ pub enum EngineError {
     TooLong { tokens: usize, max: usize },
     #[error("token type {id} is outside the model's {type_vocab_size} token types")]
     TokenType { id: u32, type_vocab_size: usize },
+    #[error(transparent)]
+    Shape(#[from] Misfit),
+    /// Less at once may do.
+    #[error("the device has not enough memory")]
+    OutOfMemory(#[source] DeviceError),
+    /// Nothing more is to be had from this engine; another may run the batch.
+    #[error("the device failed")]
+    DeviceLost(#[source] DeviceError),
 }
 
 /// Runs the network: token ids in, start and end logits out.
 pub trait Engine: Send {
+    /// Which device it is, for messages: `cpu`, `cuda:1`, `NeuronCore 3`.
+    fn name(&self) -> &str;
+
     fn layout(&self) -> Layout;
 
     /// One pair of logits for every token of `batch`. A window's logits do not depend on what shares its batch.

@@ -150,6 +150,10 @@ impl std::fmt::Display for NativeEngine {
 }
 
 impl Engine for NativeEngine {
+    fn name(&self) -> &str {
+        "cpu"
+    }
+
     fn layout(&self) -> Layout {
         Layout::Ragged
     }
