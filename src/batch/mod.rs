@@ -2,11 +2,15 @@
 
 mod padded;
 mod shape;
+#[cfg(test)]
+mod tests;
+mod waiting;
 
 use std::ops::Range;
 
 pub use padded::{Misfit, Padded};
 pub use shape::Shape;
+pub use waiting::Waiting;
 
 /// Token ids of one or more windows, end to end, without padding.
 ///

@@ -29,6 +29,14 @@ impl Layout {
             Self::Fixed(shape) => shape.computed_rows(batch.rows().len()) * shape.seq_len.get(),
         }
     }
+
+    /// Whether a smaller batch takes less.
+    pub fn shrinks(self) -> bool {
+        match self {
+            Self::Ragged => true,
+            Self::Fixed(shape) => !shape.exact,
+        }
+    }
 }
 
 /// Start and end logits, one of each for every token of the batch, laid out as the batch is.

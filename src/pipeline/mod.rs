@@ -6,10 +6,12 @@
 //! ```
 //!
 //! Memory is bounded by the channels and by a budget on the rows between reader and writer, never by the input.
-//! The writer restores the input's order where that is wanted. A stage that fails or panics closes its channels; its neighbours then run
-//! dry, the writer ends, and [`Pipeline::run`] gives the first failure.
+//! The writer restores the input's order where that is wanted. A stage that fails or panics closes its channels; its
+//! neighbours then run dry, the writer ends, and [`Pipeline::run`] gives the first failure. An engine whose device
+//! fails gives its batch to the others, and is a failure only if it was the last.
 
 mod budget;
+mod infer;
 mod pack;
 mod pending;
 mod stages;
@@ -19,13 +21,17 @@ mod stop;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::thread;
 
-use crossbeam_channel::{Sender, bounded};
+use anyhow::{Context, ensure};
+use crossbeam_channel::{Sender, bounded, unbounded};
 
 use crate::engine::Engine;
 use crate::qa::{Answer, Encoder, Example, Options, RowError};
 use budget::Budget;
+use infer::Worker;
+use pack::Filling;
 pub use stats::{BATCH_FILL, Busy, Clock, Counter, FORWARD_SECONDS, Stats, TOKENS};
 pub use stop::Stop;
 
@@ -79,11 +85,11 @@ pub trait Sink<T>: Send {
 /// How a pipeline runs; see [`Pipeline::run`].
 pub struct Pipeline {
     pub encoder: Arc<Encoder>,
-    /// Each gets its own thread.
+    /// Each gets its own thread. They have one layout.
     pub engines: Vec<Box<dyn Engine>>,
     /// Threads for encoding, and as many for decoding.
     pub threads: usize,
-    /// Most windows in a forward pass.
+    /// Most windows in a forward pass of a ragged engine; a fixed shape says itself how much it takes.
     pub batch_size: usize,
     pub in_flight: InFlight,
     pub order: Order,
@@ -139,15 +145,23 @@ impl Pipeline {
         S: Sink<T> + 'static,
     {
         let Self { encoder, engines, threads, batch_size, in_flight, order, stop, stats } = self;
+        let layout = engines.first().map(|engine| engine.layout()).context("there is no engine to run")?;
+        ensure!(
+            engines.iter().all(|engine| engine.layout() == layout),
+            "engines of several layouts can't share batches"
+        );
+        let filling = Filling::new(layout, batch_size);
         let budget = Arc::new(Budget::new(in_flight));
         let (outcomes, ended) = bounded(engines.len() + 2 * threads + 3);
         let spawn = Spawner { outcomes };
 
         let (rows_in, rows_out) = bounded(CHANNEL_ROWS);
         // A stop finishes these, and as many that the packer holds: enough to keep engines busy, and an interrupt short.
-        let (encoded_in, encoded_out) = bounded(batch_size);
+        let (encoded_in, encoded_out) = bounded(filling.look_ahead());
         // No queue: a batch goes on filling until an engine is free to take it.
         let (batches_in, batches_out) = bounded(0);
+        // Nobody has to wait for the engines that are left: no more comes back than was handed out.
+        let (returns, returned) = unbounded();
         let (logits_in, logits_out) = bounded(engines.len());
         let (answered_in, answered_out) = bounded(CHANNEL_ROWS);
 
@@ -166,13 +180,16 @@ impl Pipeline {
         spawn.stage("pack", {
             let (answered, stats) = (answered_in.clone(), stats.clone());
             move || {
-                pack::pack(batch_size, &stats, &encoded_out, &batches_in, &answered);
+                pack::pack(filling, &stats, &encoded_out, &batches_in, &returns, &answered);
                 Ok(())
             }
         })?;
+        let left = Arc::new(AtomicUsize::new(engines.len()));
         for engine in engines {
-            let (batches, logits, stats) = (batches_out.clone(), logits_in.clone(), stats.clone());
-            spawn.stage("infer", move || stages::infer(engine, batch_size, &stats, &batches, &logits))?;
+            let (stats, left, returned) = (stats.clone(), left.clone(), returned.clone());
+            let (batches, logits) = (batches_out.clone(), logits_in.clone());
+            let worker = Worker { engine, batch_size, engines: left, stats, batches, returned, logits };
+            spawn.stage("infer", move || worker.run())?;
         }
         for _ in 0..threads {
             let (logits, answered, stats) = (logits_out.clone(), answered_in.clone(), stats.clone());
@@ -182,7 +199,7 @@ impl Pipeline {
             })?;
         }
         // The channels end when their last stage does, not with these.
-        drop((rows_out, encoded_in, batches_out, logits_in, logits_out, answered_in));
+        drop((rows_out, encoded_in, batches_out, returned, logits_in, logits_out, answered_in));
         spawn.writer({
             let (budget, stats) = (budget.clone(), stats.clone());
             move || stages::write(sink, order, &budget, &stats, &answered_out)

@@ -1,6 +1,5 @@
 //! The stage that fills batches.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Select, Sender, TryRecvError};
@@ -8,98 +7,16 @@ use crossbeam_channel::{Receiver, Select, Sender, TryRecvError};
 use super::pending::Pending;
 use super::stages::Done;
 use super::{Payload, Stats};
-use crate::batch::Batch;
+use crate::batch::{Batch, Waiting};
+use crate::engine::Layout;
+
+/// A row, and which of its windows.
+type RowWindow<T> = (Arc<Pending<T>>, usize);
 
 /// A batch, and the window of which row each of its windows is.
 pub(super) struct Work<T> {
     pub batch: Batch,
-    pub windows: Vec<(Arc<Pending<T>>, usize)>,
-}
-
-/// Fills batches while engines are busy, and hands over a batch as soon as it is full or an engine is free: a row
-/// that comes alone does not wait for company. Rows take turns, a window each, so that one of very many windows does
-/// not hold up those that come after it.
-pub(super) fn pack<T: Payload>(
-    batch_size: usize,
-    stats: &Stats,
-    encoded: &Receiver<Arc<Pending<T>>>,
-    batches: &Sender<Work<T>>,
-    answered: &Sender<Done<T>>,
-) {
-    let mut packer = Packer { batch_size, rows: VecDeque::new(), work: Work::default() };
-    while let Some(next) = packer.next(encoded, batches) {
-        if let Next::Row(row) = next {
-            packer.rows.push_back((row, 0));
-        }
-        if !stats.busy.pack.measure(|| packer.fill(answered)) {
-            break;
-        }
-    }
-}
-
-struct Packer<T> {
-    batch_size: usize,
-    /// Rows with windows that are in no batch yet, and the first of these.
-    rows: VecDeque<(Arc<Pending<T>>, usize)>,
-    work: Work<T>,
-}
-
-enum Next<T> {
-    Row(Arc<Pending<T>>),
-    /// The batch was handed over.
-    Sent,
-}
-
-impl<T: Payload> Packer<T> {
-    /// Takes a row where there is room for one, and else hands over the batch: when it is full, or when no row is
-    /// waiting and an engine is. `None` at the end.
-    fn next(&mut self, encoded: &Receiver<Arc<Pending<T>>>, batches: &Sender<Work<T>>) -> Option<Next<T>> {
-        if self.rows.len() < self.batch_size {
-            match encoded.try_recv() {
-                Ok(row) => return Some(Next::Row(row)),
-                Err(TryRecvError::Empty) if self.work.windows.is_empty() => return encoded.recv().ok().map(Next::Row),
-                Err(TryRecvError::Disconnected) if self.work.windows.is_empty() => return None,
-                Err(TryRecvError::Disconnected) => {}
-                Err(TryRecvError::Empty) if self.work.windows.len() < self.batch_size => {
-                    let mut select = Select::new();
-                    let row = select.recv(encoded);
-                    select.send(batches);
-                    let ready = select.select();
-                    if ready.index() != row {
-                        return ready.send(batches, self.work.take()).ok().map(|()| Next::Sent);
-                    }
-                    // A closed channel is ready too, and comes out as that above.
-                    return match ready.recv(encoded) {
-                        Ok(row) => Some(Next::Row(row)),
-                        Err(_) => self.next(encoded, batches),
-                    };
-                }
-                Err(TryRecvError::Empty) => {}
-            }
-        }
-        batches.send(self.work.take()).ok().map(|()| Next::Sent)
-    }
-
-    /// Puts windows into the batch until it is full or none is left. False if the writer is gone.
-    fn fill(&mut self, answered: &Sender<Done<T>>) -> bool {
-        while self.work.windows.len() < self.batch_size
-            && let Some((row, number)) = self.rows.pop_front()
-        {
-            if let Some(row) = row.take_unwanted() {
-                if answered.send(Done::cancelled(row)).is_err() {
-                    return false;
-                }
-                continue;
-            }
-            let window = &row.windows[number];
-            self.work.batch.push(&window.input_ids, &window.token_type_ids);
-            self.work.windows.push((row.clone(), number));
-            if number + 1 < row.windows.len() {
-                self.rows.push_back((row, number + 1));
-            }
-        }
-        true
-    }
+    pub windows: Vec<RowWindow<T>>,
 }
 
 impl<T> Default for Work<T> {
@@ -109,7 +26,154 @@ impl<T> Default for Work<T> {
 }
 
 impl<T> Work<T> {
-    fn take(&mut self) -> Self {
-        std::mem::take(self)
+    /// Takes the second half of the rows out, where there is more than one.
+    pub fn split(&mut self) -> Option<Self> {
+        let half = self.batch.rows().len().div_ceil(2);
+        let batch = self.batch.split_off(half);
+        let windows = self.windows.split_off(self.batch.windows());
+        (!batch.is_empty()).then_some(Self { batch, windows })
+    }
+}
+
+/// A batch on its way to an engine, with the way back for what that one can't run. The way stays open while such a
+/// batch is about: an engine with nothing to do waits until none is left that could come to it.
+pub(super) struct Job<T> {
+    pub work: Work<T>,
+    pub returns: Sender<Job<T>>,
+}
+
+/// How batches are filled.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Filling {
+    /// Most rows of a batch.
+    rows: usize,
+    /// Tokens that the windows of a row share; `None` where each has a row of its own.
+    room: Option<usize>,
+}
+
+impl Filling {
+    /// That of a layout, where a ragged batch has at most so many windows.
+    pub fn new(layout: Layout, batch_size: usize) -> Self {
+        match layout {
+            Layout::Ragged => Self { rows: batch_size, room: None },
+            Layout::Fixed(shape) => Self { rows: shape.batch.get(), room: shape.packed.then_some(shape.seq_len.get()) },
+        }
+    }
+
+    /// From how many of the input's rows windows are chosen.
+    pub fn look_ahead(self) -> usize {
+        match self.room {
+            None => self.rows,
+            // More hardly fill better, and keep an interrupt waiting.
+            Some(_) => 64.max(8 * self.rows),
+        }
+    }
+}
+
+/// Fills batches while engines are busy, and hands over what there is as soon as an engine is free: a row that comes
+/// alone does not wait for company. Rows take turns, a window each, so that one of very many windows does not hold up
+/// those that come after it.
+pub(super) fn pack<T: Payload>(
+    filling: Filling,
+    stats: &Stats,
+    encoded: &Receiver<Arc<Pending<T>>>,
+    batches: &Sender<Job<T>>,
+    returns: &Sender<Job<T>>,
+    answered: &Sender<Done<T>>,
+) {
+    let mut packer = Packer { filling, waiting: Waiting::default(), answered };
+    let (mut packed, mut ended) = (None, false);
+    loop {
+        while !ended && !packer.is_full() {
+            match encoded.try_recv() {
+                Ok(row) => packer.push(row, 0),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => ended = true,
+            }
+        }
+        if packer.is_full() && packed.is_none() {
+            // There will be no better choice: the batch is ready before an engine is.
+            packed = stats.busy.pack.measure(|| packer.fill());
+            continue;
+        }
+
+        let (mut send, mut receive, mut select) = (None, None, Select::new());
+        if packed.is_some() || !packer.waiting.is_empty() {
+            send = Some(select.send(batches));
+        }
+        if !ended && !packer.is_full() {
+            receive = Some(select.recv(encoded));
+        }
+        if send.is_none() && receive.is_none() {
+            return;
+        }
+        let ready = select.select();
+        if send == Some(ready.index()) {
+            let work = packed.take().or_else(|| stats.busy.pack.measure(|| packer.fill())).unwrap_or_default();
+            if ready.send(batches, Job { work, returns: returns.clone() }).is_err() {
+                return;
+            }
+        } else {
+            match ready.recv(encoded) {
+                Ok(row) => packer.push(row, 0),
+                Err(_) => ended = true,
+            }
+        }
+    }
+}
+
+struct Packer<'a, T> {
+    filling: Filling,
+    /// The first window that is in no batch yet, of each row that has such.
+    waiting: Waiting<RowWindow<T>>,
+    answered: &'a Sender<Done<T>>,
+}
+
+impl<T: Payload> Packer<'_, T> {
+    fn is_full(&self) -> bool {
+        self.waiting.len() >= self.filling.look_ahead()
+    }
+
+    fn push(&mut self, row: Arc<Pending<T>>, number: usize) {
+        if let Some(window) = row.windows.get(number) {
+            self.waiting.push(window.tokens(), (row, number));
+        }
+    }
+
+    /// A batch of the windows that fill it best; `None` if none is wanted.
+    fn fill(&mut self) -> Option<Work<T>> {
+        let mut work = Work::default();
+        while work.batch.rows().len() < self.filling.rows
+            && let Some(tokens) = self.place(&mut work, Batch::push, Waiting::oldest)
+        {
+            let mut room = self.filling.room.unwrap_or(0).saturating_sub(tokens);
+            while let Some(tokens) = self.place(&mut work, Batch::push_beside, |waiting| waiting.longest(room)) {
+                room -= tokens;
+            }
+        }
+        (!work.batch.is_empty()).then_some(work)
+    }
+
+    /// Puts a window of those that wait into the batch, and tells its tokens.
+    fn place(
+        &mut self,
+        work: &mut Work<T>,
+        put: fn(&mut Batch, &[u32], &[u32]),
+        choose: impl Fn(&mut Waiting<RowWindow<T>>) -> Option<RowWindow<T>>,
+    ) -> Option<usize> {
+        loop {
+            let (row, number) = choose(&mut self.waiting)?;
+            if let Some(row) = row.take_unwanted() {
+                // A writer that is gone ends this stage through its neighbours.
+                let _ = self.answered.send(Done::cancelled(row));
+                continue;
+            }
+            let window = &row.windows[number];
+            put(&mut work.batch, &window.input_ids, &window.token_type_ids);
+            work.windows.push((row.clone(), number));
+            let tokens = window.tokens();
+            self.push(row, number + 1);
+            return Some(tokens);
+        }
     }
 }

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, select};
 
 use super::budget::Budget;
 use super::pack::Work;
 use super::pending::{Pending, PendingRow};
-use super::{Answered, BATCH_FILL, Ended, Evidence, FORWARD_SECONDS, Item, Order, Payload, Sink, Stats, TOKENS};
-use crate::engine::{Engine, Logits};
+use super::{Answered, Ended, Evidence, Item, Order, Payload, Sink, Stats};
+use crate::engine::Logits;
 use crate::qa::{Encoder, RowError, RowErrorKind, decode};
 
 /// A row with its place in the input.
@@ -93,29 +92,6 @@ pub(super) fn encode<T: Payload>(
             break;
         }
     }
-}
-
-pub(super) fn infer<T>(
-    mut engine: Box<dyn Engine>,
-    batch_size: usize,
-    stats: &Stats,
-    batches: &Receiver<Work<T>>,
-    logits: &Sender<(Work<T>, Logits)>,
-) -> anyhow::Result<()> {
-    for work in batches {
-        let began = Instant::now();
-        let output = stats.busy.infer.measure(|| engine.forward(&work.batch))?;
-        metrics::histogram!(FORWARD_SECONDS).record(began.elapsed());
-        metrics::histogram!(BATCH_FILL).record(work.batch.windows() as f64 / batch_size as f64);
-        metrics::counter!(TOKENS).increment(work.batch.tokens() as u64);
-        stats.batches.add(1);
-        stats.tokens.add(work.batch.tokens());
-        stats.slots.add(engine.layout().slots(&work.batch));
-        if logits.send((work, output)).is_err() {
-            break;
-        }
-    }
-    Ok(())
 }
 
 pub(super) fn decode<T>(stats: &Stats, logits: &Receiver<(Work<T>, Logits)>, answered: &Sender<Done<T>>) {

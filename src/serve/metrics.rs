@@ -38,7 +38,10 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
     describe_gauge!(QUEUE_ROWS, "Rows that wait for the network");
     describe_histogram!(QUEUE_WAIT_SECONDS, "Time for which rows waited for their turn");
     describe_histogram!(FORWARD_SECONDS, "Time of forward passes");
-    describe_histogram!(BATCH_FILL, "Windows of a forward pass, as a share of the batch size");
+    describe_histogram!(
+        BATCH_FILL,
+        "How full forward passes are: windows as a share of the batch size, or tokens of a fixed shape"
+    );
     describe_counter!(TOKENS, "Tokens that the network ran on");
     Ok(handle)
 }

@@ -1,0 +1,7 @@
+//! The pipeline under trouble: it ends, and says why; and in calm: nothing lost, nothing twice, in order.
+
+mod calm;
+mod failover;
+mod packing;
+mod support;
+mod trouble;
