@@ -90,7 +90,8 @@ impl Compiled {
         })?;
         let mut engine = TorchEngine { name: device.to_string(), graph, manifest: self.manifest.clone() };
         let mut batch = Batch::default();
-        batch.push(&[self.manifest.pad_token_id], &[0]);
+        let seq_len = self.manifest.shape.seq_len.get();
+        batch.push(&vec![self.manifest.pad_token_id; seq_len], &vec![0; seq_len]);
         engine.forward(&batch).map_err(|source| LoadError::Trial {
             path: path.clone(),
             compiler: compiler.clone(),
