@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod completions;
+mod devices;
 mod eval;
 mod interrupt;
 mod logging;
@@ -38,6 +39,7 @@ enum Command {
     Serve(serve::Args),
     Bench(bench::Args),
     Eval(eval::Args),
+    Devices(devices::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -73,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Bench(args) => bench::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Devices(args) => devices::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

@@ -1,6 +1,7 @@
 //! Runs the network: token ids in, start and end logits out.
 
 mod device;
+pub mod devices;
 mod input;
 pub mod native;
 #[cfg(feature = "torch")]

@@ -2,6 +2,7 @@
 
 mod bench;
 mod contract;
+mod devices;
 mod eval;
 mod formats;
 mod golden;

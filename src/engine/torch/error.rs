@@ -2,6 +2,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::graph::GraphError;
+use crate::engine::devices::CoresError;
 use crate::engine::{Device, DeviceChoice, DeviceKind, EngineError};
 
 /// Why a compiled model can't be loaded.
@@ -29,6 +30,8 @@ pub enum LoadError {
          NEURON_RT_VISIBLE_CORES is set; is this an Inf1, Inf2 or Trn1 instance with the Neuron driver?"
     )]
     NoCores,
+    #[error(transparent)]
+    Cores(#[from] CoresError),
     #[error(
         "the Neuron runtime hands out its cores in order, from {first}: to use {asked}, set \
          NEURON_RT_VISIBLE_CORES={asked} and give --device neuron"

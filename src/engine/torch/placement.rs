@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Compiled, LoadError, graph, library};
+use crate::engine::devices::{self, Machine};
 use crate::engine::{Device, DeviceKind, Devices};
 
 /// The devices that are asked for and fit the model, with the libraries open that they need.
@@ -17,21 +18,19 @@ pub(super) fn resolve(
     {
         return Err(LoadError::OtherDevice { path: model.path.clone(), compiled, asked });
     }
-    let target = model.manifest.target;
+    let neuron = |available| {
+        let cores = neuron_cores(devices, available)?;
+        library::open_neuron(neuron_library, model.manifest.target)?;
+        Ok(cores)
+    };
     match devices.kind().or(compiled) {
         Some(DeviceKind::Cpu) => Ok(vec![Device::Cpu]),
         Some(DeviceKind::Cuda) => cuda(devices),
-        Some(DeviceKind::Neuron) => {
-            let cores = neuron_cores(devices)?;
-            library::open_neuron(neuron_library, target)?;
-            Ok(cores)
-        }
-        None if !found_cores().is_empty() => {
-            let cores = neuron_cores(devices)?;
-            library::open_neuron(neuron_library, target)?;
-            Ok(cores)
-        }
-        None => Ok(cuda(devices).unwrap_or_else(|_| vec![Device::Cpu])),
+        Some(DeviceKind::Neuron) => neuron(devices::neuron_cores(&Machine::here())?),
+        None => match devices::neuron_cores(&Machine::here())? {
+            none if none.is_empty() => Ok(cuda(devices).unwrap_or_else(|_| vec![Device::Cpu])),
+            available => neuron(available),
+        },
     }
 }
 
@@ -46,8 +45,7 @@ fn cuda(devices: &Devices) -> Result<Vec<Device>, LoadError> {
 }
 
 /// The cores asked for. The runtime gives each copy of a model the next of its cores, so they are its first ones.
-fn neuron_cores(devices: &Devices) -> Result<Vec<Device>, LoadError> {
-    let available = found_cores();
+fn neuron_cores(devices: &Devices, available: Vec<usize>) -> Result<Vec<Device>, LoadError> {
     let first = *available.first().ok_or(LoadError::NoCores)?;
     let selected = match devices.select(&available) {
         Ok(selected) => selected,
@@ -58,9 +56,4 @@ fn neuron_cores(devices: &Devices) -> Result<Vec<Device>, LoadError> {
         return Err(LoadError::CoreOrder { first, asked });
     }
     Ok(selected.into_iter().map(Device::NeuronCore).collect())
-}
-
-fn found_cores() -> Vec<usize> {
-    let count = std::env::var("NEURON_RT_NUM_CORES").ok().and_then(|count| count.parse().ok()).unwrap_or(0);
-    (0..count).collect()
 }

@@ -1,0 +1,50 @@
+use std::num::NonZeroUsize;
+
+use sysinfo::{CpuRefreshKind, RefreshKind, System};
+
+use crate::engine::native::kernel::bytes;
+
+/// The processor.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Cpu {
+    /// As it calls itself; empty if it does not.
+    pub name: String,
+    /// Those that this process may use: as many threads the network gets.
+    pub cores: usize,
+    pub instructions: Instructions,
+}
+
+/// The vector instructions that the native engine uses here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Instructions {
+    pub f32: &'static str,
+    /// `None` where bytes are slower than `f32`.
+    pub int8: Option<&'static str>,
+}
+
+impl Cpu {
+    pub fn find() -> Self {
+        let system = System::new_with_specifics(RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing()));
+        let name = system.cpus().first().map_or("", |cpu| cpu.brand()).trim().to_owned();
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self { name, cores, instructions: Instructions { f32: float_instructions(), int8: bytes::instructions() } }
+    }
+}
+
+/// What `rten-simd` dispatches to.
+fn float_instructions() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if rten_simd::isa::Avx512Isa::new().is_some() {
+            return "AVX-512";
+        }
+        if rten_simd::isa::Avx2Isa::new().is_some() {
+            return "AVX2";
+        }
+    }
+    #[cfg(target_arch = "aarch64")]
+    if rten_simd::isa::ArmNeonIsa::new().is_some() {
+        return "NEON";
+    }
+    "portable"
+}
