@@ -13,4 +13,4 @@ lock=$(mktemp)
 cp Cargo.lock "$lock"
 trap 'cp "$lock" Cargo.lock; rm -f "$lock"' EXIT
 cargo update --quiet tch --precise "$(docker/tch.sh "$version")"
-cargo test --release --features torch --lib --test e2e torch::
+cargo test --release --features torch --test e2e torch::
