@@ -83,7 +83,8 @@ fn logits_are_found_in_dicts_and_lists_and_half_precision() {
     }
     // The rule of fixtures/torch/make.py.
     let logits = |by_id: usize, by_place: usize, modulus: usize| -> Vec<f32> {
-        let rule = |(place, id): (usize, &u32)| ((*id as usize * by_id + (place + 1) * by_place) % modulus) as f32;
+        let rule =
+            |(place, id): (usize, &u32)| ((*id as usize * by_id + (place + 1) * by_place) % modulus) as f32 / 16.0;
         window.chunks(8).flat_map(|window| window.iter().enumerate().map(rule)).collect()
     };
     for name in ["dicts.pt", "bf16.pt", "f16.pt"] {
@@ -103,15 +104,19 @@ fn a_model_without_manifest_takes_a_row_of_512() {
     let mut named = model.command("stdin");
     named.args(["--inputs", "input_ids,attention_mask"]).write_stdin(rows(1));
     assert_eq!(ends(named, 0).stdout, output.stdout);
-    // Ids for a mask: all of them are taken, and other answers come out.
+    // Those say as well what is padding.
+    let mut numbered = model.command("stdin");
+    numbered.args(["--inputs", "input_ids,sequence_ids"]).write_stdin(rows(1));
+    assert_eq!(ends(numbered, 0).stdout, output.stdout);
     let mut swapped = model.command("stdin");
     swapped.args(["--inputs", "attention_mask,input_ids"]).write_stdin(rows(1));
-    assert_ne!(ends(swapped, 0).stdout, output.stdout);
+    assert_ne!(swapped.output().unwrap().stdout, output.stdout);
 }
 
 #[test]
 fn the_engine_is_measured_at_its_shape() {
-    let mut command = Compiled::packed().command("bench");
+    let model = Compiled::packed();
+    let mut command = model.command("bench");
     command.args(["--duration", "0.01", "--json"]);
     let measurements: serde_json::Value = serde_json::from_slice(&ends(command, 0).stdout).unwrap();
     assert_eq!(measurements.as_array().unwrap().len(), 1);

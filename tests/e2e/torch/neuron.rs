@@ -80,7 +80,8 @@ impl Machine {
     /// Whether every row was answered as by the same rule on the processor.
     #[track_caller]
     fn assert_answered(&self, output: &Output) {
-        let mut command = Compiled::with("dicts.pt", json!({})).command("stdin");
+        let model = Compiled::with("dicts.pt", json!({}));
+        let mut command = model.command("stdin");
         command.write_stdin(rows(3));
         assert_eq!(parse(&output.stdout), parse(&ends(command, 0).stdout));
     }
@@ -130,12 +131,14 @@ fn a_core_that_fails_is_survived() {
 #[test]
 fn a_run_without_cores_ends() {
     for (failure, expected) in [("load 0", "nrt_load failed"), ("forward 1", "can't run on NeuronCore 0")] {
-        let mut command = Machine::new(1).command();
+        let machine = Machine::new(1);
+        let mut command = machine.command();
         command.env("STANDIN_FAIL", failure);
         let output = ends(command, 2);
         assert!(stderr(&output).contains(expected), "{}", stderr(&output));
     }
-    let mut command = Machine::new(1).command();
+    let machine = Machine::new(1);
+    let mut command = machine.command();
     command.env("STANDIN_FAIL", "forward 2");
     let output = ends(command, 2);
     assert!(stderr(&output).contains("NeuronCore 0: the device failed: nrt_execute failed"), "{}", stderr(&output));
@@ -167,13 +170,14 @@ fn the_library_is_found_on_the_loaders_path() {
 #[test]
 fn a_library_that_is_not_there_is_told() {
     let empty = tempfile::tempdir().unwrap();
-    let mut command = Machine::new(1).command();
+    let machine = Machine::new(1);
+    let mut command = machine.command();
     command.env_remove("BERTQA_NEURON_LIB").env("PATH", empty.path());
     let output = ends(command, 2);
     for part in ["libtorchneuron.so", "torch-neuronx", "--neuron-lib"] {
         assert!(stderr(&output).contains(part), "{part}: {}", stderr(&output));
     }
-    let mut command = Machine::new(1).command();
+    let mut command = machine.command();
     command.arg("--neuron-lib").arg(empty.path());
     let output = ends(command, 2);
     assert!(stderr(&output).contains("cannot open"), "{}", stderr(&output));

@@ -28,7 +28,7 @@ fn a_manifest_that_does_not_fit_the_file() {
     // More positions than the network has.
     let inputs = ["input_ids", "position_ids", "sequence_ids"];
     let message = refused(&Compiled::with("packed.pt", json!({"inputs": inputs, "seq_len": 512})), &[]);
-    assert_has(&message, &["does its manifest belong to it?", "index out of range"]);
+    assert_has(&message, &["does its manifest belong to it?", "(512) must match the existing size (130)"]);
     let message = refused(&Compiled::with("single.pt", json!({})), &[]);
     assert_has(&message, &["one tensor of [1, 128, 2], where (start_logits, end_logits) of [1, 128] were expected"]);
 }
@@ -82,7 +82,8 @@ fn a_device_that_does_not_fit_the_model() {
 #[test]
 fn a_gpu_that_is_not_there() {
     // Hides those that there are.
-    let mut command = Compiled::with("dicts.pt", json!({"device": "gpu"})).command("stdin");
+    let model = Compiled::with("dicts.pt", json!({"device": "gpu"}));
+    let mut command = model.command("stdin");
     command.env("CUDA_VISIBLE_DEVICES", "").write_stdin(rows(1));
     assert_has(stderr(&ends(command, 2)), &["no CUDA device was found", "driver"]);
 }
@@ -95,18 +96,20 @@ fn neuron_cores_that_are_not_there() {
 
 #[test]
 fn a_batch_for_which_memory_is_not_enough() {
-    let mut calm = Compiled::with("dicts.pt", json!({})).command("stdin");
-    calm.write_stdin(rows(4));
-    let mut command = Compiled::with("hungry.pt", json!({})).command("stdin");
+    let (calm, hungry) = (Compiled::with("dicts.pt", json!({})), Compiled::with("hungry.pt", json!({})));
+    let mut expected = calm.command("stdin");
+    expected.write_stdin(rows(4));
+    let mut command = hungry.command("stdin");
     command.write_stdin(rows(4));
     let output = ends(command, 0);
     assert_has(stderr(&output), &["not enough memory", "can't allocate memory"]);
-    assert_eq!(parse(&output.stdout), parse(&ends(calm, 0).stdout));
+    assert_eq!(parse(&output.stdout), parse(&ends(expected, 0).stdout));
 }
 
 #[test]
 fn a_device_that_fails_and_is_the_last() {
-    let mut command = Compiled::with("fragile.pt", json!({"batch_size": 1})).command("stdin");
+    let model = Compiled::with("fragile.pt", json!({"batch_size": 1}));
+    let mut command = model.command("stdin");
     command.write_stdin(rows(1));
     let output = ends(command, 2);
     assert_has(stderr(&output), &["cpu: the device failed: ", "token 7 is more than this device can bear"]);
