@@ -58,26 +58,19 @@ impl Compiled {
         // Elsewhere than on the processor, its threads have little to do but to wait.
         let on_cpu = devices.contains(&Device::Cpu);
         graph::set_threads(if on_cpu { threads.max(1) } else { 1 });
-        let mut engines = Vec::new();
-        let mut failure = None;
+        let (mut engines, mut failures) = (Vec::new(), Vec::new());
         // In order: each copy takes the next NeuronCore.
         for device in devices {
             match self.load_on(device) {
                 Ok(engine) => engines.push(engine),
-                Err(error) => {
-                    if let Some(earlier) = failure.replace(error) {
-                        warn(&earlier);
-                    }
-                }
+                Err(error) => failures.push(error),
             }
         }
-        match failure {
-            Some(error) if engines.is_empty() => Err(error),
-            failure => {
-                failure.iter().for_each(warn);
-                Ok(engines)
-            }
+        let failure = if engines.is_empty() { failures.pop() } else { None };
+        for failure in failures {
+            tracing::warn!("left out: {:#}", anyhow::Error::new(failure));
         }
+        failure.map_or(Ok(engines), Err)
     }
 
     fn load_on(&self, device: Device) -> Result<TorchEngine, LoadError> {
@@ -104,16 +97,6 @@ impl Compiled {
     fn device_kind(&self) -> Option<DeviceKind> {
         self.manifest.target.map(Target::device_kind)
     }
-}
-
-fn warn(error: &LoadError) {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    tracing::warn!("left out: {text}");
 }
 
 impl Engine for TorchEngine {
