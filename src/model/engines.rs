@@ -7,7 +7,7 @@ use crate::engine::{Engine, Layout};
 
 /// What runs a model: one engine on the processor, or copies of a compiled one, each on a device of its own.
 pub enum Engines {
-    Native(NativeEngine),
+    Native(Box<NativeEngine>),
     #[cfg(feature = "torch")]
     Torch {
         compiled: Compiled,
@@ -65,7 +65,7 @@ impl Engines {
     /// One for each device.
     pub fn into_boxes(self) -> Vec<Box<dyn Engine>> {
         match self {
-            Self::Native(engine) => vec![Box::new(engine)],
+            Self::Native(engine) => vec![engine],
             #[cfg(feature = "torch")]
             Self::Torch { engines, .. } => engines.into_iter().map(|engine| Box::new(engine) as _).collect(),
         }

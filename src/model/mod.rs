@@ -147,7 +147,7 @@ impl Model {
             .with_context(|| format!("cannot load the tokenizer of {source}"))?;
 
         let encoder = encoder(tokenizer, &config, engine.model_type(), engine.takes_token_types());
-        Ok(Self { encoder, engines: Engines::Native(engine) })
+        Ok(Self { encoder, engines: Engines::Native(Box::new(engine)) })
     }
 }
 
