@@ -60,7 +60,7 @@ pub(super) struct ModelArgs {
 
     /// What a compiled model takes that has no manifest (model.json beside model.pt), in its order, separated by commas
     /// [default: input_ids,attention_mask]
-    #[arg(long, value_name = "INPUT,...", value_enum, value_delimiter = ',', hide_possible_values = true)]
+    #[arg(long, value_name = "INPUT,...", value_enum, value_delimiter = ',')]
     inputs: Option<Vec<Input>>,
 
     /// The library with Neuron's operators, libtorchneuron.so; without it, that of the package torch_neuronx or
