@@ -51,41 +51,41 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { hardware: Hardware { cpu, cuda, neuron, neuron_cores, problems }, auto } = self;
         let name = if cpu.name.is_empty() { "processor" } else { &cpu.name };
-        write!(f, "{:<10} {name}, {} cores; f32 with {}", "cpu", cpu.cores, cpu.instructions.f32)?;
+        write!(f, "{:<13} {name}, {} cores; f32 with {}", "cpu", cpu.cores, cpu.instructions.f32)?;
         match cpu.instructions.int8 {
             Some(int8) => writeln!(f, ", int8 with {int8}")?,
             None => writeln!(f, ", nothing for int8")?,
         }
         for CudaDevice { index, name, memory_bytes, free_bytes, .. } in cuda {
-            write!(f, "{:<10} {name}", format!("cuda:{index}"))?;
+            write!(f, "{:<13} {name}", format!("cuda:{index}"))?;
             memory(f, *memory_bytes)?;
             free_bytes.map_or(Ok(()), |bytes| write!(f, " ({} free)", BinaryBytes(bytes)))?;
             writeln!(f)?;
         }
         for NeuronDevice { index, cores, memory_bytes } in neuron {
-            write!(f, "{:<10} Neuron device", format!("/dev/neuron{index}"))?;
+            write!(f, "{:<13} Neuron device", format!("/dev/neuron{index}"))?;
             cores.map_or(Ok(()), |cores| write!(f, ", {cores} cores"))?;
             memory(f, *memory_bytes)?;
             writeln!(f)?;
         }
         if !neuron_cores.is_empty() {
             let cores: Vec<_> = neuron_cores.iter().map(usize::to_string).collect();
-            writeln!(f, "{:<10} NeuronCores {}", "neuron", cores.join(", "))?;
+            writeln!(f, "{:<13} NeuronCores {}", "neuron", cores.join(", "))?;
         }
         for problem in problems {
-            writeln!(f, "{:<10} {problem}", "note")?;
+            writeln!(f, "{:<13} {problem}", "note")?;
         }
         writeln!(f, "\n--device auto takes")?;
         let choices = [
             ("a Hugging Face model", &auto.hugging_face),
-            ("a compiled model, unless its manifest says for what it was compiled", &auto.compiled),
+            ("a compiled model (--features torch) whose manifest names no device", &auto.compiled),
         ];
         for (model, Choice { devices, why }) in choices {
             let devices = match devices.as_slice() {
                 [first, _, .., last] => format!("{first} to {last}"),
                 devices => devices.join(", "),
             };
-            writeln!(f, "{devices:<10} for {model}: {why}")?;
+            writeln!(f, "  {devices:<22} for {model}: {why}")?;
         }
         Ok(())
     }

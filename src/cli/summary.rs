@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use indicatif::HumanCount;
@@ -46,8 +47,7 @@ impl Summary {
         match args.log_format {
             LogFormat::Json => eprintln!("{}", serde_json::to_string(self)?),
             LogFormat::Text => eprintln!(
-                "{} rows, {} failed, {} windows, {} tokens in {:.2} s: {:.1} rows/s, {:.0} tokens/s, \
-                 batches {:.1} % full ({})",
+                "{} rows, {} failed, {} windows, {} tokens in {:.2} s: {:.1} rows/s, {:.0} tokens/s{} ({})",
                 HumanCount(self.rows),
                 HumanCount(self.failed),
                 HumanCount(self.windows),
@@ -55,10 +55,19 @@ impl Summary {
                 self.seconds,
                 self.rows_per_second,
                 self.tokens_per_second,
-                100.0 * self.batch_fill,
+                Filled(self.batch_fill),
                 self.engine,
             ),
         }
         Ok(())
+    }
+}
+
+/// How full batches were, for people; nothing where no padding was computed.
+struct Filled(f64);
+
+impl fmt::Display for Filled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 < 1.0 { write!(f, ", batches {:.1} % full", 100.0 * self.0) } else { Ok(()) }
     }
 }

@@ -31,6 +31,19 @@ impl Layout {
         }
     }
 
+    /// About how many windows an engine runs at once, where a ragged one takes at most `batch_size`.
+    pub fn windows(self, batch_size: usize) -> usize {
+        /// Question and paragraph.
+        const USUAL_TOKENS: usize = 128;
+        match self {
+            Self::Ragged => batch_size,
+            Self::Fixed(Shape { batch, seq_len, packed, .. }) => {
+                let a_row = if packed { (seq_len.get() / USUAL_TOKENS).max(1) } else { 1 };
+                batch.get() * a_row
+            }
+        }
+    }
+
     /// Whether a smaller batch takes less.
     pub fn shrinks(self) -> bool {
         match self {

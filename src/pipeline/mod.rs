@@ -157,7 +157,7 @@ impl Pipeline {
 
         let (rows_in, rows_out) = bounded(CHANNEL_ROWS);
         // A stop finishes these, and as many that the packer holds: enough to keep engines busy, and an interrupt short.
-        let (encoded_in, encoded_out) = bounded(filling.look_ahead());
+        let (encoded_in, encoded_out) = bounded(layout.windows(batch_size));
         // No queue: a batch goes on filling until an engine is free to take it.
         let (batches_in, batches_out) = bounded(0);
         // Nobody has to wait for the engines that are left: no more comes back than was handed out.

@@ -49,23 +49,22 @@ pub(super) struct Filling {
     rows: usize,
     /// Tokens that the windows of a row share; `None` where each has a row of its own.
     room: Option<usize>,
+    /// From how many of the input's rows windows are chosen.
+    look_ahead: usize,
 }
+
+/// Where windows share rows, a choice of fewer leaves more of them empty, and one of more keeps an interrupt waiting.
+const CHOICE: usize = 128;
 
 impl Filling {
     /// That of a layout, where a ragged batch has at most so many windows.
     pub fn new(layout: Layout, batch_size: usize) -> Self {
+        let windows = layout.windows(batch_size).max(1);
         match layout {
-            Layout::Ragged => Self { rows: batch_size, room: None },
-            Layout::Fixed(shape) => Self { rows: shape.batch.get(), room: shape.packed.then_some(shape.seq_len.get()) },
-        }
-    }
-
-    /// From how many of the input's rows windows are chosen.
-    pub fn look_ahead(self) -> usize {
-        match self.room {
-            None => self.rows,
-            // More hardly fill better, and keep an interrupt waiting.
-            Some(_) => 64.max(8 * self.rows),
+            Layout::Fixed(shape) if shape.packed => {
+                Self { rows: shape.batch.get(), room: Some(shape.seq_len.get()), look_ahead: CHOICE.max(4 * windows) }
+            }
+            Layout::Fixed(_) | Layout::Ragged => Self { rows: windows, room: None, look_ahead: windows },
         }
     }
 }
@@ -131,7 +130,7 @@ struct Packer<'a, T> {
 
 impl<T: Payload> Packer<'_, T> {
     fn is_full(&self) -> bool {
-        self.waiting.len() >= self.filling.look_ahead()
+        self.waiting.len() >= self.filling.look_ahead
     }
 
     fn push(&mut self, row: Arc<Pending<T>>, number: usize) {

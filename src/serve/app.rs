@@ -27,8 +27,6 @@ pub struct Shared {
     pub queue: Queue,
     pub memory: Memory,
     pub metrics: PrometheusHandle,
-    /// Rows of a stream between its reader and its writer.
-    pub stream_rows: usize,
     requests: Arc<Semaphore>,
     model: OnceLock<Serving>,
     draining: AtomicBool,
@@ -40,6 +38,8 @@ pub struct Serving {
     pub info: ModelInfo,
     /// Options for what a request does not say.
     pub defaults: Options,
+    /// Rows of a stream between its reader and its writer.
+    pub stream_rows: usize,
 }
 
 impl std::ops::Deref for App {
@@ -51,14 +51,13 @@ impl std::ops::Deref for App {
 }
 
 impl App {
-    pub fn new(limits: Limits, queue: Queue, stream_rows: usize, metrics: PrometheusHandle) -> Self {
+    pub fn new(limits: Limits, queue: Queue, metrics: PrometheusHandle) -> Self {
         Self(Arc::new(Shared {
             memory: Memory::new(limits.max_buffered_bytes.get()),
             requests: Arc::new(Semaphore::new(limits.max_concurrent_requests.get().min(Semaphore::MAX_PERMITS))),
             limits,
             queue,
             metrics,
-            stream_rows,
             model: OnceLock::new(),
             draining: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
@@ -103,7 +102,7 @@ impl Shared {
     }
 
     pub fn resolve(&self, given: Given) -> Result<Arc<Options>, ApiError> {
-        let Serving { info, defaults } = self.serving()?;
+        let Serving { info, defaults, .. } = self.serving()?;
         given.resolve(defaults, info.max_seq_len, &self.limits).map(Arc::new)
     }
 

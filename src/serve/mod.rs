@@ -119,10 +119,8 @@ fn serve(
     load: impl FnOnce() -> anyhow::Result<Loaded> + Send + 'static,
 ) -> anyhow::Result<Ended> {
     let Config { host, port, limits, api_key, batch_size, threads, .. } = config;
-    // Two batches keep the network at work: one that it runs, and one that is filled meanwhile.
-    let busy = InFlight { rows: 2 * batch_size, bytes: 2 * batch_size * WINDOW_BYTES };
-    let queue = Queue::new(limits.max_queued_rows.get(), busy);
-    let app = App::new(limits, queue.clone(), 4 * batch_size, metrics.clone());
+    let queue = Queue::new(limits.max_queued_rows.get());
+    let app = App::new(limits, queue.clone(), metrics.clone());
 
     runtime.block_on(async {
         let listener = TcpListener::bind((host.as_str(), port))
@@ -212,37 +210,41 @@ impl PipelineThread {
     fn run(self, load: impl FnOnce() -> anyhow::Result<Loaded>) -> anyhow::Result<()> {
         let Self { app, batch_size, threads } = self;
         let Loaded { encoder, engines, defaults, info } = load()?;
+        let windows: usize = engines.iter().map(|engine| engine.layout().windows(batch_size)).sum();
+        // Two batches keep an engine at work: one that it runs, and one that is filled meanwhile.
+        let busy = InFlight { rows: 2 * windows, bytes: 2 * windows * WINDOW_BYTES };
         let pipeline = Pipeline {
             encoder: Arc::new(encoder),
             engines,
             threads,
             batch_size,
-            in_flight: InFlight { rows: 4 * batch_size, bytes: usize::MAX },
+            in_flight: InFlight { rows: 2 * busy.rows, bytes: usize::MAX },
             order: Order::Completion,
             stop: Stop::default(),
             stats: Arc::new(Stats::default()),
         };
         let queue = app.queue.clone();
-        let warmed = thread::Builder::new().name("warm-up".to_owned()).spawn(move || warm_up(&app, defaults, info))?;
-        pipeline.run(queue.source(), Replies)?;
+        let serving = Serving { info, defaults, stream_rows: 2 * busy.rows };
+        let warmed = thread::Builder::new().name("warm-up".to_owned()).spawn(move || warm_up(&app, serving))?;
+        pipeline.run(queue.source(busy), Replies)?;
         warmed.join().map_err(|_| anyhow::anyhow!("the warm-up panicked"))?
     }
 }
 
 /// Has a row answered, so that no request waits for what is done only once.
-fn warm_up(app: &App, defaults: Options, info: ModelInfo) -> anyhow::Result<()> {
+fn warm_up(app: &App, serving: Serving) -> anyhow::Result<()> {
     let example = Example::new("Who?".to_owned(), "Ada did.".to_owned())?;
     let lane = app.queue.open();
-    let reply = lane.push(Ask { example, options: Arc::new(defaults.clone()) });
+    let reply = lane.push(Ask { example, options: Arc::new(serving.defaults.clone()) });
     match reply.blocking_recv() {
         Ok(Ok(_)) => {
-            tracing::info!("ready: {} ({})", info.model, info.engine);
-            app.set_ready(Serving { info, defaults });
+            tracing::info!("ready: {} ({})", serving.info.model, serving.info.engine);
+            app.set_ready(serving);
             Ok(())
         }
         Ok(Err(error)) => {
             app.queue.close();
-            Err(anyhow::anyhow!("{} cannot answer a simple question: {error}", info.model))
+            Err(anyhow::anyhow!("{} cannot answer a simple question: {error}", serving.info.model))
         }
         // The pipeline failed, and says why.
         Err(_) => Ok(()),

@@ -37,8 +37,6 @@ pub struct Queue(Arc<Shared>);
 
 struct Shared {
     max_rows: usize,
-    /// What may be in the pipeline before a request that already has rows there must wait.
-    busy: InFlight,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -73,9 +71,9 @@ struct Queued {
 }
 
 impl Queue {
-    /// A queue of at most `max_rows`, where `busy` is how much keeps the pipeline busy.
-    pub fn new(max_rows: usize, busy: InFlight) -> Self {
-        Self(Arc::new(Shared { max_rows, busy, state: Mutex::default(), changed: Condvar::new() }))
+    /// A queue of at most `max_rows`.
+    pub fn new(max_rows: usize) -> Self {
+        Self(Arc::new(Shared { max_rows, state: Mutex::default(), changed: Condvar::new() }))
     }
 
     /// A place for the rows of a request.
@@ -99,9 +97,10 @@ impl Queue {
         self.0.changed.notify_all();
     }
 
-    /// The rows in the order of their turns; it waits for the next, until the queue is closed.
-    pub fn source(&self) -> Source {
-        Source(self.0.clone())
+    /// The rows in the order of their turns; it waits for the next, until the queue is closed. `busy` is how much
+    /// keeps the pipeline busy: with that in it, a request that already has rows there must wait.
+    pub fn source(&self, busy: InFlight) -> Source {
+        Source { queue: self.0.clone(), busy }
     }
 }
 
@@ -196,19 +195,22 @@ impl Drop for Lane {
 }
 
 /// See [`Queue::source`].
-pub struct Source(Arc<Shared>);
+pub struct Source {
+    queue: Arc<Shared>,
+    busy: InFlight,
+}
 
 impl Iterator for Source {
     type Item = anyhow::Result<Item<Waiting>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut state = self.0.lock();
+        let mut state = self.queue.lock();
         loop {
             if state.closed {
                 return None;
             }
-            let Some((lane, row)) = state.take(self.0.busy) else {
-                state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let Some((lane, row)) = state.take(self.busy) else {
+                state = self.queue.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             let Queued { ask: Ask { example, options }, reply, since, .. } = row;
@@ -217,7 +219,7 @@ impl Iterator for Source {
             state.in_flight_bytes += bytes;
             metrics::gauge!(QUEUE_ROWS).set(state.waiting as f64);
             metrics::histogram!(QUEUE_WAIT_SECONDS).record(since.elapsed());
-            let flight = Flight { queue: self.0.clone(), lane, bytes };
+            let flight = Flight { queue: self.queue.clone(), lane, bytes };
             return Some(Ok(Item {
                 payload: Waiting { reply, _flight: flight },
                 example: Ok(example),

@@ -91,11 +91,15 @@ pub fn item(number: usize, words: usize, good: bool) -> Item<Number> {
     }
 }
 
-pub fn pipeline(engine: TestEngine, engines: usize, batch_size: usize) -> Pipeline {
+pub fn encoder() -> Encoder {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/families/bert");
     let tokenizer = Tokenizer::from_file(folder.join("tokenizer.json")).unwrap();
+    Encoder::new(tokenizer, "[CLS]", true)
+}
+
+pub fn pipeline(engine: TestEngine, engines: usize, batch_size: usize) -> Pipeline {
     Pipeline {
-        encoder: Arc::new(Encoder::new(tokenizer, "[CLS]", true)),
+        encoder: Arc::new(encoder()),
         engines: (0..engines).map(|_| Box::new(engine.clone()) as Box<dyn Engine>).collect(),
         threads: 2,
         batch_size,

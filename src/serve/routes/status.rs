@@ -84,7 +84,7 @@ impl From<&Options> for Defaults {
     security((), ("key" = [])),
 )]
 pub async fn info(State(app): State<App>) -> Result<Json<Info>, ApiError> {
-    let Serving { info, defaults } = app.serving()?;
+    let Serving { info, defaults, .. } = app.serving()?;
     Ok(Json(Info {
         version: env!("CARGO_PKG_VERSION"),
         model: info.clone(),

@@ -92,6 +92,7 @@ pub async fn answer(
     body: Body,
 ) -> Result<Response, ApiError> {
     let options = app.resolve(parameters.parameters())?;
+    let stream_rows = app.serving()?.stream_rows;
     let output = Output::default();
     let write = WriteOptions { top_k: options.top_k, ..WriteOptions::default() };
     let writer = write_stream(output.clone(), &write).map_err(ApiError::internal)?;
@@ -100,7 +101,7 @@ pub async fn answer(
     tokio::spawn(pump(app.clone(), body, parts_in));
 
     let lane = Arc::new(app.queue.open());
-    let (rows_in, rows) = mpsc::channel(app.stream_rows);
+    let (rows_in, rows) = mpsc::channel(stream_rows);
     let (opened_in, opened) = oneshot::channel();
     let reader = Reader { app, lane: lane.clone(), options, runtime: Handle::current(), rows: rows_in };
     let reader =
