@@ -5,7 +5,6 @@ use std::fs;
 use std::path::Path;
 
 use bertqa::batch::Batch;
-use bertqa::engine::Engine;
 use bertqa::engine::native::Precision;
 use bertqa::model::{Model, Placement, Source};
 use bertqa::qa::{Example, Options, decode};

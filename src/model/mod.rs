@@ -94,7 +94,7 @@ pub struct Placement {
     pub devices: Devices,
     /// `None`: the fastest that keeps the accuracy; a compiled model's own.
     pub precision: Option<Precision>,
-    /// Of the processor, at least one.
+    /// Of the processor; 0 counts as one.
     pub threads: usize,
     /// What a compiled model without a manifest takes, in its order.
     pub inputs: Option<Vec<Input>>,
