@@ -66,6 +66,14 @@ push target="auto":
 test:
     cargo test --release --locked
 
+# Lay a libtorch for the processor in the cache, and say where: just libtorch 1.13.1
+libtorch version="2.13.0":
+    @docker/libtorch.sh {{ version }}
+
+# Test the torch engine against a version of torch: just test-torch 1.13.1
+test-torch version="2.13.0":
+    docker/test-torch.sh {{ version }}
+
 # Test the page in Chromium; BERTQA_SCREENSHOTS names a folder for pictures of it
 [group('check')]
 page-test *files: build

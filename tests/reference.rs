@@ -5,9 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use bertqa::batch::Batch;
-use bertqa::engine::Engine;
 use bertqa::engine::native::Precision;
-use bertqa::model::{Model, Source};
+use bertqa::model::{Model, Placement, Source};
 use bertqa::qa::{Example, Options, decode};
 use serde::Deserialize;
 
@@ -45,7 +44,9 @@ struct Answer {
 fn answers_as_the_reference(family: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/families").join(family);
     let golden: Golden = serde_json::from_slice(&fs::read(folder.join("golden.json")).unwrap()).unwrap();
-    let Model { encoder, mut engine } = Model::load(&Source::Folder(folder), None, Precision::F32, 2).unwrap();
+    let placement = Placement { precision: Some(Precision::F32), threads: 2, ..Placement::default() };
+    let Model { encoder, engines } = Model::load(&Source::Folder(folder), None, &placement).unwrap();
+    let mut engine = engines.into_boxes().remove(0);
     assert!(!golden.runs.is_empty());
     for run in golden.runs {
         let RunOptions { top_k, max_seq_len, doc_stride, max_answer_len, .. } = run.options;

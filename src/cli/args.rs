@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::ValueEnum;
 
-use crate::engine::native;
+use crate::engine::{Devices, Input, native};
 use crate::io::ReadOptions;
-use crate::model::{Model, Source};
+use crate::model::{Model, Placement, Source};
 use crate::qa;
 
 /// What every command takes that answers rows.
@@ -34,9 +34,10 @@ pub(super) struct CommonArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Model")]
 pub(super) struct ModelArgs {
-    /// A Hugging Face folder (config.json, model.safetensors, tokenizer.json), or a hub id such as
-    /// deepset/roberta-base-squad2; without it, the model that comes along
-    #[arg(long, value_name = "DIR|ID", env = "BERTQA_MODEL")]
+    /// A Hugging Face folder (config.json, model.safetensors, tokenizer.json), a hub id such as
+    /// deepset/roberta-base-squad2, or a compiled model (model.pt or the folder with it, as docker/trace.py writes it);
+    /// without it, the model that comes along
+    #[arg(long, value_name = "DIR|ID|FILE", env = "BERTQA_MODEL")]
     model: Option<String>,
 
     /// Branch, tag or commit of a hub model
@@ -47,13 +48,25 @@ pub(super) struct ModelArgs {
     #[arg(long, value_name = "DIR", env = "BERTQA_TOKENIZER")]
     tokenizer: Option<PathBuf>,
 
-    /// Where the network runs
-    #[arg(long, value_enum, default_value_t = Device::Auto, env = "BERTQA_DEVICE")]
-    device: Device,
+    /// Where the network runs: auto, cpu, cuda, cuda:N, neuron or neuron:N, or several of a kind separated by commas.
+    /// cuda and neuron are all GPUs or NeuronCores that there are, each with its own copy of the model; they need a
+    /// model that was compiled for them
+    #[arg(long, value_name = "DEVICE,...", default_value_t = Devices::Auto, env = "BERTQA_DEVICE")]
+    device: Devices,
 
     /// In what precision the network runs
     #[arg(long, value_enum, default_value_t = Precision::Auto, env = "BERTQA_PRECISION")]
     precision: Precision,
+
+    /// What a compiled model takes that has no manifest (model.json beside model.pt), in its order, separated by commas
+    /// [default: input_ids,attention_mask]
+    #[arg(long, value_name = "INPUT,...", value_enum, value_delimiter = ',')]
+    inputs: Option<Vec<Input>>,
+
+    /// The library with Neuron's operators, libtorchneuron.so; without it, that of the package torch_neuronx or
+    /// torch_neuron of the Python on PATH, or of the loader's path
+    #[arg(long, value_name = "FILE", env = "BERTQA_NEURON_LIB")]
+    neuron_lib: Option<PathBuf>,
 
     /// Processor threads for the network, and as many for tokenizing; without it, one a core
     #[arg(long, value_name = "N", env = "BERTQA_THREADS")]
@@ -65,16 +78,8 @@ pub(super) struct ModelArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Device {
-    /// The fastest there is
-    Auto,
-    /// The processor
-    Cpu,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Precision {
-    /// The fastest that keeps the model's accuracy
+    /// The fastest that keeps the model's accuracy; that in which a compiled model was compiled
     Auto,
     /// 32-bit floating point: the answers and scores of the reference
     F32,
@@ -86,15 +91,20 @@ enum Precision {
 
 impl ModelArgs {
     pub fn load(&self) -> anyhow::Result<Model> {
-        let (Device::Auto | Device::Cpu) = self.device;
-        let precision = match self.precision {
-            Precision::Auto => native::Precision::fastest(),
-            Precision::F32 => native::Precision::F32,
-            Precision::Bf16 => native::Precision::Bf16,
-            Precision::Int8 => native::Precision::Int8,
+        let placement = Placement {
+            devices: self.device.clone(),
+            precision: match self.precision {
+                Precision::Auto => None,
+                Precision::F32 => Some(native::Precision::F32),
+                Precision::Bf16 => Some(native::Precision::Bf16),
+                Precision::Int8 => Some(native::Precision::Int8),
+            },
+            threads: self.threads(),
+            inputs: self.inputs.clone(),
+            neuron_library: self.neuron_lib.clone(),
         };
         let source = Source::parse(self.model.as_deref(), self.revision.as_deref())?;
-        Model::load(&source, self.tokenizer.as_deref(), precision, self.threads())
+        Model::load(&source, self.tokenizer.as_deref(), &placement)
     }
 
     /// What the model is called.

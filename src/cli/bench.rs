@@ -12,7 +12,9 @@ use super::{Status, logging, progress};
 use crate::bench::engine::{Shape, Table, measure};
 use crate::bench::load::{Load, Pace, Until};
 use crate::bench::{Report, Requests, Sample};
+use crate::engine::Layout;
 use crate::io::{self, InputFormat, ReadOptions};
+use crate::model::Model;
 
 /// Measure a server under load, or the engine by itself
 ///
@@ -116,13 +118,27 @@ struct LoadArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "The engine by itself")]
 struct EngineArgs {
-    /// Tokens of a window
-    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "16,32,64,128,256,384,512")]
-    lengths: Vec<NonZeroUsize>,
+    /// Tokens of a window [default: 16,32,64,128,256,384,512; a compiled model's]
+    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    lengths: Option<Vec<NonZeroUsize>>,
 
-    /// Windows of a batch
-    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1,8,32")]
-    batch_sizes: Vec<NonZeroUsize>,
+    /// Windows of a batch [default: 1,8,32; a compiled model's]
+    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    batch_sizes: Option<Vec<NonZeroUsize>>,
+}
+
+impl EngineArgs {
+    /// Lengths and batch sizes: those asked for, or what the engine is given in earnest.
+    fn resolve(&self, layout: Layout) -> (Vec<usize>, Vec<usize>) {
+        let (lengths, batch_sizes) = match layout {
+            Layout::Ragged => (vec![16, 32, 64, 128, 256, 384, 512], vec![1, 8, 32]),
+            Layout::Fixed(shape) => (vec![shape.seq_len.get()], vec![shape.batch.get()]),
+        };
+        let asked = |sizes: &Option<Vec<NonZeroUsize>>| {
+            sizes.as_ref().map(|sizes| sizes.iter().map(|size| size.get()).collect())
+        };
+        (asked(&self.lengths).unwrap_or(lengths), asked(&self.batch_sizes).unwrap_or(batch_sizes))
+    }
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Status> {
@@ -198,29 +214,34 @@ fn samples(args: &LoadArgs) -> anyhow::Result<Vec<Option<Sample>>> {
 }
 
 fn engine(args: &Args) -> anyhow::Result<Status> {
-    let mut engine = args.model.load()?.engine;
-    let observed = Observed::new(&engine, args.model.threads());
-    let longest = engine.max_seq_len();
-    if let Some(length) = args.engine.lengths.iter().find(|length| length.get() > longest) {
+    let Model { encoder, engines } = args.model.load()?;
+    let observed = Observed::new(&engines, args.model.threads());
+    let longest = engines.max_seq_len();
+    let (lengths, batch_sizes) = args.engine.resolve(engines.layout());
+    if let Some(length) = lengths.iter().find(|length| **length > longest) {
         bail!("--lengths {length} is more than the {longest} tokens that the model can take");
     }
     let time = args.duration.unwrap_or(Duration::from_secs(1));
-    let vocab_size = engine.vocab_size();
+    let title = engines.to_string();
+    let mut engines = engines.into_boxes();
+    let engine = engines.first_mut().context("the model has no engine")?;
     let mut measurements = Vec::new();
-    for length in &args.engine.lengths {
-        for batch_size in &args.engine.batch_sizes {
-            let shape = Shape { length: length.get(), batch_size: batch_size.get() };
-            measurements.push(measure(&mut engine, vocab_size, shape, time)?);
+    for length in lengths {
+        for &batch_size in &batch_sizes {
+            let shape = Shape { length, batch_size };
+            measurements.push(measure(engine.as_mut(), encoder.vocab_size(), shape, time)?);
         }
     }
     let mut out = std::io::stdout().lock();
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&measurements)?)?;
     } else {
-        writeln!(out, "{engine}")?;
+        writeln!(out, "{title}")?;
         write!(out, "{}", Table(&measurements))?;
-        if args.profile {
-            write!(out, "\n{}", observed.operators())?;
+        if args.profile
+            && let Some(operators) = observed.operators()
+        {
+            write!(out, "\n{operators}")?;
         }
     }
     Ok(Status::AllAnswered)

@@ -4,33 +4,39 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::native::{NativeEngine, Operator, Profile, Spending};
+use crate::engine::native::{Operator, Profile, Spending};
+use crate::model::Engines;
 use crate::pipeline::{Busy, Stats};
 
-/// What has to be known of an engine to judge its profile, taken before the engine goes to its thread.
+/// What has to be known of engines to judge their profile, taken before they go to their threads.
 pub(super) struct Observed {
-    profile: Arc<Profile>,
+    /// Of the native engine, with the operations a second that it could reach; a compiled model's operators do not
+    /// show.
+    network: Option<(Arc<Profile>, f64)>,
+    engines: usize,
     threads: usize,
-    peak: f64,
 }
 
 impl Observed {
-    pub fn new(engine: &NativeEngine, threads: usize) -> Self {
-        Self { profile: engine.profile(), threads, peak: engine.measure_peak() }
+    pub fn new(engines: &Engines, threads: usize) -> Self {
+        let network = engines.native().map(|engine| (engine.profile(), engine.measure_peak()));
+        Self { network, engines: engines.count(), threads }
     }
 
-    pub fn operators(&self) -> Operators {
-        Operators { spending: self.profile.spending(), threads: self.threads, peak: self.peak }
+    pub fn operators(&self) -> Option<Operators> {
+        let (profile, peak) = self.network.as_ref()?;
+        Some(Operators { spending: profile.spending(), threads: self.threads, peak: *peak })
     }
 
     pub fn stages<'a>(&self, stats: &'a Stats, elapsed: Duration) -> Stages<'a> {
-        Stages { busy: &stats.busy, threads: self.threads, elapsed }
+        Stages { busy: &stats.busy, engines: self.engines, threads: self.threads, elapsed }
     }
 }
 
 /// Each stage's share of the time of its threads.
 pub(super) struct Stages<'a> {
     busy: &'a Busy,
+    engines: usize,
     threads: usize,
     elapsed: Duration,
 }
@@ -42,7 +48,7 @@ impl fmt::Display for Stages<'_> {
             ("read", read, 1),
             ("encode", encode, self.threads),
             ("pack", pack, 1),
-            ("infer", infer, 1),
+            ("infer", infer, self.engines),
             ("decode", decode, self.threads),
             ("write", write, 1),
         ];

@@ -62,16 +62,16 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     };
     let load = move || {
         let loaded = model.load()?;
-        let max_seq_len = loaded.engine.max_seq_len();
+        let max_seq_len = loaded.engines.max_seq_len();
         let info = ModelInfo {
             model: model.name().to_owned(),
-            model_type: loaded.engine.model_type().to_owned(),
-            engine: loaded.engine.to_string(),
+            model_type: loaded.engines.model_type().to_owned(),
+            engine: loaded.engines.to_string(),
             max_seq_len,
             batch_size: model.batch_size(),
         };
         let defaults = answers.resolve(max_seq_len)?;
-        Ok(Loaded { encoder: loaded.encoder, engines: vec![Box::new(loaded.engine)], defaults, info })
+        Ok(Loaded { encoder: loaded.encoder, engines: loaded.engines.into_boxes(), defaults, info })
     };
     match serve::run(config, load)? {
         Ended::Drained => Ok(Status::AllAnswered),

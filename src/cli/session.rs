@@ -27,12 +27,12 @@ pub(super) struct Ready {
 impl Ready {
     pub fn load(model: &ModelArgs, answers: &AnswerArgs, stop: &Stop, profile: bool) -> anyhow::Result<Self> {
         let loaded = model.load()?;
-        let options = answers.resolve(loaded.engine.max_seq_len())?;
-        let engine = loaded.engine.to_string();
-        let observed = profile.then(|| Observed::new(&loaded.engine, model.threads()));
+        let options = answers.resolve(loaded.engines.max_seq_len())?;
+        let engine = loaded.engines.to_string();
+        let observed = profile.then(|| Observed::new(&loaded.engines, model.threads()));
         let pipeline = Pipeline {
             encoder: Arc::new(loaded.encoder),
-            engines: vec![Box::new(loaded.engine)],
+            engines: loaded.engines.into_boxes(),
             threads: model.threads(),
             batch_size: model.batch_size(),
             in_flight: InFlight::default(),
@@ -84,7 +84,10 @@ impl<'a> Session<'a> {
             drop(progress);
         }
         if let Some(observed) = observed {
-            eprint!("{}\n{}\n", observed.stages(&stats, elapsed), observed.operators());
+            eprintln!("{}", observed.stages(&stats, elapsed));
+            if let Some(operators) = observed.operators() {
+                eprintln!("{operators}");
+            }
         }
         Summary::new(&stats, self.began, engine).print(messages)?;
         Ok(status)

@@ -1,11 +1,17 @@
 //! Runs the network: token ids in, start and end logits out.
 
+mod device;
 pub mod devices;
+mod input;
 pub mod native;
+#[cfg(feature = "torch")]
+pub mod torch;
 
 use crate::batch::{Batch, Misfit};
 
 pub use crate::batch::Shape;
+pub use device::{Device, DeviceChoice, DeviceKind, DeviceSyntax, Devices};
+pub use input::Input;
 
 /// What an engine wants its batches to look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
@@ -21,6 +21,33 @@ const REMEDIES: [(&str, &str, &str); 4] = [
     (TOKENIZER, "vocab.txt", "make it from vocab.txt: AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)"),
     (TOKENIZER, "spiece.model", "make it from spiece.model: AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)"),
 ];
+
+/// The compiled model in a folder that has one and no weights of its own.
+pub(super) fn compiled(folder: &Path) -> anyhow::Result<Option<PathBuf>> {
+    if folder.join(WEIGHTS).exists() {
+        return Ok(None);
+    }
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut compiled = Vec::new();
+    for entry in entries {
+        let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
+        if path.extension().is_some_and(|extension| extension == "pt") {
+            compiled.push(path);
+        }
+    }
+    compiled.sort();
+    match compiled.as_slice() {
+        [first, second, ..] => {
+            bail!(
+                "{} has several compiled models, such as {} and {}; name the one to run",
+                folder.display(),
+                first.display(),
+                second.display()
+            )
+        }
+        _ => Ok(compiled.pop()),
+    }
+}
 
 pub(super) fn files(folder: &Path, with_tokenizer: bool) -> anyhow::Result<Files> {
     Ok(Files {

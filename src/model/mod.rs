@@ -1,7 +1,10 @@
-//! Where a model comes from: compiled in, a Hugging Face folder, or the hub; and loading it.
+//! Where a model comes from: compiled in, a Hugging Face folder, the hub, or a compiled file; and loading it.
 
 #[cfg(feature = "bundled")]
 mod bundled;
+#[cfg(feature = "torch")]
+mod compiled;
+mod engines;
 mod folder;
 mod hub;
 mod tokenizer_config;
@@ -13,7 +16,9 @@ use anyhow::{Context, bail};
 use tokenizers::Tokenizer;
 
 use crate::engine::native::{NativeEngine, Precision, WeightBytes};
+use crate::engine::{DeviceKind, Devices, Input};
 use crate::qa::Encoder;
+pub use engines::Engines;
 use tokenizer_config::TokenizerConfig;
 
 /// Which model to load.
@@ -23,12 +28,14 @@ pub enum Source {
     Bundled,
     /// A folder with config.json, model.safetensors and tokenizer.json.
     Folder(PathBuf),
+    /// The file NAME.pt of a compiled model.
+    Compiled(PathBuf),
     /// A model of the Hugging Face hub.
     Hub { id: String, revision: Option<String> },
 }
 
 impl Source {
-    /// What `--model` names: a folder if there is one, else a hub id.
+    /// What `--model` names: a folder or a compiled file if there is one, else a hub id.
     ///
     /// # Errors
     /// If it can be neither.
@@ -36,8 +43,14 @@ impl Source {
         let revision = revision.map(str::to_owned);
         let source = match model {
             None => Self::Bundled,
-            Some(path) if Path::new(path).is_dir() => Self::Folder(path.into()),
-            Some(path) if Path::new(path).exists() => bail!("{path} is not a folder; a model is a folder or a hub id"),
+            Some(path) if Path::new(path).is_dir() => match folder::compiled(Path::new(path))? {
+                Some(file) => Self::Compiled(file),
+                None => Self::Folder(path.into()),
+            },
+            Some(path) if path.ends_with(".pt") && Path::new(path).exists() => Self::Compiled(path.into()),
+            Some(path) if Path::new(path).exists() => {
+                bail!("{path} is not a folder; a model is a folder, a compiled file (.pt) or a hub id")
+            }
             Some(id) if hub::is_id(id) => return Ok(Self::Hub { id: id.to_owned(), revision }),
             Some(path) => bail!("there is no folder {path}, and it is no hub id (organisation/name) either"),
         };
@@ -52,7 +65,7 @@ impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Bundled => f.write_str("the model that comes along"),
-            Self::Folder(path) => path.display().fmt(f),
+            Self::Folder(path) | Self::Compiled(path) => path.display().fmt(f),
             Self::Hub { id, revision: None } => f.write_str(id),
             Self::Hub { id, revision: Some(revision) } => write!(f, "{id} at {revision}"),
         }
@@ -75,25 +88,39 @@ struct TokenizerFiles {
     special_tokens: Option<Cow<'static, [u8]>>,
 }
 
+/// How a model is to be run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Placement {
+    pub devices: Devices,
+    /// `None`: the fastest that keeps the accuracy; a compiled model's own.
+    pub precision: Option<Precision>,
+    /// Of the processor; 0 counts as one.
+    pub threads: usize,
+    /// What a compiled model without a manifest takes, in its order.
+    pub inputs: Option<Vec<Input>>,
+    /// The library with Neuron's operators.
+    pub neuron_library: Option<PathBuf>,
+}
+
 /// A model that is ready to run.
 pub struct Model {
     pub encoder: Encoder,
-    pub engine: NativeEngine,
+    pub engines: Engines,
 }
 
 impl Model {
-    /// Loads a model, with the tokenizer of another folder if one is given, for an engine of that many threads.
+    /// Loads a model, with the tokenizer of another folder if one is given.
     ///
     /// # Errors
-    /// If a file is missing, unreadable, or of a kind that is not supported.
-    pub fn load(
-        source: &Source,
-        tokenizer: Option<&Path>,
-        precision: Precision,
-        threads: usize,
-    ) -> anyhow::Result<Self> {
+    /// If a file is missing, unreadable, or of a kind that is not supported, or if the model can't run where it is
+    /// asked to.
+    pub fn load(source: &Source, tokenizer: Option<&Path>, placement: &Placement) -> anyhow::Result<Self> {
         let own_tokenizer = tokenizer.is_none();
         let mut files = match source {
+            #[cfg(feature = "torch")]
+            Source::Compiled(path) => return compiled::load(path, tokenizer, placement),
+            #[cfg(not(feature = "torch"))]
+            Source::Compiled(path) => bail!("{} is TorchScript, and {WITHOUT_TORCH}", path.display()),
             #[cfg(feature = "bundled")]
             Source::Bundled => bundled::files(),
             #[cfg(not(feature = "bundled"))]
@@ -104,12 +131,14 @@ impl Model {
         if let Some(path) = tokenizer {
             files.tokenizer = folder::tokenizer_files(path)?;
         }
+        check_native(source, placement)?;
+        let precision = placement.precision.unwrap_or_else(Precision::fastest);
         let Files { config, weights, tokenizer } = files;
 
         // The two take about as long as each other, and starting is waited for.
         let (engine, tokenizer) = std::thread::scope(|scope| {
             let parsed = scope.spawn(|| parse_tokenizer(&tokenizer));
-            let engine = NativeEngine::load(&config, weights, precision, threads);
+            let engine = NativeEngine::load(&config, weights, precision, placement.threads);
             (engine, parsed.join())
         });
         let engine = engine.with_context(|| format!("cannot load {source}"))?;
@@ -117,10 +146,40 @@ impl Model {
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             .with_context(|| format!("cannot load the tokenizer of {source}"))?;
 
-        let cls_token = config.cls_token(engine.model_type());
-        let token_types = engine.takes_token_types() && config.passes_token_types(engine.model_type());
-        Ok(Self { encoder: Encoder::new(tokenizer, &cls_token, token_types), engine })
+        let encoder = encoder(tokenizer, &config, engine.model_type(), engine.takes_token_types());
+        Ok(Self { encoder, engines: Engines::Native(Box::new(engine)) })
     }
+}
+
+#[cfg(not(feature = "torch"))]
+const WITHOUT_TORCH: &str = "this program was built without the torch engine; build it with --features torch and a \
+                             libtorch (docker/libtorch.sh)";
+
+/// Refuses what only a compiled model can do.
+fn check_native(source: &Source, placement: &Placement) -> anyhow::Result<()> {
+    match placement.devices.kind() {
+        None | Some(DeviceKind::Cpu) => {}
+        #[cfg(feature = "torch")]
+        Some(_) => bail!(
+            "{source} runs on the processor; for --device {} compile it with docker/trace.py and give its .pt file",
+            placement.devices
+        ),
+        #[cfg(not(feature = "torch"))]
+        Some(_) => bail!(
+            "{source} runs on the processor; --device {} is for compiled models, and {WITHOUT_TORCH}",
+            placement.devices
+        ),
+    }
+    if placement.inputs.is_some() {
+        bail!("--inputs is for compiled models (.pt); {source} is none");
+    }
+    Ok(())
+}
+
+/// `takes_token_types` says whether the network does; the tokenizer's files say whether it is to get them.
+fn encoder(tokenizer: Tokenizer, config: &TokenizerConfig, model_type: &str, takes_token_types: bool) -> Encoder {
+    let token_types = takes_token_types && config.passes_token_types(model_type);
+    Encoder::new(tokenizer, &config.cls_token(model_type), token_types)
 }
 
 fn parse_tokenizer(files: &TokenizerFiles) -> anyhow::Result<(Tokenizer, TokenizerConfig)> {

@@ -22,6 +22,11 @@ impl Encoder {
         Self { tokenizer, post_processor, cls_token_id, token_types }
     }
 
+    /// How many token ids there are.
+    pub fn vocab_size(&self) -> usize {
+        self.tokenizer.get_vocab_size(true)
+    }
+
     /// The windows of an example, in the order of the context; never empty.
     ///
     /// # Errors

@@ -13,3 +13,5 @@ mod precision;
 mod serve;
 mod stream;
 mod support;
+#[cfg(feature = "torch")]
+mod torch;

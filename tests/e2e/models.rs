@@ -68,6 +68,17 @@ fn weights_of_another_shape_are_told() {
     assert!(message.contains("has shape"), "{message}");
 }
 
+#[cfg(not(feature = "torch"))]
+#[test]
+fn a_compiled_model_needs_the_torch_engine() {
+    let message = refused(&project("tests/fixtures/torch/packed.pt"));
+    assert!(message.contains("packed.pt is TorchScript") && message.contains("--features torch"), "{message}");
+    let mut command = bertqa();
+    command.args(["stdin", "--device", "cuda:1", "--model"]).arg(tiny_model()).write_stdin(ROW);
+    let message = ends(command, 2);
+    assert!(stderr(&message).contains("--features torch"), "{}", stderr(&message));
+}
+
 #[test]
 fn a_tokenizer_of_another_folder() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,0 +1,6 @@
+//! Compiled models, with the fixtures of `fixtures/torch/make.py`.
+
+mod answers;
+mod neuron;
+mod support;
+mod trouble;
