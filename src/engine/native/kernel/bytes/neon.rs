@@ -23,6 +23,7 @@ impl NeonDot {
     }
 
     pub fn run<Op: ByteOp>(self, op: Op) -> Op::Output {
+        #[inline(never)]
         #[target_feature(enable = "neon,dotprod")]
         fn with_features<Op: ByteOp>(isa: NeonDot, op: Op) -> Op::Output {
             op.eval(isa)
@@ -88,6 +89,11 @@ impl Product for NeonDot {
 impl ByteIsa for NeonDot {
     const SHIFT: i32 = -128;
     const SPARE_REGISTERS: bool = true;
+
+    #[inline(always)]
+    fn call<Op: ByteOp>(self, op: Op) -> Op::Output {
+        self.run(op)
+    }
 
     #[inline(always)]
     unsafe fn store_low_bytes(self, values: I32, out: *mut u8) {

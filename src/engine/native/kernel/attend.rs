@@ -1,0 +1,102 @@
+//! Attention of one head in bytes.
+
+use std::f32::consts::LOG2_E;
+
+use super::bytes::{ByteIsa, ByteOp};
+use super::gemm::{Columns, Gemm};
+use super::quantize::{QuantizeRows, Side};
+use super::scores::{SCORED_QUERIES, Scores};
+use super::softmax_bytes::{SCORE_BLOCK, SoftmaxBytes};
+use super::{BytePanels, QuantizedRows, Rows, RowsMut, Spread, grow};
+
+/// Writes what `queries` gather from the values, `[queries, head_size]` both; `tokens` is the number of keys.
+///
+/// `keys` are packed transposed, and `values` as they are.
+///
+/// # Panics
+/// If the shapes do not fit together.
+pub fn attend_bytes(
+    queries: Rows,
+    keys: &BytePanels,
+    values: &BytePanels,
+    tokens: usize,
+    buffers: &mut AttentionBuffers,
+    output: RowsMut,
+) {
+    buffers.reserve(queries, tokens);
+    Attend { queries, keys, values, tokens, buffers, output }.dispatch();
+}
+
+/// What [`attend_bytes`] needs, for as many queries as it works on at a time.
+#[derive(Debug, Default)]
+pub struct AttentionBuffers {
+    queries: QuantizedRows,
+    /// `[queries, keys]`
+    scores: Vec<f32>,
+    /// The same, as rows of bytes.
+    probabilities: Vec<[u8; 4]>,
+    scales: Vec<f32>,
+}
+
+impl AttentionBuffers {
+    pub(super) fn reserve(&mut self, queries: Rows, tokens: usize) {
+        let rows = SCORED_QUERIES.min(queries.rows());
+        let stride = stride(tokens);
+        self.queries.reserve(queries.slice_rows(0..rows));
+        grow(&mut self.scores, rows * stride, 0.0);
+        grow(&mut self.probabilities, rows * stride, [0; 4]);
+        grow(&mut self.scales, rows, 0.0);
+    }
+}
+
+pub(super) struct Attend<'a> {
+    pub queries: Rows<'a>,
+    pub keys: &'a BytePanels,
+    pub values: &'a BytePanels,
+    pub tokens: usize,
+    /// With room for them all.
+    pub buffers: &'a mut AttentionBuffers,
+    pub output: RowsMut<'a>,
+}
+
+impl ByteOp for Attend<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<B: ByteIsa>(self, isa: B) {
+        let Self { queries, keys, values, tokens, buffers, mut output } = self;
+        let (width, stride) = (tokens.next_multiple_of(SCORE_BLOCK), stride(tokens));
+        let columns = Columns { bias: None, scales: Some(&values.scales), sums: Some(&values.sums) };
+        let count = queries.rows();
+        let blocks = count.div_ceil(SCORED_QUERIES);
+        for block in 0..blocks {
+            // Of equal heights, rather than full ones and a low rest.
+            let (first, end) = (block * count / blocks, (block + 1) * count / blocks);
+            let rows = end - first;
+            let source = queries.slice_rows(first..end);
+            buffers.queries.reserve(source);
+            // For powers of 2 rather than of e.
+            let side = Side::Left(Spread::Symmetric);
+            isa.call(QuantizeRows { source, side, weights: None, factor: LOG2_E, out: &mut buffers.queries });
+            let queries = buffers.queries.rows();
+
+            let scores = &mut buffers.scores[..rows * stride];
+            let out = RowsMut::new(scores, rows, width, stride);
+            isa.call(Scores { out, queries, keys, count: tokens });
+            let probabilities = &mut buffers.probabilities[..rows * stride];
+            let scales = &mut buffers.scales[..rows];
+            scales.copy_from_slice(queries.scales);
+            let out = RowsMut::new(probabilities, rows, width / 4, stride);
+            isa.call(SoftmaxBytes { scores: Rows::new(scores, rows, width, stride), out, scales });
+
+            let out = output.slice_rows(first..end);
+            let a = Rows::new(probabilities, rows, values.depth(), stride);
+            let b = &values.panels;
+            isa.call(Gemm { out, a, row_scales: scales, zero_point: 0, b, columns, activation: None });
+        }
+    }
+}
+
+fn stride(tokens: usize) -> usize {
+    tokens.next_multiple_of(SCORE_BLOCK) + 16
+}
