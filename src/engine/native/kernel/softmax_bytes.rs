@@ -39,7 +39,7 @@ impl ByteOp for SoftmaxBytes<'_> {
                 *factor = factor.max(f32::MIN_POSITIVE);
                 *offset = -max(isa, scores.row(first + row)) * *factor;
             }
-            for (row, (scale, offset)) in scales.iter_mut().zip(offsets).enumerate() {
+            for (row, (scale, &offset)) in scales.iter_mut().zip(&offsets).enumerate() {
                 let out = out.row_mut(first + row).as_flattened_mut();
                 *scale = 1.0 / exp2_times_255(isa, scores.row(first + row), *scale, offset, out) as f32;
             }

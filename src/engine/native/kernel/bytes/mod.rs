@@ -50,12 +50,12 @@ pub trait ByteIsa: Product<Left = [u8; 4], Right = [i8; 4], Sum = I32<Self>> {
     /// `out` must have room for a byte a lane.
     unsafe fn store_low_bytes(self, values: I32<Self>, out: *mut u8);
 
-    /// Stores the low bytes of four vectors, whose values must all be signed bytes or, where the left-hand side has no
-    /// signs, all be bytes without one.
+    /// Stores the low bytes of four vectors of values from -128 to 127 where they are `SIGNED`, else from 0 to 255.
     ///
     /// # Safety
     /// `out` must have room for a byte a lane of the four vectors.
-    unsafe fn store_bytes(self, values: [I32<Self>; 4], out: *mut u8) {
+    #[inline(always)]
+    unsafe fn store_bytes<const SIGNED: bool>(self, values: [I32<Self>; 4], out: *mut u8) {
         for (vector, values) in values.into_iter().enumerate() {
             // SAFETY: the caller's.
             unsafe { self.store_low_bytes(values, out.add(vector * self.isa().f32().len())) };
@@ -70,9 +70,19 @@ pub trait ByteIsa: Product<Left = [u8; 4], Right = [i8; 4], Sum = I32<Self>> {
     #[inline(always)]
     unsafe fn store_left_bytes(self, values: [I32<Self>; 4], sums: I32<Self>, out: *mut u8) -> I32<Self> {
         let ops = self.isa().i32();
+        let (mut shifted, mut sums) = (values, sums);
+        for vector in 0..4 {
+            shifted[vector] = ops.add(values[vector], ops.splat(Self::SHIFT));
+            sums = ops.add(sums, values[vector]);
+        }
         // SAFETY: the caller's.
-        unsafe { self.store_bytes(values.map(|values| ops.add(values, ops.splat(Self::SHIFT))), out) };
-        values.into_iter().fold(sums, |sums, values| ops.add(sums, values))
+        unsafe {
+            match Self::SHIFT {
+                0 => self.store_bytes::<false>(shifted, out),
+                _ => self.store_bytes::<true>(shifted, out),
+            }
+        }
+        sums
     }
 
     /// `255 * 2^x` of `x` up to 0 (or a rounding error above), to a fiftieth.

@@ -106,6 +106,16 @@ impl ByteIsa for NeonDot {
     }
 
     #[inline(always)]
+    unsafe fn store_bytes<const SIGNED: bool>(self, [a, b, c, d]: [I32; 4], out: *mut u8) {
+        // SAFETY: NEON is there, and `out` has room for 16 bytes.
+        unsafe {
+            let low = vmovn_s16(vcombine_s16(vmovn_s32(a), vmovn_s32(b)));
+            let high = vmovn_s16(vcombine_s16(vmovn_s32(c), vmovn_s32(d)));
+            vst1q_s8(out.cast(), vcombine_s8(low, high));
+        }
+    }
+
+    #[inline(always)]
     fn max_lane(self, values: F32) -> f32 {
         // SAFETY: NEON is there.
         unsafe { vmaxvq_f32(values) }

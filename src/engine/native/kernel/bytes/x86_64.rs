@@ -174,14 +174,21 @@ impl ByteIsa for Avx512Vnni {
     }
 
     #[inline(always)]
-    unsafe fn store_left_bytes(self, values: [I32<Avx512Isa>; 4], sums: I32<Avx512Isa>, out: *mut u8) -> I32<Avx512Isa> {
-        let [a, b, c, d] = values.map(|values| values.0);
+    unsafe fn store_bytes<const SIGNED: bool>(self, values: [I32<Avx512Isa>; 4], out: *mut u8) {
+        // SAFETY: the features are there, and `out` has room for 64 bytes.
+        unsafe { _mm512_storeu_si512(out.cast(), pack_512::<SIGNED>(values)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_left_bytes(
+        self,
+        values: [I32<Avx512Isa>; 4],
+        sums: I32<Avx512Isa>,
+        out: *mut u8,
+    ) -> I32<Avx512Isa> {
         // SAFETY: the features are there, and `out` has room for 64 bytes.
         unsafe {
-            // Four bytes of each vector in each quarter, which the permutation brings together.
-            let quarters = _mm512_packus_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
-            let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-            let bytes = _mm512_permutexvar_epi32(order, quarters);
+            let bytes = pack_512::<false>(values);
             _mm512_storeu_si512(out.cast(), bytes);
             _mm512_dpbusd_epi32(sums.0, bytes, _mm512_set1_epi8(1)).into()
         }
@@ -206,6 +213,23 @@ impl ByteIsa for Avx512Vnni {
     }
 }
 
+/// The bytes of four vectors, one after the other.
+///
+/// # Safety
+/// AVX-512 must be there.
+#[inline(always)]
+unsafe fn pack_512<const SIGNED: bool>(values: [I32<Avx512Isa>; 4]) -> __m512i {
+    let [a, b, c, d] = [values[0].0, values[1].0, values[2].0, values[3].0];
+    // SAFETY: the caller's.
+    unsafe {
+        let (low, high) = (_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
+        // Four bytes of each vector in each quarter, which the permutation brings together.
+        let quarters = if SIGNED { _mm512_packs_epi16(low, high) } else { _mm512_packus_epi16(low, high) };
+        let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+        _mm512_permutexvar_epi32(order, quarters)
+    }
+}
+
 macro_rules! byte_isa_256 {
     ($type:ty, $shift:expr, $spare_registers:expr) => {
         impl ByteIsa for $type {
@@ -226,6 +250,19 @@ macro_rules! byte_isa_256 {
                     let halves = _mm256_shuffle_epi8(values.0, low_bytes);
                     let bytes = _mm256_permutevar8x32_epi32(halves, _mm256_set_epi32(0, 0, 0, 0, 0, 0, 4, 0));
                     _mm_storel_epi64(out.cast(), _mm256_castsi256_si128(bytes));
+                }
+            }
+
+            #[inline(always)]
+            unsafe fn store_bytes<const SIGNED: bool>(self, values: [I32<Avx2Isa>; 4], out: *mut u8) {
+                let [a, b, c, d] = [values[0].0, values[1].0, values[2].0, values[3].0];
+                // SAFETY: the features are there, and `out` has room for 32 bytes.
+                unsafe {
+                    let (low, high) = (_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
+                    // Four bytes of each vector in each half, which the permutation brings together.
+                    let halves = if SIGNED { _mm256_packs_epi16(low, high) } else { _mm256_packus_epi16(low, high) };
+                    let bytes = _mm256_permutevar8x32_epi32(halves, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+                    _mm256_storeu_si256(out.cast(), bytes);
                 }
             }
 
