@@ -5,9 +5,9 @@ use std::f32::consts::LOG2_E;
 use super::bytes::{ByteIsa, ByteOp};
 use super::gemm::{Columns, Gemm};
 use super::quantize::{QuantizeRows, Side};
-use super::scores::{SCORED_QUERIES, Scores};
+use super::scores::{SCORED_QUERIES, Scores, key_bias};
 use super::softmax_bytes::{SCORE_BLOCK, SoftmaxBytes};
-use super::{BytePanels, QuantizedRows, Rows, RowsMut, Spread, grow};
+use super::{BytePanels, PANEL, PanelRow, QuantizedRows, Rows, RowsMut, Spread, grow};
 
 /// Writes what `queries` gather from the values, `[queries, head_size]` both; `tokens` is the number of keys.
 ///
@@ -36,6 +36,7 @@ pub struct AttentionBuffers {
     /// The same, as rows of bytes.
     probabilities: Vec<[u8; 4]>,
     scales: Vec<f32>,
+    key_bias: Vec<PanelRow>,
 }
 
 impl AttentionBuffers {
@@ -46,6 +47,7 @@ impl AttentionBuffers {
         grow(&mut self.scores, rows * stride, 0.0);
         grow(&mut self.probabilities, rows * stride, [0; 4]);
         grow(&mut self.scales, rows, 0.0);
+        grow(&mut self.key_bias, tokens.div_ceil(PANEL), PanelRow::default());
     }
 }
 
@@ -67,6 +69,9 @@ impl ByteOp for Attend<'_> {
         let Self { queries, keys, values, tokens, buffers, mut output } = self;
         let (width, stride) = (tokens.next_multiple_of(SCORE_BLOCK), stride(tokens));
         let columns = Columns { bias: None, scales: Some(&values.scales), sums: Some(&values.sums) };
+        let spread = Spread::Symmetric;
+        let bias = &mut buffers.key_bias[..keys.panels()];
+        key_bias(isa, bias, keys, tokens, spread.zero_point());
         let count = queries.rows();
         let blocks = count.div_ceil(SCORED_QUERIES);
         for block in 0..blocks {
@@ -76,13 +81,13 @@ impl ByteOp for Attend<'_> {
             let source = queries.slice_rows(first..end);
             buffers.queries.reserve(source);
             // For powers of 2 rather than of e.
-            let side = Side::Left(Spread::Symmetric);
+            let side = Side::Left(spread);
             isa.call(QuantizeRows { source, side, weights: None, factor: LOG2_E, out: &mut buffers.queries });
             let queries = buffers.queries.rows();
 
             let scores = &mut buffers.scores[..rows * stride];
             let out = RowsMut::new(scores, rows, width, stride);
-            isa.call(Scores { out, queries, keys, count: tokens });
+            isa.call(Scores { out, queries, keys, bias });
             let probabilities = &mut buffers.probabilities[..rows * stride];
             let scales = &mut buffers.scales[..rows];
             scales.copy_from_slice(queries.scales);

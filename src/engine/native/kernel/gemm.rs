@@ -171,7 +171,8 @@ impl<L: Copy, R: Copy> Gemm<'_, L, R> {
                 };
                 // Each tile fetches its share of the next panel, which may still lie in main memory.
                 let ahead = PANEL.div_ceil(tiles);
-                let next = b.as_ptr_range().end.cast::<R>().wrapping_add(tile * ahead * b.len());
+                let next = self.b.panel((panel + 1).min(self.b.panels() - 1)).as_ptr().cast::<R>();
+                let next = next.wrapping_add(tile * ahead * b.len());
                 for column in (0..PANEL).step_by(width) {
                     let tile = Tile {
                         // SAFETY: `first` is a row of `a`.

@@ -28,7 +28,7 @@ impl Spread {
     }
 
     /// The byte of zero.
-    const fn zero_point(self) -> u8 {
+    pub(super) const fn zero_point(self) -> u8 {
         match self {
             Self::Symmetric => 128,
             Self::Skewed => 16,

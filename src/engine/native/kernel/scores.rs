@@ -20,7 +20,27 @@ pub(super) struct Scores<'a> {
     /// At most [`SCORED_QUERIES`].
     pub queries: ByteRows<'a>,
     pub keys: &'a BytePanels,
-    pub count: usize,
+    /// Of [`key_bias`].
+    pub bias: &'a [PanelRow],
+}
+
+/// Fills `bias` with what is added to the scores of the first `count` keys for the zero point of the queries; minus
+/// infinity for the rest.
+#[inline(always)]
+pub(super) fn key_bias<B: ByteIsa>(isa: B, bias: &mut [PanelRow], keys: &BytePanels, count: usize, zero_point: u8) {
+    let (ops, ints) = (isa.isa().f32(), isa.isa().i32());
+    assert!(bias.len() == keys.panels() && count.div_ceil(PANEL) == bias.len());
+    let stored = ops.splat(-(i32::from(zero_point) + B::SHIFT) as f32);
+    for (panel, bias) in bias.iter_mut().enumerate() {
+        for column in (0..PANEL).step_by(ops.len()) {
+            let sums = ints.to_float(ints.load(&keys.sums[panel].0[column..]));
+            let scales = ops.load(&keys.scales[panel].0[column..]);
+            ops.store(ops.mul(ops.mul(sums, scales), stored), &mut bias.0[column..]);
+        }
+    }
+    if let Some(last) = bias.last_mut() {
+        last.0[(count - 1) % PANEL + 1..].fill(f32::NEG_INFINITY);
+    }
 }
 
 impl ByteOp for Scores<'_> {
@@ -41,15 +61,13 @@ impl Scores<'_> {
     /// Computes tiles of at most `ROWS` queries and `VECTORS` vectors of keys.
     #[inline(always)]
     fn run<B: ByteIsa, const ROWS: usize, const VECTORS: usize>(self, isa: B) {
-        let Self { mut out, queries, keys, count } = self;
+        let Self { mut out, queries, keys, bias } = self;
         let (rows, panels) = (queries.rows.rows(), keys.panels());
         assert!(rows <= SCORED_QUERIES && out.rows() == rows && queries.rows.cols() == keys.depth());
-        assert!(0 < count && count.div_ceil(PANEL) == panels && panels * PANEL <= out.cols());
+        assert!(bias.len() == panels && panels * PANEL <= out.cols());
         for row in 0..rows {
             out.row_mut(row)[panels * PANEL..].fill(f32::NEG_INFINITY);
         }
-        let mut last = PanelRow([0.0; PANEL]);
-        last.0[count - (panels - 1) * PANEL..].fill(f32::NEG_INFINITY);
         let tiles = rows.div_ceil(ROWS);
         for tile in 0..tiles {
             let (first, end) = (tile * rows / tiles, (tile + 1) * rows / tiles);
@@ -58,7 +76,7 @@ impl Scores<'_> {
                     match end - first {
                         $($height if $height <= ROWS => {
                             let queries = ByteRows { rows: queries.rows.slice_rows(first..end), ..queries };
-                            score::<B, $height, VECTORS>(isa, out.slice_rows(first..end), queries, keys, &last);
+                            score::<B, $height, VECTORS>(isa, out.slice_rows(first..end), queries, keys, bias);
                         },)*
                         _ => unreachable!("tiles have 1 to {ROWS} rows"),
                     }
@@ -69,7 +87,7 @@ impl Scores<'_> {
     }
 }
 
-/// Scores `ROWS` queries against all keys; `last` is the bias of the last panel.
+/// Scores `ROWS` queries against all keys.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
 fn score<B: ByteIsa, const ROWS: usize, const VECTORS: usize>(
@@ -77,27 +95,28 @@ fn score<B: ByteIsa, const ROWS: usize, const VECTORS: usize>(
     mut out: RowsMut,
     queries: ByteRows,
     keys: &BytePanels,
-    last: &PanelRow,
+    bias: &[PanelRow],
 ) {
     let (ops, ints) = (isa.isa().f32(), isa.isa().i32());
     let width = VECTORS * ops.len();
-    let nothing = PanelRow([0.0; PANEL]);
-    let ByteRows { rows, zero_point, .. } = queries;
+    const NOTHING: PanelRow<i32> = PanelRow([0; PANEL]);
+    let ByteRows { rows, .. } = queries;
     assert!(rows.rows() == ROWS && out.rows() == ROWS);
     assert!( keys.panels() * PANEL <= out.cols() && rows.cols() == keys.depth());
     for panel in 0..keys.panels() {
-        let bias = if panel + 1 < keys.panels() { &nothing } else { last };
+        let bias = &bias[panel].0;
         let b = keys.panels.panel(panel);
         for column in (0..PANEL).step_by(width) {
             let tile = Tile {
                 a: rows.as_ptr(),
                 a_stride: rows.stride(),
-                zero_point,
+                // Its part is in the bias.
+                zero_point: (-B::SHIFT) as u8,
                 b,
                 column,
-                bias: &bias.0[column..column + width],
-                sums: &keys.sums[panel].0[column..column + width],
-                next: b.as_ptr_range().end.cast::<[i8; 4]>(),
+                bias: &bias[column..column + width],
+                sums: &NOTHING.0[column..column + width],
+                next: keys.panels.panel((panel + 1).min(keys.panels() - 1)).as_ptr().cast::<[i8; 4]>(),
                 ahead: PANEL,
             };
             // SAFETY: `rows` are `ROWS` rows as long as the panel, and `VECTORS` vectors from `column` on
