@@ -73,7 +73,7 @@ impl ByteOp for Attend<'_> {
         let bias = &mut buffers.key_bias[..keys.panels()];
         key_bias(isa, bias, keys, tokens, spread.zero_point());
         let count = queries.rows();
-        let blocks = count.div_ceil(SCORED_QUERIES);
+        let blocks = count.div_ceil(block_queries(queries.cols(), tokens));
         for block in 0..blocks {
             // Of equal heights, rather than full ones and a low rest.
             let (first, end) = (block * count / blocks, (block + 1) * count / blocks);
@@ -100,6 +100,16 @@ impl ByteOp for Attend<'_> {
             isa.call(Gemm { out, a, row_scales: scales, zero_point: 0, b, columns, activation: None });
         }
     }
+}
+
+/// Queries to work on at a time: fewer where that leaves room for their scores beside the keys and values in the
+/// nearest cache.
+fn block_queries(head_size: usize, tokens: usize) -> usize {
+    /// A little more than its size, since not all of it is needed at once.
+    const CACHE: usize = 56 << 10;
+    const FEWER: usize = SCORED_QUERIES * 2 / 3;
+    let fits = |queries: usize| tokens * (2 * head_size + 5 * queries) <= CACHE;
+    if fits(FEWER) && !fits(SCORED_QUERIES) { FEWER } else { SCORED_QUERIES }
 }
 
 fn stride(tokens: usize) -> usize {
