@@ -9,7 +9,24 @@ use super::bytes::{ByteIsa, ByteOp};
 /// Rows of scores are filled up to a multiple of this: four vectors of any width.
 pub(super) const SCORE_BLOCK: usize = 64;
 
-/// Writes `255 * exp2(factor * (score - max))`, rounded, of every row of `scores` to `out` as left-hand bytes with zero
+/// What is added to the powers before they are rounded: differences from -0.5 to 0.5, evenly spread over neighbouring
+/// keys by steps of the golden ratio.
+///
+/// Most keys have small probabilities, and where they are many they matter. Rounded to the nearest, all that are below
+/// half a step would be lost; so as many of them become one step as make up for those that become none.
+pub(super) const DITHER: [f32; SCORE_BLOCK] = {
+    /// The golden ratio less 1, of 2^32.
+    const STEP: u32 = 0x9e37_79b9;
+    let mut dither = [0.0; SCORE_BLOCK];
+    let mut key = 0;
+    while key < SCORE_BLOCK {
+        dither[key] = (STEP.wrapping_mul(key as u32 + 1) >> 8) as f32 / (1u32 << 24) as f32 - 0.5;
+        key += 1;
+    }
+    dither
+};
+
+/// Writes `255 * exp2(factor * (score - max))`, rounded with [`DITHER`], of every row of `scores` to `out` as left-hand bytes with zero
 /// point 0, and the reciprocals of their sums to `scales`, which holds the factors before.
 ///
 /// A score may be minus infinity, as long as another one of the row is not.
@@ -60,15 +77,16 @@ fn max<B: ByteIsa>(isa: B, scores: &[f32]) -> f32 {
     isa.max_lane(ops.max(ops.max(maxima[0], maxima[1]), ops.max(maxima[2], maxima[3])))
 }
 
-/// Writes `255 * exp2(factor * score + offset)`, rounded, and returns the sum.
+/// Writes `255 * exp2(factor * score + offset)`, rounded with [`DITHER`], and returns the sum.
 #[inline(always)]
 fn exp2_times_255<B: ByteIsa>(isa: B, scores: &[f32], factor: f32, offset: f32, out: &mut [u8]) -> i32 {
     let (ops, ints) = (isa.isa().f32(), isa.isa().i32());
     let block = 4 * ops.len();
     let (factor, offset) = (ops.splat(factor), ops.splat(offset));
     let mut sums = ints.zero();
-    for (scores, out) in scores.chunks_exact(block).zip(out.chunks_exact_mut(block)) {
+    for (index, (scores, out)) in scores.chunks_exact(block).zip(out.chunks_exact_mut(block)).enumerate() {
         let scores = ops.load_many::<4>(scores);
+        let dither = ops.load_many::<4>(&DITHER[index * block % SCORE_BLOCK..]);
         let mut exponents = [ops.zero(); 4];
         for vector in 0..4 {
             exponents[vector] = ops.mul_add(scores[vector], factor, offset);
@@ -76,7 +94,7 @@ fn exp2_times_255<B: ByteIsa>(isa: B, scores: &[f32], factor: f32, offset: f32, 
         let powers = isa.exp2_times_255(exponents);
         let mut values = [ints.zero(); 4];
         for vector in 0..4 {
-            values[vector] = ops.to_int_round(powers[vector]);
+            values[vector] = ops.to_int_round(ops.add(powers[vector], dither[vector]));
         }
         // SAFETY: `out` has as many bytes as four vectors have lanes.
         sums = unsafe { isa.store_left_bytes(values, sums, out.as_mut_ptr()) };
