@@ -3,9 +3,7 @@
 use std::ops::Range;
 
 use super::Precision;
-use super::kernel::{
-    AttentionBuffers, BytePanels, Panels, Rows, RowsMut, attend_bytes, gemm, grow, softmax_unscaled,
-};
+use super::kernel::{AttentionBuffers, BytePanels, Panels, Rows, RowsMut, attend_bytes, gemm, grow, softmax_unscaled};
 
 /// Queries scored at a time, so that their scores stay in the cache.
 const QUERIES: usize = 64;

@@ -102,7 +102,7 @@ fn score<B: ByteIsa, const ROWS: usize, const VECTORS: usize>(
     const NOTHING: PanelRow<i32> = PanelRow([0; PANEL]);
     let ByteRows { rows, .. } = queries;
     assert!(rows.rows() == ROWS && out.rows() == ROWS);
-    assert!( keys.panels() * PANEL <= out.cols() && rows.cols() == keys.depth());
+    assert!(keys.panels() * PANEL <= out.cols() && rows.cols() == keys.depth());
     for panel in 0..keys.panels() {
         let bias = &bias[panel].0;
         let b = keys.panels.panel(panel);

@@ -3,8 +3,8 @@
 use rten_simd::Isa;
 use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps};
 
-use super::{Rows, RowsMut};
 use super::bytes::{ByteIsa, ByteOp};
+use super::{Rows, RowsMut};
 
 /// Rows of scores are filled up to a multiple of this: four vectors of any width.
 pub(super) const SCORE_BLOCK: usize = 64;
