@@ -273,10 +273,10 @@ impl<B: ByteIsa> Row<'_, B> {
         let blocks = whole - whole % (4 * lanes);
         for column in (0..blocks).step_by(4 * lanes) {
             let mut values = [zero; 4];
-            for vector in 0..4 {
+            for (vector, out) in values.iter_mut().enumerate() {
                 // SAFETY: four vectors from `column` on lie within the row.
                 let value = unsafe { self.vector(column + vector * lanes) };
-                values[vector] = ints.add(ops.to_int_round(ops.mul(value, factor)), zero);
+                *out = ints.add(ops.to_int_round(ops.mul(value, factor)), zero);
             }
             // SAFETY: `out` has a byte for each lane.
             unsafe {

@@ -88,8 +88,8 @@ pub trait ByteIsa: Product<Left = [u8; 4], Right = [i8; 4], Sum = I32<Self>> {
     /// `255 * 2^x` of `x` up to 0 (or a rounding error above), to a fiftieth.
     #[inline(always)]
     fn exp2_times_255<const N: usize>(self, mut x: [F32<Self>; N]) -> [F32<Self>; N] {
-        for vector in 0..N {
-            x[vector] = power_times_255(self.isa(), x[vector]);
+        for x in &mut x {
+            *x = power_times_255(self.isa(), *x);
         }
         x
     }
