@@ -2,6 +2,7 @@
 //! plain code when it runs.
 
 mod activation;
+mod attend;
 mod byte_panels;
 pub mod bytes;
 mod gemm;
@@ -11,9 +12,13 @@ mod peak;
 mod product;
 mod quantize;
 mod rows;
+mod scores;
 mod softmax;
+mod softmax_bytes;
+mod tile;
 
 pub use activation::Activation;
+pub use attend::{AttentionBuffers, attend_bytes};
 pub use byte_panels::BytePanels;
 pub use gemm::{gemm, gemm_bf16, gemm_bytes};
 pub use layer_norm::LayerNorm;
@@ -22,7 +27,7 @@ pub use peak::{peak_bytes, peak_f32};
 pub use product::Bf16;
 pub use quantize::{ByteRows, QuantizedRows, Spread, grow, row_stride};
 pub use rows::{Rows, RowsMut};
-pub use softmax::{softmax_bytes, softmax_unscaled};
+pub use softmax::softmax_unscaled;
 
 #[cfg(test)]
 mod tests;

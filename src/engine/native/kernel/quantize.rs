@@ -7,6 +7,7 @@ use rten_simd::ops::{BitOps, FloatOps, NumOps};
 
 use super::Rows;
 use super::bytes::{ByteIsa, ByteOp};
+use super::product::F32;
 
 /// How the values of a row spread around zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +28,7 @@ impl Spread {
     }
 
     /// The byte of zero.
-    const fn zero_point(self) -> u8 {
+    pub(super) const fn zero_point(self) -> u8 {
         match self {
             Self::Symmetric => 128,
             Self::Skewed => 16,
@@ -133,98 +134,171 @@ impl ByteOp for QuantizeRows<'_> {
             Side::Right => (Spread::Symmetric, 0),
         };
         out.zero_point = spread.zero_point();
-        let rows = out.data.chunks_exact_mut(row_stride(source.cols()));
-        for (row, (out, scale)) in rows.zip(&mut out.scales).take(source.rows()).enumerate() {
-            let (row, out) = (source.row(row), out.as_flattened_mut());
-            *scale = factor
-                * match (spread, weights) {
-                    (Spread::Symmetric, None) => quantize_row::<B, true>(isa, row, None, spread, zero, out),
-                    (Spread::Symmetric, weights) => quantize_row::<B, true>(isa, row, weights, spread, zero, out),
-                    (Spread::Skewed, weights) => quantize_row::<B, false>(isa, row, weights, spread, zero, out),
-                };
+        let QuantizedRows { data, scales, .. } = out;
+        match (side, weights) {
+            (Side::Right, weights) => quantize::<B, true, true>(isa, source, weights, spread, zero, data, scales),
+            // Apart, so that it is compiled without the weights.
+            (Side::Left(Spread::Symmetric), None) => {
+                quantize::<B, true, false>(isa, source, None, spread, zero, data, scales);
+            }
+            (Side::Left(Spread::Symmetric), weights) => {
+                quantize::<B, true, false>(isa, source, weights, spread, zero, data, scales);
+            }
+            (Side::Left(Spread::Skewed), weights) => {
+                quantize::<B, false, false>(isa, source, weights, spread, zero, data, scales);
+            }
+        }
+        scales[..source.rows()].iter_mut().for_each(|scale| *scale *= factor);
+    }
+}
+
+/// Writes the bytes of all rows, `zero` for 0, and the value of one step in each.
+#[inline(always)]
+fn quantize<B: ByteIsa, const SYMMETRIC: bool, const RIGHT: bool>(
+    isa: B,
+    source: Rows,
+    weights: Option<&[f32]>,
+    spread: Spread,
+    zero: i32,
+    out: &mut [[u8; 4]],
+    scales: &mut [f32],
+) {
+    /// Rows whose scales are found first: each is a chain of steps that wait for each other, which short chains after
+    /// another hide better.
+    const ROWS: usize = 4;
+    assert!(weights.is_none_or(|weights| weights.len() == source.cols()));
+    let row = |row: usize| Row { isa, values: source.row(row), weights };
+    let stride = row_stride(source.cols());
+    for first in (0..source.rows()).step_by(ROWS) {
+        let rows = first..source.rows().min(first + ROWS);
+        let mut factors = [0.0; ROWS];
+        for (scale, (factor, row)) in scales[rows.clone()].iter_mut().zip(factors.iter_mut().zip(rows.clone().map(row)))
+        {
+            let largest = row.largest::<SYMMETRIC>(spread);
+            *scale = if SYMMETRIC { largest / LARGEST } else { largest };
+            *factor = 1.0 / *scale;
+            if *scale < SMALLEST {
+                (*scale, *factor) = (0.0, 0.0);
+            }
+        }
+        for (&factor, index) in factors.iter().zip(rows) {
+            row(index).write::<RIGHT>(factor, zero, out[index * stride..][..stride].as_flattened_mut());
         }
     }
 }
 
-/// Writes the bytes of a row, `zero` for 0, and returns the value of one step.
-#[inline(always)]
-fn quantize_row<B: ByteIsa, const SYMMETRIC: bool>(
+/// A row to be quantized, each value times its weight.
+struct Row<'a, B> {
     isa: B,
-    row: &[f32],
-    weights: Option<&[f32]>,
-    spread: Spread,
-    zero: i32,
-    out: &mut [u8],
-) -> f32 {
-    /// Vectors looked at side by side, since each comparison waits for the one before.
-    const CHAINS: usize = 4;
-    let (ops, ints) = (isa.isa().f32(), isa.isa().i32());
-    let lanes = ops.len();
-    let whole = row.len() - row.len() % lanes;
-    assert!(out.len() >= row.len().div_ceil(lanes) * lanes);
-    assert!(weights.is_none_or(|weights| weights.len() == row.len()));
-    // Vector by vector; the last one filled up with zeros.
-    macro_rules! load {
-        ($column:expr) => {{
-            let column = $column;
-            // SAFETY: a vector from `column` on lies within the row, and within the weights.
-            let values = unsafe { ops.load_ptr(row.as_ptr().add(column)) };
-            match weights {
-                Some(weights) => ops.mul(values, unsafe { ops.load_ptr(weights.as_ptr().add(column)) }),
+    values: &'a [f32],
+    /// As many.
+    weights: Option<&'a [f32]>,
+}
+
+impl<B: ByteIsa> Row<'_, B> {
+    /// # Safety
+    /// A vector from `column` on must lie within the row.
+    #[inline(always)]
+    unsafe fn vector(&self, column: usize) -> F32<B> {
+        let ops = self.isa.isa().f32();
+        // SAFETY: the caller's; there are as many weights.
+        unsafe {
+            let values = ops.load_ptr(self.values.as_ptr().add(column));
+            match self.weights {
+                Some(weights) => ops.mul(values, ops.load_ptr(weights.as_ptr().add(column))),
                 None => values,
             }
-        }};
+        }
     }
-    let rest = match weights {
-        Some(weights) => ops.mul(ops.load_pad(&row[whole..]).0, ops.load_pad(&weights[whole..]).0),
-        None => ops.load_pad(&row[whole..]).0,
-    };
 
-    // The least scale with which all values stay in range.
-    let (below, above) = spread.steps();
-    let (below, above) = (ops.splat(-1.0 / f32::from(below)), ops.splat(1.0 / f32::from(above)));
-    let mut largest = [ops.zero(); CHAINS];
-    macro_rules! look_at {
-        ($chain:expr, $values:expr) => {
-            let values = $values;
-            let steps = match SYMMETRIC {
-                true => ops.abs(values),
-                false => ops.max(ops.mul(values, above), ops.mul(values, below)),
+    /// The last vector, filled up with zeros.
+    #[inline(always)]
+    fn rest(&self, column: usize) -> F32<B> {
+        let ops = self.isa.isa().f32();
+        let values = ops.load_pad(&self.values[column..]).0;
+        match self.weights {
+            Some(weights) => ops.mul(values, ops.load_pad(&weights[column..]).0),
+            None => values,
+        }
+    }
+
+    /// The largest magnitude, or the least scale with which all values stay in range.
+    #[inline(always)]
+    fn largest<const SYMMETRIC: bool>(&self, spread: Spread) -> f32 {
+        /// Vectors looked at side by side, since each comparison waits for the one before.
+        const CHAINS: usize = 4;
+        let ops = self.isa.isa().f32();
+        let (len, lanes) = (self.values.len(), ops.len());
+        let (below, above) = spread.steps();
+        let (below, above) = (ops.splat(-1.0 / f32::from(below)), ops.splat(1.0 / f32::from(above)));
+        let mut largest = [ops.zero(); CHAINS];
+        macro_rules! look_at {
+            ($chain:expr, $values:expr) => {
+                let values = $values;
+                let steps = match SYMMETRIC {
+                    true => ops.abs(values),
+                    false => ops.max(ops.mul(values, above), ops.mul(values, below)),
+                };
+                largest[$chain] = ops.max(largest[$chain], steps);
             };
-            largest[$chain] = ops.max(largest[$chain], steps);
-        };
-    }
-    let blocks = whole - whole % (CHAINS * lanes);
-    for column in (0..blocks).step_by(CHAINS * lanes) {
-        look_at!(0, load!(column));
-        look_at!(1, load!(column + lanes));
-        look_at!(2, load!(column + 2 * lanes));
-        look_at!(3, load!(column + 3 * lanes));
-    }
-    for column in (blocks..whole).step_by(lanes) {
-        look_at!(0, load!(column));
-    }
-    look_at!(1, rest);
-    let largest = isa.max_lane(ops.max(ops.max(largest[0], largest[1]), ops.max(largest[2], largest[3])));
-    let scale = if SYMMETRIC { largest / LARGEST } else { largest };
-    if scale < SMALLEST {
-        out.fill(zero as u8);
-        return 0.0;
+        }
+        let whole = len - len % lanes;
+        let blocks = whole - whole % (CHAINS * lanes);
+        for column in (0..blocks).step_by(CHAINS * lanes) {
+            // SAFETY: four vectors from `column` on lie within the row.
+            look_at!(0, unsafe { self.vector(column) });
+            look_at!(1, unsafe { self.vector(column + lanes) });
+            look_at!(2, unsafe { self.vector(column + 2 * lanes) });
+            look_at!(3, unsafe { self.vector(column + 3 * lanes) });
+        }
+        for column in (blocks..whole).step_by(lanes) {
+            // SAFETY: a vector from `column` on lies within the row.
+            look_at!(0, unsafe { self.vector(column) });
+        }
+        if whole < len {
+            look_at!(0, self.rest(whole));
+        }
+        self.isa.max_lane(ops.max(ops.max(largest[0], largest[1]), ops.max(largest[2], largest[3])))
     }
 
-    let factor = ops.splat(1.0 / scale);
-    let zero = ints.splat(zero);
-    for column in (0..whole).step_by(lanes) {
-        let values = ints.add(ops.to_int_round(ops.mul(load!(column), factor)), zero);
-        // SAFETY: `out` has a byte for each lane.
-        unsafe { isa.store_low_bytes(values, out.as_mut_ptr().add(column)) };
+    /// Writes the values times `factor`, rounded, plus `zero`.
+    #[inline(always)]
+    fn write<const RIGHT: bool>(&self, factor: f32, zero: i32, out: &mut [u8]) {
+        let isa = self.isa;
+        let (ops, ints) = (isa.isa().f32(), isa.isa().i32());
+        let (len, lanes) = (self.values.len(), ops.len());
+        assert!(out.len() >= len.next_multiple_of(lanes));
+        let (factor, zero) = (ops.splat(factor), ints.splat(zero));
+        let whole = len - len % lanes;
+        let blocks = whole - whole % (4 * lanes);
+        for column in (0..blocks).step_by(4 * lanes) {
+            let mut values = [zero; 4];
+            for (vector, out) in values.iter_mut().enumerate() {
+                // SAFETY: four vectors from `column` on lie within the row.
+                let value = unsafe { self.vector(column + vector * lanes) };
+                *out = ints.add(ops.to_int_round(ops.mul(value, factor)), zero);
+            }
+            // SAFETY: `out` has a byte for each lane.
+            unsafe {
+                match RIGHT || B::SHIFT != 0 {
+                    true => isa.store_bytes::<true>(values, out.as_mut_ptr().add(column)),
+                    false => isa.store_bytes::<false>(values, out.as_mut_ptr().add(column)),
+                }
+            }
+        }
+        for column in (blocks..whole).step_by(lanes) {
+            // SAFETY: a vector from `column` on lies within the row.
+            let value = unsafe { self.vector(column) };
+            let values = ints.add(ops.to_int_round(ops.mul(value, factor)), zero);
+            // SAFETY: `out` has a byte for each lane.
+            unsafe { isa.store_low_bytes(values, out.as_mut_ptr().add(column)) };
+        }
+        if whole < len {
+            let values = ints.add(ops.to_int_round(ops.mul(self.rest(whole), factor)), zero);
+            // SAFETY: a byte for each lane is left, by the assertion.
+            unsafe { isa.store_low_bytes(values, out.as_mut_ptr().add(whole)) };
+        }
     }
-    if whole < row.len() {
-        let values = ints.add(ops.to_int_round(ops.mul(rest, factor)), zero);
-        // SAFETY: a byte for each lane is left, by the assertion.
-        unsafe { isa.store_low_bytes(values, out.as_mut_ptr().add(whole)) };
-    }
-    scale
 }
 
 /// Makes a buffer that is kept from use to use long enough.

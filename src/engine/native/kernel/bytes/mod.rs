@@ -16,6 +16,7 @@ use rten_simd::Isa;
 use rten_simd::ops::{BitOps, NumOps};
 
 use super::product::{F32, I32, Product};
+use super::softmax_bytes::power_times_255;
 
 /// An instruction set with what arithmetic on bytes needs beyond [`rten_simd::Isa`].
 ///
@@ -29,6 +30,9 @@ pub trait ByteIsa: Product<Left = [u8; 4], Right = [i8; 4], Sum = I32<Self>> {
 
     /// Whether a tile of the product may use all registers but three.
     const SPARE_REGISTERS: bool;
+
+    /// Evaluates an operation as a function of its own, so that it has all registers to itself.
+    fn call<Op: ByteOp>(self, op: Op) -> Op::Output;
 
     /// The sum before the first product, where a left-hand value stands for its difference from `zero_point`.
     #[inline(always)]
@@ -46,7 +50,55 @@ pub trait ByteIsa: Product<Left = [u8; 4], Right = [i8; 4], Sum = I32<Self>> {
     /// `out` must have room for a byte a lane.
     unsafe fn store_low_bytes(self, values: I32<Self>, out: *mut u8);
 
+    /// Stores the low bytes of four vectors of values from -128 to 127 where they are `SIGNED`, else from 0 to 255.
+    ///
+    /// # Safety
+    /// `out` must have room for a byte a lane of the four vectors.
+    #[inline(always)]
+    unsafe fn store_bytes<const SIGNED: bool>(self, values: [I32<Self>; 4], out: *mut u8) {
+        for (vector, values) in values.into_iter().enumerate() {
+            // SAFETY: the caller's.
+            unsafe { self.store_low_bytes(values, out.add(vector * self.isa().f32().len())) };
+        }
+    }
+
+    /// Stores four vectors of left-hand values, 0 to 255 with zero point 0, and adds them to `sums`; into which lane
+    /// is left open.
+    ///
+    /// # Safety
+    /// `out` must have room for a byte a lane of the four vectors.
+    #[inline(always)]
+    unsafe fn store_left_bytes(self, values: [I32<Self>; 4], sums: I32<Self>, out: *mut u8) -> I32<Self> {
+        let ops = self.isa().i32();
+        let (mut shifted, mut sums) = (values, sums);
+        for vector in 0..4 {
+            shifted[vector] = ops.add(values[vector], ops.splat(Self::SHIFT));
+            sums = ops.add(sums, values[vector]);
+        }
+        // SAFETY: the caller's.
+        unsafe {
+            match Self::SHIFT {
+                0 => self.store_bytes::<false>(shifted, out),
+                _ => self.store_bytes::<true>(shifted, out),
+            }
+        }
+        sums
+    }
+
+    /// `255 * 2^x` of `x` up to 0 (or a rounding error above), to a fiftieth.
+    #[inline(always)]
+    fn exp2_times_255<const N: usize>(self, mut x: [F32<Self>; N]) -> [F32<Self>; N] {
+        for x in &mut x {
+            *x = power_times_255(self.isa(), *x);
+        }
+        x
+    }
+
     fn max_lane(self, values: F32<Self>) -> f32;
+
+    fn sum_lanes(self, values: I32<Self>) -> i32 {
+        self.isa().i32().sum(values)
+    }
 }
 
 /// An operation on bytes, written once for all instruction sets.

@@ -23,6 +23,7 @@ impl NeonDot {
     }
 
     pub fn run<Op: ByteOp>(self, op: Op) -> Op::Output {
+        #[inline(never)]
         #[target_feature(enable = "neon,dotprod")]
         fn with_features<Op: ByteOp>(isa: NeonDot, op: Op) -> Op::Output {
             op.eval(isa)
@@ -61,7 +62,7 @@ impl Product for NeonDot {
     fn multiply_add<const VECTORS: usize>(self, left: &[u8; 4], right: &[I32; VECTORS], sums: &mut [I32; VECTORS]) {
         let left = self.0.i32().splat(i32::from_ne_bytes(*left));
         for vector in 0..VECTORS {
-            let mut sum: int32x4_t = sums[vector].0;
+            let mut sum = sums[vector];
             // The intrinsic is not stable yet.
             // SAFETY: a value of this type exists only where the processor has the instruction, which touches
             // nothing but its registers.
@@ -70,12 +71,12 @@ impl Product for NeonDot {
                     ".arch_extension dotprod",
                     "sdot {sum:v}.4s, {right:v}.16b, {left:v}.16b",
                     sum = inout(vreg) sum,
-                    right = in(vreg) right[vector].0,
-                    left = in(vreg) left.0,
+                    right = in(vreg) right[vector],
+                    left = in(vreg) left,
                     options(pure, nomem, nostack, preserves_flags),
                 );
             }
-            sums[vector] = sum.into();
+            sums[vector] = sum;
         }
     }
 
@@ -90,18 +91,33 @@ impl ByteIsa for NeonDot {
     const SPARE_REGISTERS: bool = true;
 
     #[inline(always)]
+    fn call<Op: ByteOp>(self, op: Op) -> Op::Output {
+        self.run(op)
+    }
+
+    #[inline(always)]
     unsafe fn store_low_bytes(self, values: I32, out: *mut u8) {
         // SAFETY: NEON is there, and `out` has room for 4 bytes.
         unsafe {
-            let words = vmovn_s32(values.0);
+            let words = vmovn_s32(values);
             let bytes = vreinterpret_u32_s8(vmovn_s16(vcombine_s16(words, words)));
             vst1_lane_u32::<0>(out.cast(), bytes);
         }
     }
 
     #[inline(always)]
+    unsafe fn store_bytes<const SIGNED: bool>(self, [a, b, c, d]: [I32; 4], out: *mut u8) {
+        // SAFETY: NEON is there, and `out` has room for 16 bytes.
+        unsafe {
+            let low = vmovn_s16(vcombine_s16(vmovn_s32(a), vmovn_s32(b)));
+            let high = vmovn_s16(vcombine_s16(vmovn_s32(c), vmovn_s32(d)));
+            vst1q_s8(out.cast(), vcombine_s8(low, high));
+        }
+    }
+
+    #[inline(always)]
     fn max_lane(self, values: F32) -> f32 {
         // SAFETY: NEON is there.
-        unsafe { vmaxvq_f32(values.0) }
+        unsafe { vmaxvq_f32(values) }
     }
 }

@@ -93,6 +93,11 @@ impl<I: Isa> ByteIsa for Portable<I> {
     const SPARE_REGISTERS: bool = false;
 
     #[inline(always)]
+    fn call<Op: ByteOp>(self, op: Op) -> Op::Output {
+        op.eval(self)
+    }
+
+    #[inline(always)]
     unsafe fn store_low_bytes(self, values: I::I32, out: *mut u8) {
         for (lane, value) in values.to_array().into_iter().enumerate() {
             // SAFETY: the caller's.

@@ -3,10 +3,9 @@
 use proptest::prelude::*;
 
 use super::super::byte_panels::PackPanels;
-use super::super::bytes::{ByteIsa, ByteOp, Portable};
+use super::super::bytes::{ByteIsa, ByteOp};
 use super::super::gemm::{Columns, Gemm};
 use super::super::quantize::{QuantizeRows, Side};
-use super::super::softmax::SoftmaxBytes;
 use super::super::*;
 use super::float::plain_activation;
 use super::{assert_close, matrix};
@@ -14,11 +13,11 @@ use super::{assert_close, matrix};
 /// Evaluates the operation with everything that this processor has.
 macro_rules! on_every_byte_isa {
     (|$isa:ident| $body:expr) => {{
-        let $isa = Portable(rten_simd::isa::GenericIsa::new());
+        let $isa = $crate::engine::native::kernel::bytes::Portable(rten_simd::isa::GenericIsa::new());
         $body;
         #[cfg(target_arch = "x86_64")]
         {
-            use super::super::bytes::{Avx2, Avx512Vnni, AvxVnni};
+            use $crate::engine::native::kernel::bytes::{Avx2, Avx512Vnni, AvxVnni};
             if let Some($isa) = Avx2::new() {
                 $body;
             }
@@ -30,14 +29,15 @@ macro_rules! on_every_byte_isa {
             }
         }
         #[cfg(target_arch = "aarch64")]
-        if let Some($isa) = super::super::bytes::NeonDot::new() {
+        if let Some($isa) = $crate::engine::native::kernel::bytes::NeonDot::new() {
             $body;
         }
     }};
 }
+pub(super) use on_every_byte_isa;
 
 /// Steps and the scale of a quantized row, one by one.
-fn plain_quantized(row: &[f32], spread: Spread) -> (Vec<i32>, f32) {
+pub(super) fn plain_quantized(row: &[f32], spread: Spread) -> (Vec<i32>, f32) {
     let (below, above) = match spread {
         Spread::Symmetric => (127.0, 127.0),
         Spread::Skewed => (16.0, 239.0),
@@ -49,7 +49,7 @@ fn plain_quantized(row: &[f32], spread: Spread) -> (Vec<i32>, f32) {
     (row.iter().map(|x| (f64::from(*x) / f64::from(scale)).round_ties_even() as i32).collect(), scale)
 }
 
-fn quantized<B: ByteIsa>(isa: B, source: Rows, side: Side, weights: Option<&[f32]>) -> QuantizedRows {
+pub(super) fn quantized<B: ByteIsa>(isa: B, source: Rows, side: Side, weights: Option<&[f32]>) -> QuantizedRows {
     let mut rows = QuantizedRows::default();
     // A buffer that held something larger must not shine through.
     let larger = matrix(source.rows() + 1, source.cols() + 9, 5);
@@ -60,7 +60,7 @@ fn quantized<B: ByteIsa>(isa: B, source: Rows, side: Side, weights: Option<&[f32
 }
 
 /// The steps of a quantized row, from its bytes.
-fn steps<B: ByteIsa>(_: B, rows: &QuantizedRows, row: usize, cols: usize, side: Side) -> Vec<i32> {
+pub(super) fn steps<B: ByteIsa>(_: B, rows: &QuantizedRows, row: usize, cols: usize, side: Side) -> Vec<i32> {
     let ByteRows { rows, zero_point, .. } = rows.rows();
     let left = |byte: u8| match B::SHIFT {
         0 => i32::from(byte) - i32::from(zero_point),
@@ -156,31 +156,6 @@ proptest! {
         });
     }
 
-    #[test]
-    fn softmax_in_bytes_is_the_plain_one((rows, cols) in (1usize..7, 1usize..150), spread in 0.1f32..60.0, seed: u32) {
-        let padding = 3;
-        let scores: Vec<f32> = matrix(rows, cols + padding, seed).iter().map(|x| x * spread).collect();
-        on_every_byte_isa!(|isa| {
-            let stride = row_stride(cols);
-            let (mut found, mut scales) = (vec![[0xffu8; 4]; rows * stride], vec![0.0; rows]);
-            let out = RowsMut::dense(&mut found, stride);
-            SoftmaxBytes { scores: Rows::new(&scores, rows, cols, cols + padding), out, scales: &mut scales }.eval(isa);
-            for row in 0..rows {
-                let scores = &scores[row * (cols + padding)..][..cols];
-                let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                let bytes: Vec<u8> =
-                    found[row * stride..][..stride].as_flattened().iter().map(|byte| unshifted(isa, *byte)).collect();
-                let sum: u32 = bytes[..cols].iter().map(|byte| u32::from(*byte)).sum();
-                prop_assert!((sum as f32 * scales[row] - 1.0).abs() < 1e-6);
-                for (score, byte) in scores.iter().zip(&bytes) {
-                    let expected = f64::from(score - max).exp2() * 255.0;
-                    prop_assert!((f64::from(*byte) - expected).abs() <= 0.55, "{byte} for {expected}");
-                }
-                prop_assert!(bytes[cols..cols.next_multiple_of(4)].iter().all(|byte| *byte == 0));
-            }
-        });
-    }
-
     /// As in attention: probabilities without signs times values.
     #[test]
     fn products_without_signs_are_exact((rows, depth, cols) in (1usize..20, 1usize..80, 1usize..70), seed: u32) {
@@ -246,11 +221,11 @@ proptest! {
 }
 
 /// A left-hand byte as the instructions want it stored, and back.
-fn shifted<B: ByteIsa>(_: B, byte: u8) -> u8 {
+pub(super) fn shifted<B: ByteIsa>(_: B, byte: u8) -> u8 {
     (i32::from(byte) + B::SHIFT) as u8
 }
 
-fn unshifted<B: ByteIsa>(_: B, byte: u8) -> u8 {
+pub(super) fn unshifted<B: ByteIsa>(_: B, byte: u8) -> u8 {
     (i32::from(byte) - B::SHIFT) as u8
 }
 

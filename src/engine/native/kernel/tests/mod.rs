@@ -1,5 +1,6 @@
 //! Every kernel against plain loops.
 
+mod byte_attention;
 mod bytes;
 mod float;
 
