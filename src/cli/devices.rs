@@ -76,10 +76,11 @@ impl fmt::Display for Report {
             writeln!(f, "{:<13} {problem}", "note")?;
         }
         writeln!(f, "\n--device auto takes")?;
-        let choices = [
-            ("a Hugging Face model", &auto.hugging_face),
-            ("a compiled model (--features torch) whose manifest names no device", &auto.compiled),
-        ];
+        let compiled = match cfg!(feature = "torch") {
+            true => "a compiled model whose manifest names no device",
+            false => "a compiled model whose manifest names no device, in a build with --features torch",
+        };
+        let choices = [("a Hugging Face model", &auto.hugging_face), (compiled, &auto.compiled)];
         for (model, Choice { devices, why }) in choices {
             let devices = match devices.as_slice() {
                 [first, _, .., last] => format!("{first} to {last}"),
