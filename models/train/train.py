@@ -31,18 +31,23 @@ def vocabulary_command(arguments):
     pathlib.Path(arguments.output).write_text(vocabulary.cut(template, texts, arguments.pieces))
 
 
+def network(pieces, dropout):
+    """A network of the base's architecture, its weights at random."""
+    config = transformers.BertConfig(
+        vocab_size=pieces, hidden_size=384, num_hidden_layers=12, num_attention_heads=12,
+        intermediate_size=1536, max_position_embeddings=512, type_vocab_size=2, layer_norm_eps=1e-12,
+        pad_token_id=data.PAD, hidden_dropout_prob=dropout, attention_probs_dropout_prob=0.0,
+    )  # fmt: skip
+    return transformers.BertForQuestionAnswering(config)
+
+
 def start_model(arguments, tokenizer):
     """The base network with the embeddings of the tokenizer's pieces; over it, where given, an earlier model."""
     pieces, state = base.load(arguments.base)
     rows = {piece: row for row, piece in enumerate(pieces)}
     vocabulary = [tokenizer.id_to_token(index) for index in range(tokenizer.get_vocab_size())]
     words = state["embeddings.word_embeddings.weight"][[rows[piece] for piece in vocabulary]]
-    config = transformers.BertConfig(
-        vocab_size=len(vocabulary), hidden_size=384, num_hidden_layers=12, num_attention_heads=12,
-        intermediate_size=1536, max_position_embeddings=512, type_vocab_size=2, layer_norm_eps=1e-12,
-        pad_token_id=data.PAD, hidden_dropout_prob=arguments.dropout, attention_probs_dropout_prob=0.0,
-    )  # fmt: skip
-    model = transformers.BertForQuestionAnswering(config)
+    model = network(len(vocabulary), arguments.dropout)
     state["embeddings.word_embeddings.weight"] = words
     missing = model.bert.load_state_dict(state, strict=False)
     if missing.missing_keys or missing.unexpected_keys:
@@ -172,11 +177,10 @@ def train(arguments):
 
 def export(arguments):
     """Writes the checkpoint as a Hugging Face folder in f16."""
-    tokenizer = tokenizers.Tokenizer.from_file(os.path.join(arguments.tokenizer, "tokenizer.json"))
-    arguments.start = None
-    model = start_model(arguments, tokenizer)
-    model.load_state_dict(torch.load(pathlib.Path(arguments.checkpoint), map_location="cpu")["model"])
-    model.config.hidden_dropout_prob = model.config.attention_probs_dropout_prob = 0.1
+    state = torch.load(arguments.checkpoint, map_location="cpu")["model"]
+    model = network(len(state["bert.embeddings.word_embeddings.weight"]), dropout=0.1)
+    model.load_state_dict(state)
+    model.config.attention_probs_dropout_prob = 0.1
     model.half().save_pretrained(arguments.output)
 
 
@@ -211,10 +215,7 @@ def main():
     command.set_defaults(run=train)
 
     command = commands.add_parser("export", help="write a checkpoint as a Hugging Face folder")
-    command.add_argument("--base", required=True)
-    command.add_argument("--tokenizer", required=True)
     command.add_argument("--checkpoint", required=True)
-    command.add_argument("--dropout", type=float, default=0.1)
     command.add_argument("--output", required=True)
     command.set_defaults(run=export)
 
