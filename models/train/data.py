@@ -12,6 +12,7 @@ CLS, PAD, SEP = 0, 1, 2
 @dataclasses.dataclass
 class Paragraph:
     article: int
+    title: list  # "title [SEP]", as some data sets head their contexts; empty where the article has no title
     text: str
     ids: numpy.ndarray
     offsets: numpy.ndarray  # [tokens, 2], in characters
@@ -27,11 +28,12 @@ class Row:
 
 @dataclasses.dataclass
 class Mix:
-    """How rows become examples: shares of those that are turned into questions without an answer."""
+    """How rows become examples: shares of those that are turned into questions without an answer, and of titles."""
 
-    cropped_away: float = 0.10  # a part of the context without the answer
-    same_article: float = 0.06  # another paragraph of the article
-    other_article: float = 0.04  # any paragraph
+    cropped_away: float = 0.06  # a part of the context without the answer
+    same_article: float = 0.05  # another paragraph of the article
+    other_article: float = 0.03  # any paragraph
+    titled: float = 0.3  # contexts headed by the article's title
 
 
 def articles(path):
@@ -56,23 +58,33 @@ class Rows:
 
     def add(self, article, tokenizer):
         number = len(self.articles)
+        title = article.get("title", "")
+        title = tokenizer.encode(f"{title} [SEP]", add_special_tokens=False).ids if title else []
         for paragraph in article["paragraphs"]:
             encoding = tokenizer.encode(paragraph["context"], add_special_tokens=False)
             offsets = numpy.array(encoding.offsets).reshape(-1, 2)
             index = len(self.paragraphs)
             self.articles.setdefault(number, []).append(index)
-            self.paragraphs.append(Paragraph(number, paragraph["context"], numpy.array(encoding.ids), offsets))
+            ids = numpy.array(encoding.ids)
+            self.paragraphs.append(Paragraph(number, title, paragraph["context"], ids, offsets))
             for qa in paragraph["qas"]:
                 answer = (qa["answers"] or [None])[0]
                 span = answer and token_span(offsets, answer["answer_start"], len(answer["text"]))
                 question = tokenizer.encode(qa["question"].strip(), add_special_tokens=False).ids
                 self.rows.append(Row(question, index, span, answer["text"] if answer else ""))
 
-    def draw(self, position, count, length, mix, seed):
-        """Examples `position` to `position + count` of all epochs, of at most `length` tokens; the same for a seed."""
-        places = range(position, position + count)
-        random = [numpy.random.default_rng([seed, place]) for place in places]
-        return [self.example(self.row(place, seed), length, mix, own) for place, own in zip(places, random)]
+    def draw(self, position, count, lengths, mix, seed):
+        """Examples `position` to `position + count` of all epochs; the same for a seed.
+
+        `lengths` are the most tokens that an example may have, each with the share of examples that get it.
+        """
+        examples = []
+        lengths, shares = zip(*lengths)
+        for place in range(position, position + count):
+            random = numpy.random.default_rng([seed, place])
+            length = int(random.choice(lengths, p=shares))
+            examples.append(self.example(self.row(place, seed), length, mix, random))
+        return examples
 
     def row(self, position, seed):
         epoch, place = divmod(position, len(self.order))
@@ -85,8 +97,10 @@ class Rows:
     def example(self, row, length, mix, random):
         """Token ids, and the places of the answer's first and last token: 0 twice where there is none."""
         question = row.question[: length // 2]
-        room = length - len(question) - 4
         paragraph, span = self.paragraphs[row.paragraph], row.span
+        titled = random.random() < mix.titled and len(paragraph.title) <= length // 8
+        title = paragraph.title if titled else []
+        room = length - len(question) - len(title) - 4
         kind = random.random()
         if kind < mix.cropped_away:
             ids, span = self.without_answer(paragraph, span, room, random)
@@ -96,7 +110,7 @@ class Rows:
             ids, span = self.elsewhere(row, range(len(self.paragraphs)), room, random)
         else:
             ids, span = crop(paragraph.ids, span, room, random)
-        head = [CLS, *question, SEP, SEP]
+        head = [CLS, *question, SEP, SEP, *title]
         place = (0, 0) if span is None else (len(head) + span[0], len(head) + span[1])
         return [*head, *ids, SEP], place
 

@@ -34,7 +34,8 @@ use weights::Weights;
 pub enum Precision {
     /// 32-bit floating point.
     F32,
-    /// Weights of matrices in bfloat16, everything else in `f32`.
+    /// Weights of matrices in bfloat16, and what they are multiplied by too where the processor has fast instructions
+    /// for it; everything else in `f32`.
     Bf16,
     /// Bytes with a scale for each output of a weight matrix and for each token; sums are exact.
     Int8,
@@ -115,7 +116,8 @@ impl NativeEngine {
     pub fn measure_peak(&self) -> f64 {
         const SECONDS: f64 = 0.05;
         let peak = match self.precision {
-            Precision::F32 | Precision::Bf16 => kernel::peak_f32,
+            Precision::F32 => kernel::peak_f32,
+            Precision::Bf16 => kernel::peak_bf16,
             Precision::Int8 => kernel::peak_bytes,
         };
         self.pool.broadcast(|_| peak(SECONDS)).into_iter().sum()
@@ -142,7 +144,10 @@ impl std::fmt::Display for NativeEngine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.precision {
             Precision::F32 => f.write_str("native f32"),
-            Precision::Bf16 => f.write_str("native bf16"),
+            Precision::Bf16 => match kernel::bf16::instructions() {
+                Some(instructions) => write!(f, "native bf16 ({instructions})"),
+                None => f.write_str("native bf16"),
+            },
             Precision::Int8 => write!(f, "native int8 ({})", kernel::bytes::instructions().unwrap_or("portable")),
         }?;
         write!(f, ", {} threads", self.workers.len())

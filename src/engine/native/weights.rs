@@ -44,7 +44,7 @@ impl Linear {
         output: &mut [f32],
         activation: Option<Activation>,
     ) {
-        let LinearBuffers { quantized, spending } = buffers;
+        let LinearBuffers { quantized, rounded, spending } = buffers;
         let pairs = input.as_chunks::<2>().0;
         let input = Rows::dense(input, self.inputs);
         let output = RowsMut::dense(output, self.outputs);
@@ -57,7 +57,7 @@ impl Linear {
             Matrix::Bf16(weight) => {
                 let pairs = Rows::dense(pairs, self.inputs / 2);
                 spending.measure(operator, operations, || {
-                    gemm_bf16(output, pairs, weight, Some(&self.bias), activation);
+                    gemm_bf16(output, pairs, rounded, weight, Some(&self.bias), activation);
                 });
             }
             Matrix::Int8 { weight, input_weights } => {
@@ -74,6 +74,7 @@ impl Linear {
 #[derive(Debug, Default)]
 pub struct LinearBuffers {
     quantized: QuantizedRows,
+    rounded: Vec<[Bf16; 2]>,
     pub spending: Spending,
 }
 

@@ -3,9 +3,10 @@
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
+use super::bf16::{Bf16, Widened};
 use super::bytes::{ByteIsa, ByteOp};
 use super::panels::{PANEL, PanelRow};
-use super::product::{Bf16, Float, Product, Widened};
+use super::product::{Float, Product};
 use super::tile::Tile;
 use super::{Activation, BytePanels, ByteRows, Panels, Rows, RowsMut};
 
@@ -18,21 +19,6 @@ use super::{Activation, BytePanels, ByteRows, Panels, Rows, RowsMut};
 /// If the shapes do not fit together.
 pub fn gemm(out: RowsMut, a: Rows, b: &Panels, bias: Option<&[PanelRow]>, activation: Option<Activation>) {
     SimdOp::dispatch(Gemm { out, a, row_scales: &[], zero_point: 0, b, columns: Columns::biased(bias), activation })
-}
-
-/// As [`gemm`], with weights in pairs of bfloat16.
-///
-/// # Panics
-/// If the shapes do not fit together.
-pub fn gemm_bf16(
-    out: RowsMut,
-    a: Rows<[f32; 2]>,
-    b: &Panels<[Bf16; 2]>,
-    bias: Option<&[PanelRow]>,
-    activation: Option<Activation>,
-) {
-    let columns = Columns::biased(bias);
-    SimdOp::dispatch(Gemm { out, a, row_scales: &[], zero_point: 0, b, columns, activation })
 }
 
 /// `out = activation(scales · (a · b) + bias)`, where the sums of `a · b` are exact.
@@ -134,7 +120,7 @@ impl ByteOp for Gemm<'_, [u8; 4], [i8; 4]> {
 impl<L: Copy, R: Copy> Gemm<'_, L, R> {
     /// Computes tiles of at most `ROWS` rows and `VECTORS` vectors.
     #[inline(always)]
-    fn run<P, const ROWS: usize, const VECTORS: usize>(mut self, product: P)
+    pub(super) fn run<P, const ROWS: usize, const VECTORS: usize>(mut self, product: P)
     where
         P: Product<Left = L, Right = R>,
     {

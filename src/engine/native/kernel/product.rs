@@ -1,7 +1,7 @@
 //! The arithmetic of a matrix product, apart from how the matrices are walked through.
 
-use rten_simd::ops::{BitOps, IntOps, NumOps};
-use rten_simd::{Isa, Simd};
+use rten_simd::Isa;
+use rten_simd::ops::{BitOps, NumOps};
 
 /// How elements of two matrices are multiplied and summed up.
 ///
@@ -83,76 +83,6 @@ impl<I: Isa> Product for Float<I> {
         let left = ops.splat(*left);
         for vector in 0..VECTORS {
             sums[vector] = ops.mul_add(left, right[vector], sums[vector]);
-        }
-    }
-
-    #[inline(always)]
-    fn finish(self, sum: I::F32, _: I::F32, _: I::F32) -> I::F32 {
-        sum
-    }
-}
-
-/// The upper half of an `f32`: bfloat16.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Bf16(u16);
-
-impl Bf16 {
-    /// The nearest one, ties to even.
-    pub fn from_f32(value: f32) -> Self {
-        Self(half::bf16::from_f32(value).to_bits())
-    }
-}
-
-/// Products of pairs of `f32` with pairs of bfloat16 that are widened as they are loaded, begun at the bias.
-///
-/// The bfloat16 instructions of AVX-512 would take both sides in 16 bits, but run at half the speed of `f32` products
-/// on processors that have AMX for this.
-#[derive(Debug, Clone, Copy)]
-pub struct Widened<I>(pub I);
-
-impl<I: Isa> Product for Widened<I> {
-    type Isa = I;
-    type Left = [f32; 2];
-    type Right = [Bf16; 2];
-    type RightVector = [I::F32; 2];
-    type Sum = I::F32;
-
-    const ROUGH: bool = false;
-
-    #[inline(always)]
-    fn isa(self) -> I {
-        self.0
-    }
-
-    #[inline(always)]
-    unsafe fn load(self, right: *const [Bf16; 2]) -> [I::F32; 2] {
-        let (floats, ints) = (self.0.f32(), self.0.i32());
-        // SAFETY: the caller's; a pair is as large as a lane.
-        let pairs = unsafe { ints.load_ptr(right.cast()) };
-        // The first of a pair lies in the low half on the little-endian processors that there are vectors for.
-        let low = ints.shift_left::<16>(pairs);
-        let high = ints.and(pairs, ints.splat(0xffff_0000_u32.cast_signed()));
-        let (first, second) = if cfg!(target_endian = "little") { (low, high) } else { (high, low) };
-        [floats.from_bits(first.to_bits()), floats.from_bits(second.to_bits())]
-    }
-
-    #[inline(always)]
-    fn begin(self, bias: I::F32, _: I::I32, _: u8) -> I::F32 {
-        bias
-    }
-
-    #[inline(always)]
-    fn multiply_add<const VECTORS: usize>(
-        self,
-        left: &[f32; 2],
-        right: &[[I::F32; 2]; VECTORS],
-        sums: &mut [I::F32; VECTORS],
-    ) {
-        let ops = self.0.f32();
-        let left = [ops.splat(left[0]), ops.splat(left[1])];
-        for vector in 0..VECTORS {
-            sums[vector] = ops.mul_add(left[0], right[vector][0], sums[vector]);
-            sums[vector] = ops.mul_add(left[1], right[vector][1], sums[vector]);
         }
     }
 

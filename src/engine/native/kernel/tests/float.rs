@@ -29,6 +29,7 @@ macro_rules! on_every_isa {
         }
     }};
 }
+pub(super) use on_every_isa;
 
 pub(super) fn plain_activation(activation: Activation, x: f64) -> f64 {
     match activation {
@@ -113,38 +114,6 @@ proptest! {
                 prop_assert!(between.all(|value| value.is_nan()), "written outside the matrix");
             });
         }
-    }
-
-    #[test]
-    fn products_with_bf16_are_the_plain_ones(
-        (rows, pairs, cols) in (1usize..40, 1usize..30, 1usize..100),
-        seed: u32,
-    ) {
-        let depth = 2 * pairs;
-        let a = matrix(rows, depth, seed);
-        let b = matrix(cols, depth, seed ^ 1);
-        // The nearest number with 8 significant bits.
-        let rounded = |x: f32| half::bf16::from_f32(x).to_f64();
-        let expected: Vec<f64> = (0..rows * cols)
-            .map(|index| {
-                let (row, col) = (index / cols, index % cols);
-                (0..depth).map(|k| f64::from(a[row * depth + k]) * rounded(b[col * depth + k])).sum::<f64>()
-            })
-            .collect();
-        let panels = Panels::from_transposed_rows(cols, pairs, |col, row: &mut [[Bf16; 2]]| {
-            for (pair, values) in row.iter_mut().zip(b[col * depth..].as_chunks::<2>().0) {
-                *pair = values.map(Bf16::from_f32);
-            }
-        });
-        on_every_isa!(|isa| {
-            let mut out = vec![f32::NAN; rows * cols];
-            let a = Rows::dense(a.as_chunks::<2>().0, pairs);
-            let columns = Columns::biased(None);
-            let target = RowsMut::dense(&mut out, cols);
-            let gemm = Gemm { out: target, a, row_scales: &[], zero_point: 0, b: &panels, columns, activation: None };
-            SimdOp::eval(gemm, isa);
-            assert_close(&out, &expected, 1e-5);
-        });
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Every kernel against plain loops.
 
+mod bf16;
 mod byte_attention;
 mod bytes;
 mod float;
