@@ -74,6 +74,11 @@ libtorch version="2.13.0":
 test-torch version="2.13.0":
     docker/test-torch.sh {{ version }}
 
+# Test the kernels as processors with AVX2, without, and ARM would run them, under emulation (Debian)
+[group('check')]
+test-emulated *cases:
+    tests/emulated.sh {{ cases }}
+
 # Test the page in Chromium; BERTQA_SCREENSHOTS names a folder for pictures of it
 [group('check')]
 page-test *files: build

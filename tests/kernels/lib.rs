@@ -1,3 +1,5 @@
+//! See Cargo.toml.
+
 #[path = "../../src/engine/native/kernel/mod.rs"]
 pub mod kernel;
 
@@ -6,4 +8,11 @@ pub mod engine {
     pub mod native {
         pub use crate::kernel;
     }
+}
+
+/// That the processor's best instructions for bytes are chosen: those that `BYTES` names, `none` where there are none.
+#[test]
+fn chosen_instructions() {
+    let Ok(expected) = std::env::var("BYTES") else { return };
+    assert_eq!(kernel::bytes::instructions().unwrap_or("none"), expected);
 }

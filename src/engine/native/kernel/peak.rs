@@ -84,7 +84,7 @@ impl Peak {
                 let left = black_box(left);
                 for _ in 0..REPEATS {
                     for sum in &mut sums {
-                        product.multiply_add(&left, &right, sum);
+                        product.densest(&left, &right, sum);
                     }
                 }
             }
@@ -93,6 +93,6 @@ impl Peak {
         for sum in sums {
             black_box(product.finish(sum[0], isa.f32().zero(), isa.f32().zero()));
         }
-        (2 * ROUNDS * REPEATS * SUMS * isa.f32().len()) as f64 / fastest
+        (2 * P::DENSITY * ROUNDS * REPEATS * SUMS * isa.f32().len()) as f64 / fastest
     }
 }

@@ -3,6 +3,8 @@
 use rten_simd::Isa;
 use rten_simd::ops::{BitOps, NumOps};
 
+use super::tile::Tile;
+
 /// How elements of two matrices are multiplied and summed up.
 ///
 /// An element is what one step over the depth takes: one `f32`, or several narrower values side by side.
@@ -19,6 +21,10 @@ pub trait Product: Copy {
 
     /// Whether the elements are rounded so much that activation functions need not be exact.
     const ROUGH: bool;
+
+    /// How many products an instruction of [`densest`](Self::densest) does, against one of
+    /// [`multiply_add`](Self::multiply_add).
+    const DENSITY: usize = 1;
 
     fn isa(self) -> Self::Isa;
 
@@ -40,6 +46,27 @@ pub trait Product: Copy {
         right: &[Self::RightVector; VECTORS],
         sums: &mut [Self::Sum; VECTORS],
     );
+
+    /// The sums of a tile, from `begin` on: its innermost loop. An instruction set that multiplies more than elements
+    /// has one of its own.
+    ///
+    /// # Safety
+    /// As [`Tile::multiply`].
+    #[inline(always)]
+    unsafe fn multiply_tile<const ROWS: usize, const VECTORS: usize>(
+        self,
+        tile: &Tile<Self::Left, Self::Right>,
+        begin: [Self::Sum; VECTORS],
+    ) -> [[Self::Sum; VECTORS]; ROWS] {
+        // SAFETY: the caller's.
+        unsafe { tile.multiply_elements::<Self, ROWS, VECTORS>(self, begin) }
+    }
+
+    /// The instruction that does the most products, on whatever values: for measuring how fast a processor can be.
+    #[inline(always)]
+    fn densest(self, left: &Self::Left, right: &[Self::RightVector; 1], sum: &mut [Self::Sum; 1]) {
+        self.multiply_add(left, right, sum);
+    }
 
     /// The value of a finished sum.
     fn finish(self, sum: Self::Sum, scale: F32<Self>, bias: F32<Self>) -> F32<Self>;

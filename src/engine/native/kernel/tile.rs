@@ -7,7 +7,7 @@ use super::panels::{PANEL, PanelRow};
 use super::product::Product;
 
 /// A block of a product, small enough for its sums to stay in registers.
-pub(super) struct Tile<'a, L, R> {
+pub struct Tile<'a, L, R> {
     pub a: *const L,
     pub a_stride: usize,
     pub zero_point: u8,
@@ -36,14 +36,33 @@ impl<L: Copy, R: Copy> Tile<'_, L, R> {
         P: Product<Left = L, Right = R>,
     {
         let isa = product.isa();
-        let ops = isa.f32();
-        let &Self { a, a_stride, next, ahead, .. } = self;
-        let bias = ops.load_many::<VECTORS>(self.bias);
+        let bias = isa.f32().load_many::<VECTORS>(self.bias);
         let column_sums = isa.i32().load_many::<VECTORS>(self.sums);
         let mut begin = [product.begin(bias[0], column_sums[0], self.zero_point); VECTORS];
         for vector in 1..VECTORS {
             begin[vector] = product.begin(bias[vector], column_sums[vector], self.zero_point);
         }
+        // SAFETY: the caller's.
+        unsafe { product.multiply_tile::<ROWS, VECTORS>(self, begin) }
+    }
+
+    /// As [`multiply`](Self::multiply), from sums that have begun; element by element.
+    ///
+    /// # Safety
+    /// As there.
+    #[allow(clippy::needless_range_loop)]
+    #[inline(always)]
+    pub unsafe fn multiply_elements<P, const ROWS: usize, const VECTORS: usize>(
+        &self,
+        product: P,
+        begin: [P::Sum; VECTORS],
+    ) -> [[P::Sum; VECTORS]; ROWS]
+    where
+        P: Product<Left = L, Right = R>,
+    {
+        let isa = product.isa();
+        let ops = isa.f32();
+        let &Self { a, a_stride, next, ahead, .. } = self;
         let mut sums = [begin; ROWS];
         // By pointer: a check of the bounds in this loop can be felt.
         let mut panel_row = self.b.as_ptr().cast::<R>().wrapping_add(self.column);

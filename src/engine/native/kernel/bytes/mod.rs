@@ -7,7 +7,7 @@ mod portable;
 mod x86_64;
 
 #[cfg(target_arch = "aarch64")]
-pub use neon::NeonDot;
+pub use neon::{NeonDot, NeonI8mm};
 pub use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub use x86_64::{Avx2, Avx512Vnni, AvxVnni};
@@ -122,8 +122,13 @@ pub trait ByteOp: Sized {
             }
         }
         #[cfg(target_arch = "aarch64")]
-        if let Some(isa) = NeonDot::new() {
-            return isa.run(self);
+        {
+            if let Some(isa) = NeonI8mm::new() {
+                return isa.run(self);
+            }
+            if let Some(isa) = NeonDot::new() {
+                return isa.run(self);
+            }
         }
         Portable::run(self)
     }
@@ -144,8 +149,13 @@ pub fn instructions() -> Option<&'static str> {
         }
     }
     #[cfg(target_arch = "aarch64")]
-    if NeonDot::new().is_some() {
-        return Some("NEON dot product");
+    {
+        if NeonI8mm::new().is_some() {
+            return Some("NEON i8mm");
+        }
+        if NeonDot::new().is_some() {
+            return Some("NEON dot product");
+        }
     }
     None
 }

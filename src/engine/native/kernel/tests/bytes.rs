@@ -29,8 +29,14 @@ macro_rules! on_every_byte_isa {
             }
         }
         #[cfg(target_arch = "aarch64")]
-        if let Some($isa) = $crate::engine::native::kernel::bytes::NeonDot::new() {
-            $body;
+        {
+            use $crate::engine::native::kernel::bytes::{NeonDot, NeonI8mm};
+            if let Some($isa) = NeonDot::new() {
+                $body;
+            }
+            if let Some($isa) = NeonI8mm::new() {
+                $body;
+            }
         }
     }};
 }
