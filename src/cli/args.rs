@@ -79,11 +79,12 @@ pub(super) struct ModelArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Precision {
-    /// The fastest that keeps the model's accuracy; that in which a compiled model was compiled
+    /// The fastest on this processor that keeps the model's answers, tried on a few samples while loading; that in
+    /// which a compiled model was compiled
     Auto,
     /// 32-bit floating point: the answers and scores of the reference
     F32,
-    /// Weights in 16 bits: half the memory, at the speed of f32 or better, and hardly ever another answer
+    /// Weights in 16 bits: half the memory, up to twice the speed of f32, and hardly ever another answer
     Bf16,
     /// Weights and activations in bytes: two to three times as fast, and seldom another answer
     Int8,

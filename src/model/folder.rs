@@ -2,6 +2,7 @@ use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
@@ -75,7 +76,7 @@ pub(super) fn map(path: &Path) -> io::Result<WeightBytes> {
     // SAFETY: the map is only read. A model file that another program cuts short while it is mapped ends this one
     // with SIGBUS, as it would any program that maps weights; files of the hub's cache are never written in place.
     let mapped = unsafe { memmap2::Mmap::map(&file) }?;
-    Ok(WeightBytes::Mapped(mapped))
+    Ok(WeightBytes::Mapped(Arc::new(mapped)))
 }
 
 fn required(folder: &Path, name: &str) -> anyhow::Result<Cow<'static, [u8]>> {

@@ -1,5 +1,6 @@
 //! Where a model comes from: compiled in, a Hugging Face folder, the hub, or a compiled file; and loading it.
 
+mod auto;
 #[cfg(feature = "bundled")]
 mod bundled;
 #[cfg(feature = "torch")]
@@ -132,21 +133,32 @@ impl Model {
             files.tokenizer = folder::tokenizer_files(path)?;
         }
         check_native(source, placement)?;
-        let precision = placement.precision.unwrap_or_else(Precision::fastest);
         let Files { config, weights, tokenizer } = files;
+        let load = |precision| {
+            NativeEngine::load(&config, weights.clone(), precision, placement.threads)
+                .with_context(|| format!("cannot load {source}"))
+        };
+        let precision = match (placement.precision, source) {
+            // What it loses in int8 is known: hardly anything.
+            (None, Source::Bundled) => Precision::by_speed().next(),
+            (asked_for, _) => asked_for,
+        };
 
         // The two take about as long as each other, and starting is waited for.
         let (engine, tokenizer) = std::thread::scope(|scope| {
             let parsed = scope.spawn(|| parse_tokenizer(&tokenizer));
-            let engine = NativeEngine::load(&config, weights, precision, placement.threads);
+            let engine = load(precision.unwrap_or(Precision::F32));
             (engine, parsed.join())
         });
-        let engine = engine.with_context(|| format!("cannot load {source}"))?;
+        let mut engine = engine?;
         let (tokenizer, config) = tokenizer
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             .with_context(|| format!("cannot load the tokenizer of {source}"))?;
 
         let encoder = encoder(tokenizer, &config, engine.model_type(), engine.takes_token_types());
+        if precision.is_none() {
+            engine = auto::choose(engine, &encoder, load)?;
+        }
         Ok(Self { encoder, engines: Engines::Native(Box::new(engine)) })
     }
 }

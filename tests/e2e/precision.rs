@@ -1,6 +1,6 @@
 //! `--precision` and `--profile`.
 
-use crate::support::{ends, project, rows, stderr, tiny};
+use crate::support::{bertqa, ends, project, rows, stderr, tiny, tiny_model};
 
 fn run(options: &[&str]) -> (Vec<serde_json::Value>, String) {
     let mut command = tiny("run");
@@ -16,9 +16,49 @@ fn the_summary_names_what_ran() {
         assert_eq!(rows.len(), 5);
         assert!(said.contains(named), "{said}");
     }
+}
+
+/// The precision that the summary names.
+fn chosen(said: &str) -> &str {
+    let (_, engine) = said.rsplit_once("native ").unwrap();
+    engine.split([' ', ',']).next().unwrap()
+}
+
+#[test]
+fn auto_takes_a_precision_that_keeps_the_answers() {
     let (auto, said) = run(&[]);
-    let chosen = if said.contains("native int8") { "int8" } else { "f32" };
-    assert_eq!(auto, run(&["--precision", chosen]).0);
+    assert_eq!(auto, run(&["--precision", chosen(&said)]).0);
+    assert!(!said.contains("would move"), "{said}");
+
+    // Logits a thousand times as large: what rounding changes in them decides.
+    let folder = tempfile::tempdir().unwrap();
+    let source = tiny_model();
+    for file in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
+        std::fs::copy(source.join(file), folder.path().join(file)).unwrap();
+    }
+    let weights = std::fs::read(source.join("model.safetensors")).unwrap();
+    std::fs::write(folder.path().join("model.safetensors"), multiplied(&weights, "qa_outputs.weight", 1000.0)).unwrap();
+    let mut command = bertqa();
+    command.arg("run").arg(project("samples/questions.jsonl")).args(["-o", "-", "--limit", "5", "--model"]);
+    command.arg(folder.path());
+    let output = ends(command, 0);
+    let said = stderr(&output);
+    assert_eq!(chosen(said), "f32", "{said}");
+    // Where there are faster ones, it says why they were not taken.
+    let fast = run(&["--precision", "int8"]).1;
+    assert!(fast.contains("(portable)") || said.contains("int8 would move"), "{said}");
+}
+
+/// A safetensors file with one of its tensors, of f32, multiplied.
+fn multiplied(file: &[u8], name: &str, factor: f32) -> Vec<u8> {
+    let tensors = safetensors::SafeTensors::deserialize(file).unwrap();
+    let data = tensors.tensor(name).unwrap().data();
+    let first = data.as_ptr().addr() - file.as_ptr().addr();
+    let mut result = file.to_vec();
+    for bytes in result[first..first + data.len()].as_chunks_mut::<4>().0 {
+        *bytes = (f32::from_le_bytes(*bytes) * factor).to_le_bytes();
+    }
+    result
 }
 
 #[test]

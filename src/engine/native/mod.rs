@@ -42,9 +42,22 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// The one that is fastest on this processor.
-    pub fn fastest() -> Self {
-        if kernel::bytes::instructions().is_some() { Self::Int8 } else { Self::F32 }
+    /// Those that make sense on this processor, the fastest first.
+    pub fn by_speed() -> impl Iterator<Item = Self> {
+        let int8 = kernel::bytes::instructions().map(|_| Self::Int8);
+        let bf16 = kernel::bf16::instructions().map(|_| Self::Bf16);
+        int8.into_iter().chain(bf16).chain([Self::F32])
+    }
+}
+
+/// As `--precision` names it.
+impl std::fmt::Display for Precision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+        })
     }
 }
 
@@ -142,14 +155,15 @@ impl NativeEngine {
 /// For people: precision, instructions and threads.
 impl std::fmt::Display for NativeEngine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.precision {
-            Precision::F32 => f.write_str("native f32"),
-            Precision::Bf16 => match kernel::bf16::instructions() {
-                Some(instructions) => write!(f, "native bf16 ({instructions})"),
-                None => f.write_str("native bf16"),
-            },
-            Precision::Int8 => write!(f, "native int8 ({})", kernel::bytes::instructions().unwrap_or("portable")),
-        }?;
+        let instructions = match self.precision {
+            Precision::F32 => None,
+            Precision::Bf16 => kernel::bf16::instructions(),
+            Precision::Int8 => Some(kernel::bytes::instructions().unwrap_or("portable")),
+        };
+        write!(f, "native {}", self.precision)?;
+        if let Some(instructions) = instructions {
+            write!(f, " ({instructions})")?;
+        }
         write!(f, ", {} threads", self.workers.len())
     }
 }

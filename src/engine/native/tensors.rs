@@ -1,6 +1,7 @@
 //! Tensors of a safetensors file.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
@@ -8,10 +9,10 @@ use safetensors::{Dtype, SafeTensors};
 
 use super::LoadError;
 
-/// The bytes of a safetensors file.
-#[derive(Debug)]
+/// The bytes of a safetensors file; clones share them.
+#[derive(Debug, Clone)]
 pub enum WeightBytes {
-    Mapped(memmap2::Mmap),
+    Mapped(Arc<memmap2::Mmap>),
     Static(&'static [u8]),
 }
 
