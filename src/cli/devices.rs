@@ -52,6 +52,9 @@ impl fmt::Display for Report {
         let Self { hardware: Hardware { cpu, cuda, neuron, neuron_cores, problems }, auto } = self;
         let name = if cpu.name.is_empty() { "processor" } else { &cpu.name };
         write!(f, "{:<13} {name}, {} cores; f32 with {}", "cpu", cpu.cores, cpu.instructions.f32)?;
+        if let Some(bf16) = cpu.instructions.bf16 {
+            write!(f, ", bf16 with {bf16}")?;
+        }
         match cpu.instructions.int8 {
             Some(int8) => writeln!(f, ", int8 with {int8}")?,
             None => writeln!(f, ", nothing for int8")?,

@@ -2,7 +2,7 @@ use std::num::NonZeroUsize;
 
 use sysinfo::{CpuRefreshKind, RefreshKind, System};
 
-use crate::engine::native::kernel::bytes;
+use crate::engine::native::kernel::{bf16, bytes};
 
 /// The processor.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -18,6 +18,8 @@ pub struct Cpu {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Instructions {
     pub f32: &'static str,
+    /// `None` where products of bfloat16 are not faster than those of `f32`.
+    pub bf16: Option<&'static str>,
     /// `None` where bytes are slower than `f32`.
     pub int8: Option<&'static str>,
 }
@@ -27,7 +29,9 @@ impl Cpu {
         let system = System::new_with_specifics(RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing()));
         let name = system.cpus().first().map_or("", |cpu| cpu.brand()).trim().to_owned();
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        Self { name, cores, instructions: Instructions { f32: float_instructions(), int8: bytes::instructions() } }
+        let instructions =
+            Instructions { f32: float_instructions(), bf16: bf16::instructions(), int8: bytes::instructions() };
+        Self { name, cores, instructions }
     }
 }
 
