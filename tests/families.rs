@@ -42,7 +42,7 @@ fn config(family: &str) -> String {
 fn weights(family: &str) -> WeightBytes {
     let file = File::open(folder(family).join("model.safetensors")).unwrap();
     // SAFETY: nothing changes the fixtures while the tests run.
-    WeightBytes::Mapped(unsafe { memmap2::Mmap::map(&file) }.unwrap())
+    WeightBytes::Mapped(Arc::new(unsafe { memmap2::Mmap::map(&file) }.unwrap()))
 }
 
 fn engine(family: &str, threads: usize) -> NativeEngine {

@@ -2,6 +2,7 @@
 
 use std::arch::x86_64::*;
 use std::is_x86_feature_detected as detected;
+use std::mem::transmute;
 use std::sync::LazyLock;
 
 use rten_simd::Isa;
@@ -48,7 +49,8 @@ impl Avx512Bf16 {
                 let lanes = ((1u64 << out.len()) - 1) as u32;
                 // SAFETY: as many lanes are written as `out` has values; a vector of bfloat16 is one of 16-bit integers.
                 unsafe {
-                    _mm512_mask_storeu_epi16(out.as_mut_ptr().cast(), lanes, std::mem::transmute(rounded));
+                    let rounded = transmute::<__m512bh, __m512i>(rounded);
+                    _mm512_mask_storeu_epi16(out.as_mut_ptr().cast(), lanes, rounded);
                 }
             }
         }
@@ -121,13 +123,13 @@ impl Product for Avx512Bf16 {
     #[inline(always)]
     fn multiply_add<const VECTORS: usize>(self, left: &[Bf16; 2], right: &[I32; VECTORS], sums: &mut [F32; VECTORS]) {
         // SAFETY: two bfloat16 are as large as an integer of 32 bits, and any bits are one.
-        let left: i32 = unsafe { std::mem::transmute(*left) };
+        let left: i32 = unsafe { transmute::<[Bf16; 2], i32>(*left) };
         let left = self.0.i32().splat(left);
         for vector in 0..VECTORS {
             // SAFETY: a value of this type exists only where the processor has the instruction; a vector of
             // bfloat16 is one of 32-bit pairs.
             unsafe {
-                let (left, right) = (std::mem::transmute(left.0), std::mem::transmute(right[vector].0));
+                let [left, right] = [left, right[vector]].map(|pairs| transmute::<__m512i, __m512bh>(pairs.0));
                 sums[vector] = _mm512_dpbf16_ps(sums[vector].0, left, right).into();
             }
         }
