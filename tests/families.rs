@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bertqa::batch::Batch;
 use bertqa::engine::native::{LoadError, NativeEngine, Precision, WeightBytes};
