@@ -10,12 +10,21 @@ CLS, PAD, SEP = 0, 1, 2
 
 
 @dataclasses.dataclass
-class Paragraph:
-    article: int
-    title: list  # "title [SEP]", as some data sets head their contexts; empty where the article has no title
+class Text:
     text: str
     ids: numpy.ndarray
     offsets: numpy.ndarray  # [tokens, 2], in characters
+
+    def find(self, answer):
+        """First and last token of the first place where the answer stands, if it does."""
+        start = self.text.find(answer)
+        return None if start < 0 else token_span(self.offsets, start, len(answer))
+
+
+@dataclasses.dataclass
+class Paragraph(Text):
+    article: int
+    title: Text | None  # "title [SEP]", as some data sets head their contexts
 
 
 @dataclasses.dataclass
@@ -33,7 +42,7 @@ class Mix:
     cropped_away: float = 0.06  # a part of the context without the answer
     same_article: float = 0.05  # another paragraph of the article
     other_article: float = 0.03  # any paragraph
-    titled: float = 0.3  # contexts headed by the article's title
+    titled: float = 0.5  # contexts headed by the article's title; all whose title has the answer
 
 
 def articles(path):
@@ -59,14 +68,12 @@ class Rows:
     def add(self, article, tokenizer):
         number = len(self.articles)
         title = article.get("title", "")
-        title = tokenizer.encode(f"{title} [SEP]", add_special_tokens=False).ids if title else []
+        title = encode(f"{title} [SEP]", tokenizer) if title else None
         for paragraph in article["paragraphs"]:
-            encoding = tokenizer.encode(paragraph["context"], add_special_tokens=False)
-            offsets = numpy.array(encoding.offsets).reshape(-1, 2)
+            text, ids, offsets = encode(paragraph["context"], tokenizer)
             index = len(self.paragraphs)
             self.articles.setdefault(number, []).append(index)
-            ids = numpy.array(encoding.ids)
-            self.paragraphs.append(Paragraph(number, title, paragraph["context"], ids, offsets))
+            self.paragraphs.append(Paragraph(text, ids, offsets, number, title and Text(*title)))
             for qa in paragraph["qas"]:
                 answer = (qa["answers"] or [None])[0]
                 span = answer and token_span(offsets, answer["answer_start"], len(answer["text"]))
@@ -95,22 +102,34 @@ class Rows:
         return self.rows[self.order[shuffled[place]]]
 
     def example(self, row, length, mix, random):
-        """Token ids, and the places of the answer's first and last token: 0 twice where there is none."""
+        """Token ids, and the places of the answer's first and last token: 0 twice where there is none.
+
+        An answer that the title has is to be found there: the first place counts, as in SQuAD's data.
+        """
         question = row.question[: length // 2]
         paragraph, span = self.paragraphs[row.paragraph], row.span
-        titled = random.random() < mix.titled and len(paragraph.title) <= length // 8
-        title = paragraph.title if titled else []
-        room = length - len(question) - len(title) - 4
         kind = random.random()
-        if kind < mix.cropped_away:
+        if mix.cropped_away <= kind < mix.cropped_away + mix.same_article:
+            paragraph = self.other(row, self.articles[paragraph.article], random)
+        elif mix.cropped_away <= kind < mix.cropped_away + mix.same_article + mix.other_article:
+            paragraph = self.other(row, range(len(self.paragraphs)), random)
+        if paragraph is not self.paragraphs[row.paragraph]:
+            span = None
+
+        title = paragraph.title
+        in_title = title.find(row.answer) if title and row.answer else None
+        titled = (random.random() < mix.titled) if in_title is None else (span is not None)
+        if not (titled and title and len(title.ids) <= length // 8):
+            title = in_title = None
+        head = [CLS, *question, SEP, SEP, *(title.ids if title else [])]
+        room = length - len(head) - 1
+        if kind < mix.cropped_away and in_title is None:
             ids, span = self.without_answer(paragraph, span, room, random)
-        elif kind < mix.cropped_away + mix.same_article:
-            ids, span = self.elsewhere(row, self.articles[paragraph.article], room, random)
-        elif kind < mix.cropped_away + mix.same_article + mix.other_article:
-            ids, span = self.elsewhere(row, range(len(self.paragraphs)), room, random)
         else:
             ids, span = crop(paragraph.ids, span, room, random)
-        head = [CLS, *question, SEP, SEP, *title]
+        if in_title is not None:
+            begin = len(question) + 3
+            return [*head, *ids, SEP], (begin + in_title[0], begin + in_title[1])
         place = (0, 0) if span is None else (len(head) + span[0], len(head) + span[1])
         return [*head, *ids, SEP], place
 
@@ -123,13 +142,15 @@ class Rows:
                 return crop(sides[random.integers(len(sides))], None, room, random)
         return crop(paragraph.ids, span, room, random)
 
-    def elsewhere(self, row, indices, room, random):
-        """Another context, one that does not have the answer's text."""
+    def other(self, row, indices, random):
+        """Another paragraph, one that does not have the answer's text; the row's own where that is not to be had."""
         paragraph = self.paragraphs[indices[random.integers(len(indices))]]
-        if row.span is None or row.answer in paragraph.text:
-            own = self.paragraphs[row.paragraph]
-            return crop(own.ids, row.span, room, random)
-        return crop(paragraph.ids, None, room, random)
+        return self.paragraphs[row.paragraph] if row.span is None or row.answer in paragraph.text else paragraph
+
+
+def encode(text, tokenizer):
+    encoding = tokenizer.encode(text, add_special_tokens=False)
+    return text, numpy.array(encoding.ids), numpy.array(encoding.offsets).reshape(-1, 2)
 
 
 def crop(ids, span, room, random):
