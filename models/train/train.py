@@ -189,6 +189,18 @@ def export(arguments):
     model.half().save_pretrained(arguments.output)
 
 
+def average(arguments):
+    """Writes the mean of models' weights, which often answers better than each of them."""
+    models = [
+        transformers.BertForQuestionAnswering.from_pretrained(folder, dtype=torch.float32)
+        for folder in arguments.models
+    ]
+    states = [model.state_dict() for model in models]
+    mean = {name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]}
+    models[0].load_state_dict(mean)
+    models[0].half().save_pretrained(arguments.output)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(required=True)
@@ -223,6 +235,11 @@ def main():
     command.add_argument("--checkpoint", required=True)
     command.add_argument("--output", required=True)
     command.set_defaults(run=export)
+
+    command = commands.add_parser("average", help="write the mean of models of the same vocabulary and shape")
+    command.add_argument("models", nargs="+", help="Hugging Face folders")
+    command.add_argument("--output", required=True)
+    command.set_defaults(run=average)
 
     arguments = parser.parse_args()
     arguments.run(arguments)
