@@ -114,7 +114,8 @@ fn words_of(window: &Window, first: usize, last: usize) -> Option<(u32, u32)> {
 /// where spans with the same text (but for case) count as one and their probabilities add up.
 ///
 /// # Errors
-/// If no window has a span of positive probability, because the model's logits are not finite.
+/// If no window has a span of positive probability: the model's logits are not finite, or so far apart that only an
+/// end before the start is probable.
 pub fn merge(context: &str, windows: &[WindowSpans], options: &Options) -> Result<Vec<Answer>, RowError> {
     let text = Characters::new(context);
     let mut answers: Vec<(String, Answer)> = Vec::new();
@@ -131,7 +132,10 @@ pub fn merge(context: &str, windows: &[WindowSpans], options: &Options) -> Resul
     }
     let mut answers: Vec<Answer> = answers.into_iter().map(|(_, answer)| answer).collect();
     if answers.is_empty() {
-        return Err(RowError::encode("the model gives no span a positive probability: its logits are not finite"));
+        return Err(RowError::encode(
+            "the model gives no span a positive probability: its logits are not finite, or it is sure of an end before \
+             the start",
+        ));
     }
     if options.handle_impossible_answer {
         answers.push(Answer { text: String::new(), score: null_score(windows), start: 0, end: 0 });
@@ -285,5 +289,14 @@ mod tests {
         let logits = [f32::NAN; 5];
         let spans = window_spans(&window(4), &logits, &logits, &Options::default());
         assert!(merge("Ada.", &[spans], &Options::default()).unwrap_err().to_string().contains("not finite"));
+    }
+
+    #[test]
+    fn an_end_before_the_start_beyond_doubt_is_an_error() {
+        let (mut start, mut end) = ([-200.0; 5], [-200.0; 5]);
+        (start[3], end[2]) = (200.0, 200.0);
+        let spans = window_spans(&window(4), &start, &end, &Options::default());
+        let error = merge("Ada.", &[spans], &Options::default()).unwrap_err().to_string();
+        assert!(error.contains("an end before the start"), "{error}");
     }
 }
