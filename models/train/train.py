@@ -41,7 +41,11 @@ def network(pieces, dropout, layers=12):
         intermediate_size=1536, max_position_embeddings=512, type_vocab_size=2, layer_norm_eps=1e-12,
         pad_token_id=data.PAD, hidden_dropout_prob=dropout, attention_probs_dropout_prob=0.0,
     )  # fmt: skip
-    return transformers.BertForQuestionAnswering(config)
+    model = transformers.BertForQuestionAnswering(config)
+    if DEVICE.type == "cpu":
+        # The fused attention takes up to four times as long, in its backward pass.
+        model.set_attn_implementation("eager")
+    return model
 
 
 def start_model(arguments, tokenizer):
@@ -119,7 +123,7 @@ def training_loss(model, ids, mask, places):
     return gold_loss(logits_of(model(input_ids=ids, attention_mask=mask), ids, mask), places)
 
 
-def distillation_loss(teacher, layers, student, ids, mask, places):
+def distillation_loss(teacher, layers, state_weight, student, ids, mask, places):
     """Sum over the batch of what the student has yet to learn of the teacher and of the gold answers.
 
     Of the teacher: the states after the layers that each of the student's stands for, as a share of their variance,
@@ -138,7 +142,7 @@ def distillation_loss(teacher, layers, student, ids, mask, places):
         functional.kl_div(side.log_softmax(-1), aim.softmax(-1), reduction="sum")
         for side, aim in zip(logits, logits_of(shown, ids, mask))
     )
-    return len(ids) * states + answers / 2 + 0.1 * gold_loss(logits, places)
+    return state_weight * len(ids) * states + answers / 2 + 0.1 * gold_loss(logits, places)
 
 
 def parts(examples, part_tokens):
@@ -173,7 +177,8 @@ def distill(arguments):
     tokenizer = read_tokenizer(arguments.tokenizer)
     teacher, student = teacher_and_student(arguments, tokenizer)
     teacher = teacher.to(DEVICE)
-    optimize(student, functools.partial(distillation_loss, teacher, arguments.layers), tokenizer, arguments)
+    loss_of = functools.partial(distillation_loss, teacher, arguments.layers, arguments.state_weight)
+    optimize(student, loss_of, tokenizer, arguments)
 
 
 def optimize(model, loss_of, tokenizer, arguments):
@@ -307,6 +312,7 @@ def main():
     command.add_argument("--teacher", required=True, help="folder of the trained model")
     command.add_argument("--teacher-tokenizer", required=True, help="folder of its tokenizer.json")
     command.add_argument("--layers", nargs="+", type=int, default=[2, 4, 6, 8, 10, 12], help="layers to start from")
+    command.add_argument("--state-weight", type=float, default=1.0, help="of the layers' states beside the answers")
     command.set_defaults(run=distill)
 
     command = commands.add_parser("export", help="write a checkpoint as a Hugging Face folder")

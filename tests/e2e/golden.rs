@@ -1,4 +1,4 @@
-//! The reference's answers to the samples, with the default model.
+//! The reference's answers to the samples, with the models that come along.
 
 use crate::support::{assert_same_answer, bertqa, ends, file_rows, project, rows};
 
@@ -53,4 +53,10 @@ fn aligned_to_words() {
 #[test]
 fn short_answers() {
     check("max-answer-len", &["--max-answer-len", "5"]);
+}
+
+#[test]
+fn the_fast_model() {
+    let model = project("models/fast");
+    check("fast", &["--model", model.to_str().unwrap()]);
 }
