@@ -281,7 +281,7 @@ def main():
     commands = parser.add_subparsers(required=True)
 
     command = commands.add_parser("vocabulary", help="cut the tokenizer")
-    command.add_argument("--tokenizer", required=True, help="XLM-R's tokenizer.json")
+    command.add_argument("--tokenizer", required=True, help="the tokenizer.json to cut")
     command.add_argument("--texts", required=True, help="SQuAD-format file or folder to count pieces over")
     command.add_argument("--pieces", type=int, default=30000)
     command.add_argument("--output", required=True, help="tokenizer.json to write")
