@@ -1,6 +1,7 @@
 //! Messages on stderr.
 
 use std::io::{self, IsTerminal};
+use std::sync::OnceLock;
 
 use indicatif::ProgressBar;
 use tracing::Level;
@@ -8,9 +9,18 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::args::{LogFormat, MessageArgs};
+use super::hint;
+
+/// How messages are written, once that is known.
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+
+fn format() -> LogFormat {
+    FORMAT.get().copied().unwrap_or(LogFormat::Text)
+}
 
 /// Sends messages to stderr, above the progress bar where there is one.
 pub(super) fn start(args: &MessageArgs, bar: &ProgressBar) {
+    FORMAT.get_or_init(|| args.log_format);
     let level = if args.quiet { LevelFilter::ERROR } else { LevelFilter::INFO };
     let builder = tracing_subscriber::fmt()
         .with_max_level(level)
@@ -23,12 +33,18 @@ pub(super) fn start(args: &MessageArgs, bar: &ProgressBar) {
     }
 }
 
-/// Says why the command failed.
+/// Says why the command failed, and what can be done about it.
 pub(super) fn error(error: &anyhow::Error) {
-    if tracing::enabled!(Level::ERROR) {
-        tracing::error!("{error:#}");
-    } else {
+    let hint = hint::of(error);
+    if !tracing::enabled!(Level::ERROR) {
         eprintln!("bertqa: {error:#}");
+    } else if let (Some(hint), LogFormat::Json) = (&hint, format()) {
+        return tracing::error!(hint, "{error:#}");
+    } else {
+        tracing::error!("{error:#}");
+    }
+    if let Some(hint) = hint {
+        eprintln!("hint: {hint}");
     }
 }
 

@@ -5,6 +5,7 @@ mod bench;
 mod completions;
 mod devices;
 mod eval;
+mod hint;
 mod interrupt;
 mod logging;
 mod man;

@@ -1,0 +1,22 @@
+//! What to do about an error, in the words of the command line.
+//!
+//! The library's errors say what is wrong, and name no flag: they also reach people by HTTP and from programs. Here
+//! each layer's typed errors are looked up in the chain of a failure, and get a remedy that names flags.
+
+mod engine;
+mod io;
+mod model;
+mod options;
+
+use std::error::Error;
+
+/// Looks whether one error of a chain is of a kind that has a remedy.
+type Hint = fn(&(dyn Error + 'static)) -> Option<String>;
+
+/// One for each layer of the library.
+const HINTS: [Hint; 4] = [io::hint, model::hint, engine::hint, options::hint];
+
+/// The remedy for the first error of the chain that has one.
+pub(super) fn of(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| HINTS.iter().find_map(|hint| hint(cause)))
+}
