@@ -3,13 +3,12 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anyhow::bail;
 use clap::ValueEnum;
 
 use crate::engine::{Devices, Input, native};
 use crate::io::ReadOptions;
 use crate::model::{Model, Placement, Source};
-use crate::qa;
+use crate::qa::{Options, RequestOptions};
 
 /// What every command takes that answers rows.
 #[derive(Debug, clap::Args)]
@@ -18,7 +17,7 @@ pub(super) struct CommonArgs {
     pub rows: RowArgs,
 
     #[command(flatten)]
-    pub answers: AnswerArgs,
+    pub answers: RequestOptions,
 
     #[command(flatten)]
     pub model: ModelArgs,
@@ -29,6 +28,13 @@ pub(super) struct CommonArgs {
     /// Say at the end where the time went: each stage of the pipeline, and each operator of the network
     #[arg(long, conflicts_with = "quiet", help_heading = "Messages")]
     pub profile: bool,
+}
+
+impl CommonArgs {
+    /// How many answers a row gets.
+    pub fn top_k(&self) -> usize {
+        self.answers.top_k.map_or(Options::default().top_k, NonZeroUsize::get)
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -120,68 +126,6 @@ impl ModelArgs {
 
     pub fn batch_size(&self) -> usize {
         self.batch_size.get()
-    }
-}
-
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Answers")]
-pub(super) struct AnswerArgs {
-    /// How many answers to give for a row; with more than 1 they come as a list, `answers`
-    #[arg(long, value_name = "N", default_value = "1", env = "BERTQA_TOP_K")]
-    top_k: NonZeroUsize,
-
-    /// Longest window in tokens, question and special tokens included; longer contexts are read in overlapping
-    /// windows [default: 512, or what the model can take]
-    #[arg(long, value_name = "N", env = "BERTQA_MAX_SEQ_LEN")]
-    max_seq_len: Option<NonZeroUsize>,
-
-    /// How many tokens neighbouring windows share [default: 128, or half a window]
-    #[arg(long, value_name = "N", env = "BERTQA_DOC_STRIDE")]
-    doc_stride: Option<usize>,
-
-    /// Longest answer in tokens
-    #[arg(long, value_name = "N", default_value = "15", env = "BERTQA_MAX_ANSWER_LEN")]
-    max_answer_len: NonZeroUsize,
-
-    /// Cut questions after this many tokens; without it, they are never cut
-    #[arg(long, value_name = "N", env = "BERTQA_MAX_QUESTION_LEN")]
-    max_question_len: Option<NonZeroUsize>,
-
-    /// Let "no answer" (an empty answer) compete with the spans
-    #[arg(long, env = "BERTQA_HANDLE_IMPOSSIBLE_ANSWER")]
-    handle_impossible_answer: bool,
-
-    /// Widen answers to whole words; not for languages that write no spaces
-    #[arg(long, env = "BERTQA_ALIGN_TO_WORDS")]
-    align_to_words: bool,
-}
-
-impl AnswerArgs {
-    pub fn top_k(&self) -> usize {
-        self.top_k.get()
-    }
-
-    /// The options for a model of at most `longest` tokens a window.
-    pub fn resolve(&self, longest: usize) -> anyhow::Result<qa::Options> {
-        let defaults = qa::Options::default();
-        let max_seq_len = self.max_seq_len.map_or_else(|| defaults.max_seq_len.min(longest), NonZeroUsize::get);
-        if max_seq_len > longest {
-            bail!("--max-seq-len {max_seq_len} is more than the {longest} tokens that the model can take");
-        }
-        let doc_stride = self.doc_stride.unwrap_or_else(|| defaults.doc_stride.min(max_seq_len / 2));
-        if doc_stride >= max_seq_len {
-            bail!("--doc-stride {doc_stride} must be less than --max-seq-len {max_seq_len}: windows overlap by it");
-        }
-        Ok(qa::Options {
-            top_k: self.top_k(),
-            max_seq_len,
-            doc_stride,
-            max_answer_len: self.max_answer_len.get(),
-            max_question_len: self.max_question_len.map(NonZeroUsize::get),
-            handle_impossible_answer: self.handle_impossible_answer,
-            align_to_words: self.align_to_words,
-            ..defaults
-        })
     }
 }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use clap::ValueEnum;
+use clap::{Args as _, ValueEnum};
 use indicatif::ProgressBar;
 
-use super::args::{AnswerArgs, MessageArgs, ModelArgs};
+use super::args::{MessageArgs, ModelArgs};
 use super::progress::Progress;
 use super::rows::FAILURES_TOLD;
 use super::session::Ready;
@@ -18,6 +18,7 @@ use crate::eval::{
 };
 use crate::io::{self, Input, InputFormat, ReadOptions, Target};
 use crate::pipeline::{Answered, Item, Payload, Sink, Stats, Stop};
+use crate::qa::RequestOptions;
 
 /// Tell how good the answers to questions with known answers are
 ///
@@ -46,7 +47,7 @@ pub(super) struct Args {
 
     /// Score the answers of this file instead of running a model: an output of `bertqa run`, or a JSON object of ids
     /// and answers. They are matched by id, or by their order where either has no ids
-    #[arg(long, value_name = "FILE", conflicts_with_all = MODEL_ARGS)]
+    #[arg(long, value_name = "FILE", conflicts_with_all = model_args())]
     predictions: Option<String>,
 
     /// How answers are made comparable
@@ -77,7 +78,7 @@ pub(super) struct Args {
     rows: RowArgs,
 
     #[command(flatten)]
-    answers: AnswerArgs,
+    answers: RequestOptions,
 
     #[command(flatten)]
     model: ModelArgs,
@@ -87,16 +88,11 @@ pub(super) struct Args {
 }
 
 /// What has no meaning without a model to run; but for what environment variables may set for good.
-const MODEL_ARGS: [&str; 8] = [
-    "revision",
-    "top_k",
-    "max_seq_len",
-    "doc_stride",
-    "max_answer_len",
-    "max_question_len",
-    "handle_impossible_answer",
-    "align_to_words",
-];
+fn model_args() -> Vec<clap::Id> {
+    let options = RequestOptions::augment_args(clap::Command::new("options"));
+    let options = options.get_arguments().map(|arg| arg.get_id().clone());
+    options.chain([clap::Id::from("revision")]).collect()
+}
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Rows")]

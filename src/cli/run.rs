@@ -59,7 +59,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     let write = WriteOptions {
         format: args.output_format,
         prefix: args.common.rows.prefix.clone(),
-        top_k: args.common.answers.top_k(),
+        top_k: args.common.top_k(),
         infer_schema_length: args.infer_schema_length.get(),
         force: args.force,
     };

@@ -1,5 +1,6 @@
-use super::args::{AnswerArgs, MessageArgs, ModelArgs};
+use super::args::{MessageArgs, ModelArgs};
 use super::{Status, logging, progress};
+use crate::qa::{Options, RequestOptions};
 use crate::serve::{self, ApiKey, Config, Ended, Limits, Loaded, ModelInfo};
 
 /// Answer questions over HTTP, with a page at /
@@ -39,7 +40,7 @@ pub(super) struct Args {
     limits: Limits,
 
     #[command(flatten)]
-    answers: AnswerArgs,
+    answers: RequestOptions,
 
     #[command(flatten)]
     model: ModelArgs,
@@ -70,7 +71,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
             max_seq_len,
             batch_size: model.batch_size(),
         };
-        let defaults = answers.resolve(max_seq_len)?;
+        let defaults = answers.resolve(&Options::default(), max_seq_len)?;
         Ok(Loaded { encoder: loaded.encoder, engines: loaded.engines.into_boxes(), defaults, info })
     };
     match serve::run(config, load)? {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use indicatif::ProgressBar;
 
-use super::args::{AnswerArgs, CommonArgs, ModelArgs};
+use super::args::{CommonArgs, ModelArgs};
 use super::profile::Observed;
 use super::progress::Progress;
 use super::rows::{Output, items};
@@ -13,7 +13,7 @@ use super::summary::Summary;
 use super::{Status, interrupt, logging};
 use crate::io::{Input, RowWriter};
 use crate::pipeline::{InFlight, Order, Pipeline, Stop};
-use crate::qa::Options;
+use crate::qa::{Options, RequestOptions};
 
 /// A model that is loaded, with the options for its rows.
 pub(super) struct Ready {
@@ -25,9 +25,9 @@ pub(super) struct Ready {
 }
 
 impl Ready {
-    pub fn load(model: &ModelArgs, answers: &AnswerArgs, stop: &Stop, profile: bool) -> anyhow::Result<Self> {
+    pub fn load(model: &ModelArgs, answers: &RequestOptions, stop: &Stop, profile: bool) -> anyhow::Result<Self> {
         let loaded = model.load()?;
-        let options = answers.resolve(loaded.engines.max_seq_len())?;
+        let options = answers.resolve(&Options::default(), loaded.engines.max_seq_len())?;
         let engine = loaded.engines.to_string();
         let observed = profile.then(|| Observed::new(&loaded.engines, model.threads()));
         let pipeline = Pipeline {

@@ -24,7 +24,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     let write = WriteOptions {
         format: Some(OutputFormat::Jsonl),
         prefix: args.common.rows.prefix.clone(),
-        top_k: args.common.answers.top_k(),
+        top_k: args.common.top_k(),
         ..WriteOptions::default()
     };
     let output = io::create("-", &input, &write)?;

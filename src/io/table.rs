@@ -25,7 +25,7 @@ impl Table {
     pub fn rows(self) -> impl Iterator<Item = anyhow::Result<TableRow>> + Send {
         self.input.rows().map(|row| {
             let InputRow { position, record, example } = row?;
-            let unreadable = example.err().filter(|error| error.kind == RowErrorKind::Unreadable);
+            let unreadable = example.err().filter(|error| error.kind() == RowErrorKind::Unreadable);
             Ok((position, unreadable.map_or(Ok(record), Err)))
         })
     }

@@ -10,7 +10,7 @@ use super::pack::Work;
 use super::pending::{Pending, PendingRow};
 use super::{Answered, Ended, Evidence, Item, Order, Payload, Sink, Stats};
 use crate::engine::Logits;
-use crate::qa::{Encoder, RowError, RowErrorKind, decode};
+use crate::qa::{Encoder, RowError, decode};
 
 /// A row with its place in the input.
 pub(super) struct Numbered<T> {
@@ -34,7 +34,7 @@ impl<T> Done<T> {
 }
 
 fn cancelled() -> RowError {
-    RowError::new(RowErrorKind::Cancelled, "nobody waits for the answer any more")
+    RowError::Cancelled
 }
 
 pub(super) fn read<T>(

@@ -11,8 +11,11 @@ use super::{Answer, Options, RowError, Window};
 /// A span of the context, in Unicode code points, with its probability within its window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Span {
+    /// Its probability.
     pub score: f32,
+    /// Its first character.
     pub start: usize,
+    /// One past its last character.
     pub end: usize,
 }
 
@@ -132,10 +135,7 @@ pub fn merge(context: &str, windows: &[WindowSpans], options: &Options) -> Resul
     }
     let mut answers: Vec<Answer> = answers.into_iter().map(|(_, answer)| answer).collect();
     if answers.is_empty() {
-        return Err(RowError::encode(
-            "the model gives no span a positive probability: its logits are not finite, or it is sure of an end before \
-             the start",
-        ));
+        return Err(RowError::NoProbableSpan);
     }
     if options.handle_impossible_answer {
         answers.push(Answer { text: String::new(), score: null_score(windows), start: 0, end: 0 });

@@ -39,7 +39,7 @@ impl Encoder {
         }
         let mut context = self.tokenize(example.context())?;
         if context.is_empty() {
-            return Err(RowError::encode("the context has no tokens (only blanks or control characters?)"));
+            return Err(RowError::NoTokens);
         }
         context.set_type_ids(vec![1; context.len()]);
 
@@ -48,21 +48,12 @@ impl Encoder {
         if context.len() > room {
             // The overlap has to be shorter than a window's share of the context, or windows would not advance.
             if room <= options.doc_stride {
-                return Err(RowError::encode(format_args!(
-                    "the question takes {} of a window's {} tokens and leaves {room} for the context, which must be \
-                     more than the overlap of {}: shorten the question, raise --max-seq-len or lower --doc-stride",
-                    question.len(),
-                    options.max_seq_len,
-                    options.doc_stride,
-                )));
+                let Options { max_seq_len, doc_stride, .. } = *options;
+                return Err(RowError::NoRoom { question: question.len(), max_seq_len, room, doc_stride });
             }
             let windows = 1 + (context.len() - room).div_ceil(room - options.doc_stride);
             if windows > options.max_windows {
-                return Err(RowError::encode(format_args!(
-                    "the context takes {windows} windows, more than the limit of {}: shorten it or the question, \
-                     raise max_seq_len or lower doc_stride",
-                    options.max_windows,
-                )));
+                return Err(RowError::TooManyWindows { windows, limit: options.max_windows });
             }
             context.truncate(room, options.doc_stride, TruncationDirection::Right);
         }
@@ -73,7 +64,7 @@ impl Encoder {
     }
 
     fn tokenize(&self, text: &str) -> Result<Encoding, RowError> {
-        self.tokenizer.encode_char_offsets(text, false).map_err(RowError::encode)
+        self.tokenizer.encode_char_offsets(text, false).map_err(|error| RowError::Tokenizer(error.to_string()))
     }
 
     /// Question and context with their special tokens; the context's further parts come as overflow.
@@ -83,7 +74,7 @@ impl Encoder {
             None => <dyn PostProcessor>::default_process(vec![question, context], true)
                 .map(|mut joined| joined.pop().unwrap_or_default()),
         }
-        .map_err(RowError::encode)
+        .map_err(|error| RowError::Tokenizer(error.to_string()))
     }
 
     fn window(&self, encoding: &Encoding, options: &Options) -> Window {

@@ -11,6 +11,6 @@ mod window;
 pub use answer::Answer;
 pub use encode::Encoder;
 pub use example::Example;
-pub use options::Options;
-pub use row_error::{RowError, RowErrorKind};
+pub use options::{OptionLimits, Options, OptionsError, RequestOptions};
+pub use row_error::{RowError, RowErrorKind, TextField};
 pub use window::Window;

@@ -1,6 +1,16 @@
+//! The decoding options: what a caller may say ([`RequestOptions`]), what it resolves to ([`Options`]), and the rules
+//! between them.
+//!
+//! Flags, variables, HTTP parameters and their descriptions derive from [`RequestOptions`]. To add an option, give it a
+//! field in both structs, a default and a line in [`RequestOptions::resolve_within`]; then use it in the encoder or the
+//! decoder.
+
+use std::num::NonZeroUsize;
+
 /// How rows become windows and logits become answers, under the names and with the meaning of the reference
 /// (transformers 5.2.0's `QuestionAnsweringPipeline`).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serve", derive(serde::Serialize, utoipa::ToSchema))]
 pub struct Options {
     /// How many answers to give for a row, most probable first.
     pub top_k: usize,
@@ -17,7 +27,9 @@ pub struct Options {
     pub handle_impossible_answer: bool,
     /// Widen an answer to whole words, as the tokenizer splits them.
     pub align_to_words: bool,
-    /// Most windows that an example may take; one that takes more is an error. The reference has no such limit.
+    /// Most windows that an example may take; one that takes more is an error. The reference has no such limit, and a
+    /// request cannot change it.
+    #[cfg_attr(feature = "serve", serde(skip))]
     pub max_windows: usize,
 }
 
@@ -33,5 +45,231 @@ impl Default for Options {
             align_to_words: false,
             max_windows: usize::MAX,
         }
+    }
+}
+
+/// Options of an answer; whatever is left out keeps its default
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "cli",
+    derive(clap::Args),
+    command(
+        next_help_heading = "Answers",
+        mut_arg("max_seq_len", |arg| append(arg, "[default: 512, or what the model can take]")),
+        mut_arg("doc_stride", |arg| append(arg, "[default: 128, or half a window]"))
+    )
+)]
+#[cfg_attr(
+    feature = "serve",
+    derive(serde::Deserialize, utoipa::ToSchema, utoipa::IntoParams),
+    serde(deny_unknown_fields),
+    into_params(parameter_in = Query)
+)]
+pub struct RequestOptions {
+    /// How many answers to give, most probable first; with more than 1 they come as a list, `answers`
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value = "1", env = "BERTQA_TOP_K"))]
+    #[cfg_attr(feature = "serve", schema(value_type = Option<usize>, minimum = 1))]
+    #[cfg_attr(feature = "serve", param(value_type = Option<usize>, minimum = 1))]
+    pub top_k: Option<NonZeroUsize>,
+
+    /// Longest window in tokens, question and special tokens included; longer contexts are read in overlapping windows
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", env = "BERTQA_MAX_SEQ_LEN"))]
+    #[cfg_attr(feature = "serve", schema(value_type = Option<usize>, minimum = 1))]
+    #[cfg_attr(feature = "serve", param(value_type = Option<usize>, minimum = 1))]
+    pub max_seq_len: Option<NonZeroUsize>,
+
+    /// How many tokens neighbouring windows of a long context share; less than a window
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", env = "BERTQA_DOC_STRIDE"))]
+    pub doc_stride: Option<usize>,
+
+    /// Longest answer in tokens
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value = "15", env = "BERTQA_MAX_ANSWER_LEN"))]
+    #[cfg_attr(feature = "serve", schema(value_type = Option<usize>, minimum = 1))]
+    #[cfg_attr(feature = "serve", param(value_type = Option<usize>, minimum = 1))]
+    pub max_answer_len: Option<NonZeroUsize>,
+
+    /// Cut questions after this many tokens; without it, they are never cut
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", env = "BERTQA_MAX_QUESTION_LEN"))]
+    #[cfg_attr(feature = "serve", schema(value_type = Option<usize>, minimum = 1))]
+    #[cfg_attr(feature = "serve", param(value_type = Option<usize>, minimum = 1))]
+    pub max_question_len: Option<NonZeroUsize>,
+
+    /// Let "no answer" (an empty answer) compete with the spans
+    #[cfg_attr(feature = "cli", arg(long, action = clap::ArgAction::SetTrue, env = "BERTQA_HANDLE_IMPOSSIBLE_ANSWER"))]
+    pub handle_impossible_answer: Option<bool>,
+
+    /// Widen answers to whole words; not for languages that write no spaces
+    #[cfg_attr(feature = "cli", arg(long, action = clap::ArgAction::SetTrue, env = "BERTQA_ALIGN_TO_WORDS"))]
+    pub align_to_words: Option<bool>,
+}
+
+/// Adds to an argument's help what only the command line knows.
+#[cfg(feature = "cli")]
+fn append(arg: clap::Arg, text: &str) -> clap::Arg {
+    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    arg.help(format!("{help} {text}"))
+}
+
+/// What options may be at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OptionLimits {
+    /// Tokens of the longest window that the model can take.
+    pub longest: usize,
+    /// The largest [`top_k`](RequestOptions::top_k).
+    pub top_k: usize,
+    /// The largest [`max_answer_len`](RequestOptions::max_answer_len).
+    pub max_answer_len: usize,
+    /// Windows of an example.
+    pub max_windows: usize,
+}
+
+impl OptionLimits {
+    /// Nothing but what the model itself demands, which takes windows of at most `longest` tokens.
+    pub fn of_model(longest: usize) -> Self {
+        Self { longest, top_k: usize::MAX, max_answer_len: usize::MAX, max_windows: usize::MAX }
+    }
+}
+
+/// Options that cannot be. Its parameters are named as the fields of [`RequestOptions`] are.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OptionsError {
+    /// The model takes no windows of so many tokens.
+    #[error("max_seq_len: {max_seq_len} is more than the {longest} tokens that the model can take")]
+    WindowTooLong {
+        /// The window that is asked for, in tokens.
+        max_seq_len: usize,
+        /// What the model can take.
+        longest: usize,
+    },
+    /// The overlap of windows is not shorter than a window.
+    #[error("doc_stride: {doc_stride} must be less than max_seq_len, {max_seq_len}: windows overlap by it")]
+    StrideTooLong {
+        /// The overlap that is asked for, in tokens.
+        doc_stride: usize,
+        /// The window, in tokens.
+        max_seq_len: usize,
+    },
+    /// An option is over a limit.
+    #[error("{name}: {value} is more than {limit}, the most there can be")]
+    OverLimit {
+        /// The option.
+        name: &'static str,
+        /// What is asked for.
+        value: usize,
+        /// The most that may be.
+        limit: usize,
+    },
+}
+
+impl RequestOptions {
+    /// The options for a model that takes windows of at most `longest` tokens, with `defaults` for what is left out.
+    ///
+    /// ```
+    /// use bertqa::qa::{Options, RequestOptions};
+    ///
+    /// # fn main() -> Result<(), bertqa::qa::OptionsError> {
+    /// let request = RequestOptions { max_seq_len: std::num::NonZero::new(96), ..RequestOptions::default() };
+    /// let options = request.resolve(&Options::default(), 512)?;
+    /// assert_eq!((options.max_seq_len, options.doc_stride), (96, 48));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Windows longer than the model takes, or an overlap that is no shorter than a window.
+    pub fn resolve(&self, defaults: &Options, longest: usize) -> Result<Options, OptionsError> {
+        self.resolve_within(defaults, &OptionLimits::of_model(longest))
+    }
+
+    /// The options within `limits`, with `defaults` for what is left out.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve), and options over a limit.
+    pub fn resolve_within(&self, defaults: &Options, limits: &OptionLimits) -> Result<Options, OptionsError> {
+        let longest = limits.longest;
+        let or = |given: Option<NonZeroUsize>, default| given.map_or(default, NonZeroUsize::get);
+        let within = |name, value, limit| {
+            if value > limit { Err(OptionsError::OverLimit { name, value, limit }) } else { Ok(value) }
+        };
+        let top_k = within("top_k", or(self.top_k, defaults.top_k), limits.top_k)?;
+        let max_seq_len = or(self.max_seq_len, defaults.max_seq_len.min(longest));
+        if max_seq_len > longest {
+            return Err(OptionsError::WindowTooLong { max_seq_len, longest });
+        }
+        let max_answer_len = or(self.max_answer_len, defaults.max_answer_len.min(longest));
+        let max_answer_len = within("max_answer_len", max_answer_len, limits.max_answer_len)?;
+        let doc_stride = self.doc_stride.unwrap_or_else(|| defaults.doc_stride.min(max_seq_len / 2));
+        if doc_stride >= max_seq_len {
+            return Err(OptionsError::StrideTooLong { doc_stride, max_seq_len });
+        }
+        Ok(Options {
+            top_k,
+            max_seq_len,
+            doc_stride,
+            // No answer is longer than a window.
+            max_answer_len: max_answer_len.min(longest),
+            max_question_len: self.max_question_len.map(NonZeroUsize::get).or(defaults.max_question_len),
+            handle_impossible_answer: self.handle_impossible_answer.unwrap_or(defaults.handle_impossible_answer),
+            align_to_words: self.align_to_words.unwrap_or(defaults.align_to_words),
+            max_windows: limits.max_windows.min(defaults.max_windows),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some(number: usize) -> Option<NonZeroUsize> {
+        NonZeroUsize::new(number)
+    }
+
+    #[test]
+    fn what_is_left_out_keeps_its_default() {
+        let defaults = Options { top_k: 3, max_question_len: Some(9), align_to_words: true, ..Options::default() };
+        assert_eq!(RequestOptions::default().resolve(&defaults, 512).unwrap(), defaults);
+        let small = RequestOptions::default().resolve(&defaults, 10).unwrap();
+        assert_eq!((small.max_seq_len, small.doc_stride, small.max_answer_len), (10, 5, 10));
+    }
+
+    #[test]
+    fn the_rules_between_options() {
+        let resolve = |request: RequestOptions| {
+            let limits = OptionLimits { longest: 64, top_k: 5, max_answer_len: 64, max_windows: 7 };
+            request.resolve_within(&Options::default(), &limits)
+        };
+        let none = RequestOptions::default;
+        assert_eq!(resolve(none()).unwrap().max_windows, 7);
+        for (request, error) in [
+            (
+                RequestOptions { max_seq_len: some(65), ..none() },
+                OptionsError::WindowTooLong { max_seq_len: 65, longest: 64 },
+            ),
+            (
+                RequestOptions { doc_stride: Some(64), ..none() },
+                OptionsError::StrideTooLong { doc_stride: 64, max_seq_len: 64 },
+            ),
+            (
+                RequestOptions { top_k: some(6), ..none() },
+                OptionsError::OverLimit { name: "top_k", value: 6, limit: 5 },
+            ),
+            (
+                RequestOptions { max_answer_len: some(65), ..none() },
+                OptionsError::OverLimit { name: "max_answer_len", value: 65, limit: 64 },
+            ),
+        ] {
+            assert_eq!(resolve(request), Err(error));
+        }
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn the_defaults_that_help_shows_are_those_of_options() {
+        use clap::{Args, FromArgMatches};
+
+        let command = RequestOptions::augment_args(clap::Command::new("test"));
+        let matches = command.mut_args(|arg| arg.env(None::<&str>)).get_matches_from(["test"]);
+        let request = RequestOptions::from_arg_matches(&matches).unwrap();
+        assert_eq!(request.resolve(&Options::default(), 512).unwrap(), Options::default());
     }
 }

@@ -15,9 +15,8 @@ use super::body::Memory;
 use super::error::{ApiError, Kind};
 use super::limits::Limits;
 use super::observe::Rows;
-use super::parameters::Given;
 use super::queue::{Answers, Ask, Full, Queue};
-use crate::qa::{Example, Options, RowError};
+use crate::qa::{Example, Options, RequestOptions, RowError, TextField};
 
 #[derive(Clone)]
 pub struct App(Arc<Shared>);
@@ -101,9 +100,12 @@ impl Shared {
         &self.in_flight
     }
 
-    pub fn resolve(&self, given: Given) -> Result<Arc<Options>, ApiError> {
+    pub fn resolve(&self, given: &RequestOptions) -> Result<Arc<Options>, ApiError> {
         let Serving { info, defaults, .. } = self.serving()?;
-        given.resolve(defaults, info.max_seq_len, &self.limits).map(Arc::new)
+        given
+            .resolve_within(defaults, &self.limits.of_options(info.max_seq_len, defaults))
+            .map(Arc::new)
+            .map_err(ApiError::from)
     }
 
     /// A row's example, if it keeps to the limits.
@@ -113,10 +115,10 @@ impl Shared {
 
     pub fn check(&self, example: Example) -> Result<Example, RowError> {
         let most = self.limits.max_context_chars.get();
-        for (name, text) in [("question", example.question()), ("context", example.context())] {
+        for (field, text) in [(TextField::Question, example.question()), (TextField::Context, example.context())] {
             // A text has no more characters than bytes, which are counted at once.
             if text.len() > most && text.chars().nth(most).is_some() {
-                return Err(RowError::field(format_args!("the {name} is longer than the limit of {most} characters")));
+                return Err(RowError::TooManyCharacters { field, limit: most });
             }
         }
         Ok(example)

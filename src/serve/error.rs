@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::qa::RowError;
+use crate::qa::{OptionsError, RowError};
 
 /// Why a request has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -135,6 +135,12 @@ impl From<JsonRejection> for ApiError {
 impl From<RowError> for ApiError {
     fn from(error: RowError) -> Self {
         Self::new(Kind::Unanswerable, error)
+    }
+}
+
+impl From<OptionsError> for ApiError {
+    fn from(error: OptionsError) -> Self {
+        Self::invalid(error)
     }
 }
 

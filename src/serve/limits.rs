@@ -4,6 +4,8 @@ use std::time::Duration;
 use anyhow::ensure;
 use serde::{Serialize, Serializer};
 
+use crate::qa::{OptionLimits, Options};
+
 /// How much a server takes on. What goes beyond is refused, so that memory does not grow with load.
 #[derive(Debug, Clone, clap::Args, Serialize, utoipa::ToSchema)]
 #[command(next_help_heading = "Limits")]
@@ -85,6 +87,17 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// What requests may ask for of a model that takes windows of at most `longest` tokens. The server's own defaults
+    /// are always allowed.
+    pub(super) fn of_options(&self, longest: usize, defaults: &Options) -> OptionLimits {
+        OptionLimits {
+            longest,
+            top_k: self.max_top_k.get().max(defaults.top_k),
+            max_answer_len: longest,
+            max_windows: self.max_windows.get(),
+        }
+    }
+
     /// # Errors
     /// Limits of which one keeps another from ever being reached.
     pub fn check(&self) -> anyhow::Result<()> {

@@ -58,8 +58,8 @@ fn bad_lines_are_rows() {
     }
     let rows = rows(&[&path], &ReadOptions::default()).unwrap();
     assert_eq!(fields(&rows[4]), "question=null context=\"c\" n=1 ");
-    assert_eq!(rows[1].example.as_ref().unwrap_err().kind, RowErrorKind::Unreadable);
-    assert_eq!(rows[4].example.as_ref().unwrap_err().kind, RowErrorKind::Field);
+    assert_eq!(rows[1].example.as_ref().unwrap_err().kind(), RowErrorKind::Unreadable);
+    assert_eq!(rows[4].example.as_ref().unwrap_err().kind(), RowErrorKind::Field);
 }
 
 #[test]

@@ -5,13 +5,13 @@ use axum::http::HeaderMap;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::qa::RequestOptions;
 use crate::serve::answer::{PipelineAnswer, PipelineRow};
 use crate::serve::app::{Admitted, App};
 use crate::serve::body;
 use crate::serve::error::{ApiError, InferenceErrors};
 use crate::serve::observe::Rows;
 use crate::serve::one_or_many::{Object, OneOrMany};
-use crate::serve::parameters::Parameters;
 use crate::serve::queue::Ask;
 
 /// A request as Hugging Face's inference endpoints take it
@@ -20,8 +20,8 @@ use crate::serve::queue::Ask;
 struct PipelineRequest {
     inputs: OneOrMany<Input>,
     #[serde(default)]
-    #[schema(value_type = Option<Parameters>)]
-    parameters: Option<Object<Parameters>>,
+    #[schema(value_type = Option<RequestOptions>)]
+    parameters: Option<Object<RequestOptions>>,
 }
 
 /// A question and the context in which its answer is looked for
@@ -89,7 +89,7 @@ async fn answer(
     let (Object(PipelineRequest { inputs, parameters }), _share) =
         body::json(headers, body, &app.limits, &app.memory, deadline).await?;
     app.check_rows(inputs.len())?;
-    let options = app.resolve(parameters.unwrap_or_default().0.parameters())?;
+    let options = app.resolve(&parameters.unwrap_or_default().0)?;
     let is_list = inputs.is_list();
     let rows = inputs.into_vec().into_iter().map(|Input { question, context }| {
         let example = app.example(question, context)?;

@@ -48,8 +48,7 @@ pub async fn answer(
     let is_list = questions.is_list();
     let (mut rows, mut others) = (Vec::with_capacity(questions.len()), Vec::with_capacity(questions.len()));
     for (place, question) in questions.into_vec().into_iter().enumerate() {
-        let options =
-            app.resolve(question.parameters()).map_err(|error| if is_list { error.at(place) } else { error })?;
+        let options = app.resolve(&question.options).map_err(|error| if is_list { error.at(place) } else { error })?;
         others.push((question.id, options.top_k));
         rows.push(app.example(question.question, question.context).map(|example| Ask { example, options }));
     }

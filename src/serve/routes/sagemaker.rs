@@ -4,12 +4,13 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 
 use super::{inferences, stream};
+use crate::qa::RequestOptions;
 use crate::serve::answer::Row;
 use crate::serve::app::{Admitted, App};
 use crate::serve::error::{ApiError, InferenceErrors};
 use crate::serve::observe::Rows;
 use crate::serve::one_or_many::OneOrMany;
-use crate::serve::parameters::{Parameters, Question};
+use crate::serve::parameters::Question;
 
 /// SageMaker's health check: 200 when there are answers to be had
 #[utoipa::path(
@@ -49,7 +50,7 @@ pub async fn invocations(
     body: Body,
 ) -> Result<Response, ApiError> {
     match stream::format(&headers) {
-        Some(format) => stream::answer(app, admitted, rows, &Parameters::default(), format, body).await,
+        Some(format) => stream::answer(app, admitted, rows, &RequestOptions::default(), format, body).await,
         None => Ok(inferences::answer(&app, &admitted, &rows, &headers, body).await?.into_response()),
     }
 }

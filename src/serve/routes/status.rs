@@ -42,33 +42,8 @@ pub struct Info {
     version: &'static str,
     model: ModelInfo,
     /// Options of an answer, where a request does not say
-    defaults: Defaults,
+    defaults: Options,
     limits: Limits,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct Defaults {
-    top_k: usize,
-    doc_stride: usize,
-    max_answer_len: usize,
-    max_seq_len: usize,
-    max_question_len: Option<usize>,
-    handle_impossible_answer: bool,
-    align_to_words: bool,
-}
-
-impl From<&Options> for Defaults {
-    fn from(options: &Options) -> Self {
-        Self {
-            top_k: options.top_k,
-            doc_stride: options.doc_stride,
-            max_answer_len: options.max_answer_len,
-            max_seq_len: options.max_seq_len,
-            max_question_len: options.max_question_len,
-            handle_impossible_answer: options.handle_impossible_answer,
-            align_to_words: options.align_to_words,
-        }
-    }
 }
 
 /// What is served: version, model, defaults and limits
@@ -88,7 +63,7 @@ pub async fn info(State(app): State<App>) -> Result<Json<Info>, ApiError> {
     Ok(Json(Info {
         version: env!("CARGO_PKG_VERSION"),
         model: info.clone(),
-        defaults: defaults.into(),
+        defaults: defaults.clone(),
         limits: app.limits.clone(),
     }))
 }

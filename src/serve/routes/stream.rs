@@ -19,12 +19,11 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use crate::io::{Answered, InputFormat, InputRow, ReadOptions, Row, RowWriter, WriteOptions};
 use crate::io::{read_stream, write_stream};
-use crate::qa::{Options, RowError};
+use crate::qa::{Options, RequestOptions, RowError};
 use crate::serve::app::{Admitted, App, lost};
 use crate::serve::body::{self, Share};
 use crate::serve::error::{ApiError, InferenceErrors, Kind};
 use crate::serve::observe::Rows;
-use crate::serve::parameters::Parameters;
 use crate::serve::queue::{Ask, Lane, Reply};
 
 /// Parts of a body, in or out, that wait.
@@ -45,7 +44,7 @@ const NAME: &str = "body";
     post,
     path = "/inferences/stream",
     tag = "Answers",
-    params(Parameters),
+    params(RequestOptions),
     request_body(content(
         (String = "application/x-ndjson"),
         (String = "application/jsonlines"),
@@ -61,7 +60,7 @@ pub async fn stream(
     State(app): State<App>,
     admitted: Admitted,
     rows: Rows,
-    query: Result<Query<Parameters>, QueryRejection>,
+    query: Result<Query<RequestOptions>, QueryRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -87,11 +86,11 @@ pub async fn answer(
     app: App,
     admitted: Admitted,
     counter: Rows,
-    parameters: &Parameters,
+    parameters: &RequestOptions,
     format: InputFormat,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let options = app.resolve(parameters.parameters())?;
+    let options = app.resolve(parameters)?;
     let stream_rows = app.serving()?.stream_rows;
     let output = Output::default();
     let write = WriteOptions { top_k: options.top_k, ..WriteOptions::default() };
