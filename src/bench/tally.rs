@@ -214,7 +214,7 @@ impl fmt::Display for Report {
         }
         if self.unsent > 0 {
             let unsent = HumanCount(self.unsent);
-            writeln!(f, "not sent   {unsent} that were due: every connection was busy; raise --concurrency")?;
+            writeln!(f, "not sent   {unsent} that were due: every connection was busy; use more")?;
         }
         Ok(())
     }

@@ -4,19 +4,14 @@ use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
 
 use indicatif::ProgressBar;
-use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::args::{LogFormat, MessageArgs};
 use super::hint;
 
-/// How messages are written, once that is known.
+/// How messages are written, once a command has said so.
 static FORMAT: OnceLock<LogFormat> = OnceLock::new();
-
-fn format() -> LogFormat {
-    FORMAT.get().copied().unwrap_or(LogFormat::Text)
-}
 
 /// Sends messages to stderr, above the progress bar where there is one.
 pub(super) fn start(args: &MessageArgs, bar: &ProgressBar) {
@@ -36,13 +31,11 @@ pub(super) fn start(args: &MessageArgs, bar: &ProgressBar) {
 /// Says why the command failed, and what can be done about it.
 pub(super) fn error(error: &anyhow::Error) {
     let hint = hint::of(error);
-    if !tracing::enabled!(Level::ERROR) {
-        eprintln!("bertqa: {error:#}");
-    } else if let (Some(hint), LogFormat::Json) = (&hint, format()) {
-        return tracing::error!(hint, "{error:#}");
-    } else {
-        tracing::error!("{error:#}");
+    if FORMAT.get() == Some(&LogFormat::Json) {
+        tracing::error!(hint, "{error:#}");
+        return;
     }
+    eprintln!("bertqa: {error:#}");
     if let Some(hint) = hint {
         eprintln!("hint: {hint}");
     }

@@ -3,6 +3,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::error::EvalError;
 use super::normalize::Normalization;
 use crate::io::{Input, InputColumns, InputRow, Position, Record};
 use crate::qa::Example;
@@ -51,10 +52,7 @@ impl GoldColumns {
         }
         let names = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let first = input.paths().next().map_or("<stdin>".to_owned(), |path| path.display().to_string());
-        bail!(
-            "{first}: there is no column `{}` with the right answers, only {names}; name it with --answers",
-            self.answers
-        )
+        Err(EvalError::NoGoldColumn { file: first, column: self.answers.clone(), names }.into())
     }
 
     /// # Errors
@@ -68,11 +66,7 @@ impl GoldColumns {
         let value = record.value(&self.answers)?;
         let answers = match &value {
             Some(value) => answers(value).with_context(|| format!("{position}: the gold `{}`", self.answers))?,
-            None => bail!(
-                "{position}: the row has no `{}` with its right answers (an empty list if it has none); \
-                 if they have another name, give that with --answers",
-                self.answers
-            ),
+            None => return Err(EvalError::NoGoldAnswers { position, column: self.answers.clone() }.into()),
         };
         Ok(Gold { position, id, example, answers })
     }

@@ -3,6 +3,7 @@ use std::iter::Peekable;
 
 use anyhow::bail;
 
+use super::error::EvalError;
 use super::gold::Gold;
 use super::predictions::{Prediction, Predictions};
 
@@ -42,12 +43,10 @@ impl Join {
         let prediction = match by {
             By::Order => match self.predictions.next().transpose()? {
                 Some(prediction) => prediction,
-                None => bail!(
-                    "{}: there is no prediction for {} and the gold rows after it, and no ids to match by; \
-                     if only the first N rows were answered, score those with --limit N",
-                    self.path,
-                    gold.position
-                ),
+                None => {
+                    let (path, position) = (self.path.clone(), gold.position.clone());
+                    return Err(EvalError::PredictionsEnd { path, position }.into());
+                }
             },
             By::Id(early) => {
                 let Some(id) = &gold.id else {
@@ -106,11 +105,8 @@ fn next_of(
             bail!("{position}: the id {id} was there before, at {}; ids must be unique to match by", twin.position);
         }
     }
-    bail!(
-        "{path}: there is no prediction for the id {id} of {}; are both of the same set, and is it the right column \
-         (--id)? If only the first N rows were answered, score those with --limit N",
-        gold.position
-    )
+    let (path, id, position) = (path.to_owned(), id.to_owned(), gold.position.clone());
+    Err(EvalError::NoPrediction { path, id, position }.into())
 }
 
 /// Checks that a prediction is for this question, as far as it tells.
@@ -124,12 +120,10 @@ fn check(prediction: &Prediction, gold: &Gold, by_order: bool) -> anyhow::Result
         ),
         Some(_) => Ok(()),
         None if by_order => match guess {
-            Some(guess) if !gold.example.context().contains(&guess.text) => bail!(
-                "{position}: the answer {:?} is not in the context of {}, which has the same place in its file; \
-                 are both in the same order? With ids in both (--id) the order does not matter",
-                guess.text,
-                gold.position
-            ),
+            Some(guess) if !gold.example.context().contains(&guess.text) => {
+                let (position, answer) = (position.clone(), guess.text.clone());
+                Err(EvalError::NotInContext { position, answer, gold: gold.position.clone() }.into())
+            }
             _ => Ok(()),
         },
         None => Ok(()),
@@ -197,6 +191,6 @@ mod tests {
 
         let mut short = join(&[(None, "1")]);
         short.find(&gold(1, Some("a"))).unwrap();
-        assert!(short.find(&gold(2, Some("b"))).unwrap_err().to_string().contains("--limit"));
+        assert!(short.find(&gold(2, Some("b"))).unwrap_err().to_string().contains("the gold rows after it"));
     }
 }

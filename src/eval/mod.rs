@@ -23,6 +23,7 @@
 //! ```
 
 mod calibration;
+mod error;
 mod gold;
 mod guess;
 mod join;
@@ -39,6 +40,7 @@ pub mod text;
 use serde::Serialize;
 
 pub use calibration::{Calibration, CalibrationBin, HistogramBin};
+pub use error::EvalError;
 pub use gold::{Gold, GoldAnswer, GoldColumns, Golds, normalization};
 pub use guess::{Guess, Rival, Rivals};
 pub use join::Join;

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::error::EvalError;
 use super::gold;
 use super::guess::Guess;
 use crate::io::{InputColumns, InputFormat, Position, ReadOptions, Record, Table};
@@ -54,10 +55,7 @@ impl PredictionColumns {
         // The names of a pipe's columns, and of an empty file's, are not known before its rows are.
         if !names.is_empty() && !has(&one) && !has(&several) {
             let names = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            bail!(
-                "{path}: has no column `{one}` or `{several}` with answers, only {names}; is it an output of \
-                 `bertqa run`? If that was run with --prefix, give it here too"
-            );
+            return Err(EvalError::NoPredictionColumn { path: path.to_owned(), one, several, names }.into());
         }
         Ok(Box::new(table.rows().map(move |row| {
             let (position, record) = row?;
@@ -134,7 +132,7 @@ struct Listed {
 
 fn list(value: Value, name: &str) -> anyhow::Result<Vec<Guess>> {
     let answers: Vec<Listed> = serde_json::from_value(value)
-        .with_context(|| format!("`{name}` is no list of answers as `bertqa run --top-k` writes it; are they gold?"))?;
+        .with_context(|| format!("`{name}` is no list of answers as `bertqa run` writes it; are they gold?"))?;
     Ok(answers.into_iter().map(|Listed { answer, score, start }| Guess::only(answer, score, start)).collect())
 }
 

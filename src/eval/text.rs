@@ -72,7 +72,7 @@ fn no_answer_rows(out: &mut String, figures: &NoAnswer) -> fmt::Result {
                 let unlisted = count(best.unlisted);
                 writeln!(
                     out,
-                    "  ({unlisted} rows do not list \"no answer\" and count as sure; raise --top-k of the run)"
+                    "  ({unlisted} rows do not list \"no answer\" and count as sure; a larger top_k lets it in)"
                 )?;
             }
             Ok(())

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -12,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::ModelInfo;
 use super::body::Memory;
-use super::error::{ApiError, Kind};
+use super::error::{ApiError, Problem};
 use super::limits::Limits;
 use super::observe::Rows;
 use super::queue::{Answers, Ask, Full, Queue};
@@ -83,16 +82,14 @@ impl Shared {
     /// The model, unless the server is not for new requests.
     pub fn ready(&self) -> Result<&Serving, ApiError> {
         if self.is_draining() {
-            return Err(ApiError::new(Kind::NotReady, "the server is ending"));
+            return Err(Problem::Ending.into());
         }
         self.serving()
     }
 
     /// The model, once it is loaded.
     pub fn serving(&self) -> Result<&Serving, ApiError> {
-        self.model.get().ok_or_else(|| {
-            ApiError::new(Kind::NotReady, "the model is being loaded").retry_after(Duration::from_secs(1))
-        })
+        self.model.get().ok_or_else(|| Problem::Loading.into())
     }
 
     /// Requests whose answer is not sent yet; `observe` counts them.
@@ -127,10 +124,7 @@ impl Shared {
     pub fn check_rows(&self, rows: usize) -> Result<(), ApiError> {
         let most = self.limits.max_rows;
         if rows > most.get() {
-            return Err(ApiError::too_large(format_args!(
-                "{rows} rows are more than the limit of {most} a request; send several requests, or a stream to \
-                 /inferences/stream"
-            )));
+            return Err(Problem::TooManyRows { rows, limit: most.get() }.into());
         }
         Ok(())
     }
@@ -158,9 +152,9 @@ impl Shared {
             }
         }
         let lane = self.queue.open();
-        let replies = lane.submit(asks).map_err(overloaded)?;
+        let replies = lane.submit(asks).map_err(|Full { wait }| Problem::QueueFull { wait })?;
         for (place, reply) in places.into_iter().zip(replies) {
-            answers[place] = timeout_at(deadline, reply).await.map_err(|_| self.late())?.map_err(|_| lost())?;
+            answers[place] = timeout_at(deadline, reply).await.map_err(|_| self.late())?.map_err(|_| Problem::Lost)?;
         }
         answers.iter().for_each(|answers| counter.count(answers));
         match answers.pop() {
@@ -173,19 +167,8 @@ impl Shared {
     }
 
     fn late(&self) -> ApiError {
-        let most = self.limits.request_timeout.as_secs_f64();
-        ApiError::new(Kind::Timeout, format_args!("there is no answer after {most} seconds, the limit for a request"))
+        Problem::Late { seconds: self.limits.request_timeout.as_secs_f64() }.into()
     }
-}
-
-fn overloaded(full: Full) -> ApiError {
-    ApiError::new(Kind::Overloaded, "as many rows are waiting as the server takes on; try again later")
-        .retry_after(full.wait.min(Duration::from_secs(60)))
-}
-
-/// The pipeline ended before the row came out.
-pub fn lost() -> ApiError {
-    ApiError::internal("the server ended before the answer was there")
 }
 
 /// A place among the requests that are worked on, for as long as it is held.
@@ -208,10 +191,7 @@ impl FromRequestParts<App> for Admitted {
 
     async fn from_request_parts(_: &mut Parts, app: &App) -> Result<Self, ApiError> {
         app.serving()?;
-        let permit = app.requests.clone().try_acquire_owned().map_err(|_| {
-            ApiError::new(Kind::Overloaded, "as many requests are worked on as the server takes on; try again later")
-                .retry_after(Duration::from_secs(1))
-        })?;
+        let permit = app.requests.clone().try_acquire_owned().map_err(|_| Problem::TooManyRequests)?;
         Ok(Self { began: Instant::now(), _permit: permit })
     }
 }

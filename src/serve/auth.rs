@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use anyhow::ensure;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use subtle::ConstantTimeEq;
 
-use super::error::{ApiError, Kind};
+use super::config_error::ConfigError;
+use super::error::{ApiError, Problem};
 
 #[derive(Clone)]
 pub struct ApiKey(Arc<str>);
@@ -17,9 +17,13 @@ pub struct ApiKey(Arc<str>);
 impl ApiKey {
     /// # Errors
     /// A key that no header can carry, or none at all.
-    pub fn new(key: &str) -> anyhow::Result<Self> {
-        ensure!(!key.is_empty(), "--api-key is empty; leave it out to ask for none");
-        ensure!(key.bytes().all(|byte| byte.is_ascii_graphic()), "--api-key may have visible ASCII characters only");
+    pub fn new(key: &str) -> Result<Self, ConfigError> {
+        if key.is_empty() {
+            return Err(ConfigError::EmptyApiKey);
+        }
+        if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(ConfigError::UnprintableApiKey);
+        }
         Ok(Self(key.into()))
     }
 
@@ -33,11 +37,8 @@ impl ApiKey {
 pub async fn require(State(key): State<ApiKey>, request: Request, next: Next) -> Result<Response, ApiError> {
     match given(request.headers()) {
         Some(given) if key.is(given) => Ok(next.run(request).await),
-        Some(_) => Err(ApiError::new(Kind::Unauthorized, "the key is not the server's")),
-        None => {
-            let message = "send the server's key as `Authorization: Bearer KEY` or `x-api-key: KEY`";
-            Err(ApiError::new(Kind::Unauthorized, message))
-        }
+        Some(_) => Err(Problem::WrongKey.into()),
+        None => Err(Problem::NoKey.into()),
     }
 }
 

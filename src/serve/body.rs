@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::error::{ApiError, Kind};
+use super::error::{ApiError, Problem};
 use super::limits::Limits;
 
 /// The memory for rows of all requests, in units of [`UNIT`].
@@ -41,10 +41,7 @@ impl Memory {
 
     /// Takes `bytes` more, if they are free.
     fn grow(&self, share: &mut Share, bytes: usize) -> Result<(), ApiError> {
-        let more = self.free.clone().try_acquire_many_owned(self.units(bytes)).map_err(|_| {
-            ApiError::new(Kind::Overloaded, "the server holds as many bytes of requests as it may")
-                .retry_after(std::time::Duration::from_secs(1))
-        })?;
+        let more = self.free.clone().try_acquire_many_owned(self.units(bytes)).map_err(|_| Problem::MemoryFull)?;
         match &mut share.0 {
             Some(permit) => permit.merge(more),
             None => share.0 = Some(more),
@@ -72,23 +69,23 @@ pub async fn json<T: DeserializeOwned>(
     }
     let (bytes, share) = match timeout_at(deadline, collect(body, limits, memory)).await {
         Ok(collected) => collected?,
-        Err(_) => return Err(late()),
+        Err(_) => return Err(Problem::BodyLate.into()),
     };
-    let Json(value) = Json::from_bytes(&bytes)?;
+    let Json(value) = Json::from_bytes(&bytes).map_err(Problem::from)?;
     Ok((value, share))
 }
 
 async fn collect(mut body: Body, limits: &Limits, memory: &Memory) -> Result<(Vec<u8>, Share), ApiError> {
     let most = limits.max_body_bytes.get();
-    let too_large = || ApiError::too_large(format_args!("the body is larger than the limit of {most} bytes"));
+    let too_large = || Problem::BodyTooLarge { limit: most };
     // What a client announces is believed only when it is too much.
     if axum::body::HttpBody::size_hint(&body).lower() > most as u64 {
-        return Err(too_large());
+        return Err(too_large().into());
     }
     let (mut bytes, mut share) = (Vec::new(), Share(None));
     while let Some(part) = next_part(&mut body, limits).await.transpose().map_err(broken)? {
         if bytes.len() + part.len() > most {
-            return Err(too_large());
+            return Err(too_large().into());
         }
         memory.grow(&mut share, part.len())?;
         bytes.extend_from_slice(&part);
@@ -112,15 +109,11 @@ pub async fn next_part(body: &mut Body, limits: &Limits) -> Option<io::Result<By
     }
 }
 
-fn broken(error: io::Error) -> ApiError {
-    if error.kind() == io::ErrorKind::TimedOut {
-        return late();
+fn broken(error: io::Error) -> Problem {
+    match error.kind() {
+        io::ErrorKind::TimedOut => Problem::BodyLate,
+        _ => Problem::BodyBroken(error.to_string()),
     }
-    ApiError::new(Kind::Malformed, format_args!("the body broke off: {error}"))
-}
-
-fn late() -> ApiError {
-    ApiError::new(Kind::BodyTimeout, "the body did not arrive in time")
 }
 
 /// The content type without its parameters, in lower case.
@@ -133,8 +126,6 @@ fn is_json(headers: &HeaderMap) -> bool {
     media_type(headers).is_some_and(|media_type| media_type == "application/json" || media_type.ends_with("+json"))
 }
 
-pub fn unsupported(headers: &HeaderMap, supported: &str) -> ApiError {
-    let found =
-        media_type(headers).map_or("there is no content type".to_owned(), |found| format!("content type {found}"));
-    ApiError::new(Kind::UnsupportedMediaType, format_args!("{found}; send {supported}"))
+pub fn unsupported(headers: &HeaderMap, supported: &'static str) -> ApiError {
+    Problem::MediaType { found: media_type(headers), supported }.into()
 }

@@ -1,7 +1,10 @@
+//! What is wrong with a request, and the answer that says so.
+
+use std::fmt;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -28,10 +31,10 @@ pub enum Kind {
     Invalid,
     /// The request is right, but the model cannot be run on its question and context.
     Unanswerable,
-    /// There are as many requests as the server takes on.
+    /// The server is at capacity.
     Overloaded,
     Internal,
-    /// The model is being loaded, or the server is ending.
+    /// The model is being loaded, or the server is shutting down.
     NotReady,
     /// The answer took longer than requests may.
     Timeout,
@@ -75,13 +78,97 @@ impl Kind {
     }
 }
 
+/// What is wrong: every text that a client can get, but for those of JSON's and the query's own parsers.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Problem {
+    #[error("{0}")]
+    Syntax(String),
+    #[error("the body broke off: {0}")]
+    BodyBroken(String),
+    #[error("send the server's key as `Authorization: Bearer KEY` or `x-api-key: KEY`")]
+    NoKey,
+    #[error("the key is not the server's")]
+    WrongKey,
+    #[error("there is no such path; /docs shows those that there are")]
+    NoPath,
+    #[error("there is no such file")]
+    NoFile,
+    #[error("this path does not take this method; /docs shows what it takes")]
+    WrongMethod,
+    #[error("the body did not arrive in time")]
+    BodyLate,
+    #[error("the body is larger than the limit of {limit} bytes")]
+    BodyTooLarge { limit: usize },
+    #[error(
+        "{rows} rows are more than the limit of {limit} a request; send several requests, or a stream to \
+         /inferences/stream"
+    )]
+    TooManyRows { rows: usize, limit: usize },
+    #[error("{}; send {supported}", found.as_ref().map_or("there is no content type".to_owned(), |found| format!("content type {found}")))]
+    MediaType { found: Option<String>, supported: &'static str },
+    /// Of JSON, of a query, or of a stream's first bytes.
+    #[error("{0}")]
+    Fields(String),
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    #[error(transparent)]
+    Row(#[from] RowError),
+    #[error("too many rows are waiting; try again later")]
+    QueueFull { wait: Duration },
+    #[error("too many requests are being answered; try again later")]
+    TooManyRequests,
+    #[error("the bodies of requests take all memory that they may; try again later")]
+    MemoryFull,
+    #[error("the server failed on this request")]
+    Panicked,
+    /// The pipeline ended before the row came out.
+    #[error("the server ended before the answer was there")]
+    Lost,
+    #[error("{0}")]
+    Failed(String),
+    #[error("the model is being loaded")]
+    Loading,
+    #[error("the server is shutting down")]
+    Ending,
+    #[error("there is no answer after {seconds} seconds, the limit for a request")]
+    Late { seconds: f64 },
+}
+
+impl Problem {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Syntax(_) | Self::BodyBroken(_) => Kind::Malformed,
+            Self::NoKey | Self::WrongKey => Kind::Unauthorized,
+            Self::NoPath | Self::NoFile => Kind::NotFound,
+            Self::WrongMethod => Kind::MethodNotAllowed,
+            Self::BodyLate => Kind::BodyTimeout,
+            Self::BodyTooLarge { .. } | Self::TooManyRows { .. } => Kind::TooLarge,
+            Self::MediaType { .. } => Kind::UnsupportedMediaType,
+            Self::Fields(_) | Self::Options(_) => Kind::Invalid,
+            Self::Row(_) => Kind::Unanswerable,
+            Self::QueueFull { .. } | Self::TooManyRequests | Self::MemoryFull => Kind::Overloaded,
+            Self::Panicked | Self::Lost | Self::Failed(_) => Kind::Internal,
+            Self::Loading | Self::Ending => Kind::NotReady,
+            Self::Late { .. } => Kind::Timeout,
+        }
+    }
+
+    /// After how long it is worth to try again.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::QueueFull { wait } => Some((*wait).min(Duration::from_secs(60))),
+            Self::TooManyRequests | Self::MemoryFull | Self::Loading => Some(Duration::from_secs(1)),
+            _ => None,
+        }
+    }
+}
+
 /// An answer that is an error: `{"error": "...", "kind": "..."}` with the status of its kind.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{message}")]
+#[derive(Debug, Clone)]
 pub struct ApiError {
-    pub kind: Kind,
-    message: String,
-    retry_after: Option<Duration>,
+    problem: Problem,
+    /// The row of a list that is wrong.
+    place: Option<usize>,
 }
 
 /// What an error looks like.
@@ -94,64 +181,58 @@ pub struct ErrorBody {
 }
 
 impl ApiError {
-    pub fn new(kind: Kind, message: impl ToString) -> Self {
-        Self { kind, message: message.to_string(), retry_after: None }
-    }
-
-    /// With a time after which it is worth to try again.
-    pub fn retry_after(self, wait: Duration) -> Self {
-        Self { retry_after: Some(wait), ..self }
-    }
-
     /// For the row of a list that is wrong, counted from 0 as paths of JSON are.
     pub fn at(self, place: usize) -> Self {
-        Self { message: format!("[{place}].{}", self.message), ..self }
+        Self { place: Some(place), ..self }
     }
 
-    pub fn too_large(message: impl ToString) -> Self {
-        Self::new(Kind::TooLarge, message)
-    }
-
-    pub fn invalid(message: impl ToString) -> Self {
-        Self::new(Kind::Invalid, message)
-    }
-
-    pub fn internal(message: impl ToString) -> Self {
-        Self::new(Kind::Internal, message)
+    pub fn kind(&self) -> Kind {
+        self.problem.kind()
     }
 }
 
-impl From<JsonRejection> for ApiError {
+impl std::error::Error for ApiError {}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place {
+            Some(place) => write!(f, "[{place}].{}", self.problem),
+            None => write!(f, "{}", self.problem),
+        }
+    }
+}
+
+impl<P: Into<Problem>> From<P> for ApiError {
+    fn from(problem: P) -> Self {
+        Self { problem: problem.into(), place: None }
+    }
+}
+
+impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {
-        let kind = match &rejection {
-            JsonRejection::JsonSyntaxError(_) => Kind::Malformed,
-            JsonRejection::MissingJsonContentType(_) => Kind::UnsupportedMediaType,
-            _ => Kind::Invalid,
-        };
-        Self::new(kind, rejection.body_text())
+        let text = rejection.body_text();
+        match rejection {
+            JsonRejection::JsonSyntaxError(_) => Self::Syntax(text),
+            _ => Self::Fields(text),
+        }
     }
 }
 
-impl From<RowError> for ApiError {
-    fn from(error: RowError) -> Self {
-        Self::new(Kind::Unanswerable, error)
-    }
-}
-
-impl From<OptionsError> for ApiError {
-    fn from(error: OptionsError) -> Self {
-        Self::invalid(error)
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::Fields(rejection.body_text())
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = ErrorBody { error: self.message.clone(), kind: self.kind };
-        let mut response = (self.kind.status(), Json(body)).into_response();
-        if let Some(wait) = self.retry_after {
+        let kind = self.kind();
+        let body = ErrorBody { error: self.to_string(), kind };
+        let mut response = (kind.status(), Json(body)).into_response();
+        if let Some(wait) = self.problem.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
-        if self.kind == Kind::Unauthorized {
+        if kind == Kind::Unauthorized {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         // For the request's line in the log.
@@ -182,7 +263,7 @@ pub enum InferenceErrors {
     /// A field or an option is wrong (`invalid`), or the question cannot be answered (`unanswerable`)
     #[response(status = 422)]
     Invalid(ErrorBody),
-    /// There are as many requests as the server takes on; `Retry-After` says when to try again
+    /// The server is at capacity; `Retry-After` says when to try again
     #[response(status = 429)]
     Overloaded(ErrorBody),
     /// The server failed
@@ -194,4 +275,95 @@ pub enum InferenceErrors {
     /// The answer took longer than requests may
     #[response(status = 504)]
     Timeout(ErrorBody),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::qa::TextField;
+
+    /// One of each variant; does not compile where one is missing.
+    macro_rules! one_of_each {
+        ($type:ty { $($pattern:pat => $sample:expr,)* }) => {{
+            let _ = |value: &$type| match value { $($pattern => (),)* };
+            vec![$($sample),*]
+        }};
+    }
+
+    fn options_errors() -> Vec<OptionsError> {
+        use OptionsError::*;
+        one_of_each!(OptionsError {
+            WindowTooLong { .. } => WindowTooLong { max_seq_len: 2, longest: 1 },
+            StrideTooLong { .. } => StrideTooLong { doc_stride: 2, max_seq_len: 1 },
+            OverLimit { .. } => OverLimit { name: "top_k", value: 2, limit: 1 },
+        })
+    }
+
+    fn row_errors() -> Vec<RowError> {
+        use RowError::*;
+        one_of_each!(RowError {
+            Unreadable(_) => Unreadable("why".to_owned()),
+            Field(_) => Field("why".to_owned()),
+            Empty(_) => Empty(TextField::Question),
+            Blank(_) => Blank(TextField::Context),
+            TooManyCharacters { .. } => TooManyCharacters { field: TextField::Question, limit: 1 },
+            NoTokens => NoTokens,
+            NoRoom { .. } => NoRoom { question: 3, max_seq_len: 5, room: 0, doc_stride: 2 },
+            TooManyWindows { .. } => TooManyWindows { windows: 2, limit: 1 },
+            Tokenizer(_) => Tokenizer("why".to_owned()),
+            NoProbableSpan => NoProbableSpan,
+            Schema(_) => Schema("why".to_owned()),
+            Cancelled => Cancelled,
+        })
+    }
+
+    fn problems() -> Vec<Problem> {
+        use Problem::*;
+        let own = one_of_each!(Problem {
+            Syntax(_) => Syntax("why".to_owned()),
+            BodyBroken(_) => BodyBroken("why".to_owned()),
+            NoKey => NoKey,
+            WrongKey => WrongKey,
+            NoPath => NoPath,
+            NoFile => NoFile,
+            WrongMethod => WrongMethod,
+            BodyLate => BodyLate,
+            BodyTooLarge { .. } => BodyTooLarge { limit: 1 },
+            TooManyRows { .. } => TooManyRows { rows: 2, limit: 1 },
+            MediaType { .. } => MediaType { found: None, supported: "application/json" },
+            Fields(_) => Fields("why".to_owned()),
+            Options(_) => Options(OptionsError::OverLimit { name: "top_k", value: 2, limit: 1 }),
+            Row(_) => Row(RowError::NoTokens),
+            QueueFull { .. } => QueueFull { wait: Duration::ZERO },
+            TooManyRequests => TooManyRequests,
+            MemoryFull => MemoryFull,
+            Panicked => Panicked,
+            Lost => Lost,
+            Failed(_) => Failed("why".to_owned()),
+            Loading => Loading,
+            Ending => Ending,
+            Late { .. } => Late { seconds: 1.5 },
+        });
+        let options = options_errors().into_iter().map(Options);
+        let rows = row_errors().into_iter().map(Row);
+        own.into_iter().chain(options).chain(rows).collect()
+    }
+
+    #[test]
+    fn no_error_names_a_flag() {
+        for problem in problems() {
+            let error = ApiError::from(problem);
+            for text in [error.to_string(), error.at(1).to_string()] {
+                assert!(!text.is_empty() && !text.contains("--"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_json() {
+        for problem in problems() {
+            let kind = problem.kind();
+            assert_eq!(serde_json::json!(kind), kind.name());
+        }
+    }
 }

@@ -1,86 +1,98 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use anyhow::ensure;
 use serde::{Serialize, Serializer};
 
+use super::config_error::ConfigError;
 use crate::qa::{OptionLimits, Options};
 
 /// How much a server takes on. What goes beyond is refused, so that memory does not grow with load.
-#[derive(Debug, Clone, clap::Args, Serialize, utoipa::ToSchema)]
-#[command(next_help_heading = "Limits")]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[cfg_attr(feature = "cli", derive(clap::Args), command(next_help_heading = "Limits"))]
 pub struct Limits {
     /// Largest body of a request; for streams, longest line
-    #[arg(long, value_name = "BYTES", default_value = "8388608", env = "BERTQA_MAX_BODY_BYTES")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "BYTES", default_value = "8388608", env = "BERTQA_MAX_BODY_BYTES")
+    )]
     #[schema(value_type = usize)]
     pub max_body_bytes: NonZeroUsize,
 
     /// Most bytes of rows that are held for all requests together
-    #[arg(long, value_name = "BYTES", default_value = "268435456", env = "BERTQA_MAX_BUFFERED_BYTES")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "BYTES", default_value = "268435456", env = "BERTQA_MAX_BUFFERED_BYTES")
+    )]
     #[schema(value_type = usize)]
     pub max_buffered_bytes: NonZeroUsize,
 
     /// Most rows of a request; streams have no such limit
-    #[arg(long, value_name = "N", default_value = "512", env = "BERTQA_MAX_ROWS")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value = "512", env = "BERTQA_MAX_ROWS"))]
     #[schema(value_type = usize)]
     pub max_rows: NonZeroUsize,
 
     /// Longest context, and longest question, in characters
-    #[arg(long, value_name = "N", default_value = "100000", env = "BERTQA_MAX_CONTEXT_CHARS")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "N", default_value = "100000", env = "BERTQA_MAX_CONTEXT_CHARS")
+    )]
     #[schema(value_type = usize)]
     pub max_context_chars: NonZeroUsize,
 
     /// Most windows that a context may be read in
-    #[arg(long, value_name = "N", default_value = "256", env = "BERTQA_MAX_WINDOWS")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value = "256", env = "BERTQA_MAX_WINDOWS"))]
     #[schema(value_type = usize)]
     pub max_windows: NonZeroUsize,
 
     /// Most answers that may be asked for with top_k
-    #[arg(long, value_name = "N", default_value = "100", env = "BERTQA_MAX_TOP_K")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value = "100", env = "BERTQA_MAX_TOP_K"))]
     #[schema(value_type = usize)]
     pub max_top_k: NonZeroUsize,
 
     /// Most rows of all requests that wait for the network; further requests get status 429
-    #[arg(long, value_name = "N", default_value = "2048", env = "BERTQA_MAX_QUEUED_ROWS")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value = "2048", env = "BERTQA_MAX_QUEUED_ROWS"))]
     #[schema(value_type = usize)]
     pub max_queued_rows: NonZeroUsize,
 
     /// Most requests, streams included, that are worked on at once; further ones get status 429
-    #[arg(long, value_name = "N", default_value = "512", env = "BERTQA_MAX_CONCURRENT_REQUESTS")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "N", default_value = "512", env = "BERTQA_MAX_CONCURRENT_REQUESTS")
+    )]
     #[schema(value_type = usize)]
     pub max_concurrent_requests: NonZeroUsize,
 
     /// Most open connections; further ones wait to be accepted
-    #[arg(long, value_name = "N", default_value = "1000", env = "BERTQA_MAX_CONNECTIONS")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value = "1000", env = "BERTQA_MAX_CONNECTIONS"))]
     #[schema(value_type = usize)]
     pub max_connections: NonZeroUsize,
 
     /// Longest time for a request, from its head to its answer; streams have no such limit
-    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds, env = "BERTQA_REQUEST_TIMEOUT")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds, env = "BERTQA_REQUEST_TIMEOUT"))]
     #[serde(serialize_with = "as_seconds")]
     #[schema(value_type = f64)]
     pub request_timeout: Duration,
 
     /// Longest time that a connection may take for the head of a request, or lie idle
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, env = "BERTQA_HEADER_TIMEOUT")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, env = "BERTQA_HEADER_TIMEOUT"))]
     #[serde(serialize_with = "as_seconds")]
     #[schema(value_type = f64)]
     pub header_timeout: Duration,
 
     /// Longest wait for the next part of a request's body
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, env = "BERTQA_BODY_TIMEOUT")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, env = "BERTQA_BODY_TIMEOUT"))]
     #[serde(serialize_with = "as_seconds")]
     #[schema(value_type = f64)]
     pub body_timeout: Duration,
 
     /// Longest wait for a client to take the next part of its answer
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, env = "BERTQA_WRITE_TIMEOUT")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, env = "BERTQA_WRITE_TIMEOUT"))]
     #[serde(serialize_with = "as_seconds")]
     #[schema(value_type = f64)]
     pub write_timeout: Duration,
 
     /// How long requests may take to finish after SIGTERM or Ctrl-C
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, env = "BERTQA_GRACE")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, env = "BERTQA_GRACE"))]
     #[serde(serialize_with = "as_seconds")]
     #[schema(value_type = f64)]
     pub grace: Duration,
@@ -100,21 +112,19 @@ impl Limits {
 
     /// # Errors
     /// Limits of which one keeps another from ever being reached.
-    pub fn check(&self) -> anyhow::Result<()> {
-        let Self { max_rows, max_queued_rows, max_body_bytes, max_buffered_bytes, .. } = self;
-        ensure!(
-            max_rows <= max_queued_rows,
-            "--max-rows {max_rows} is more than --max-queued-rows {max_queued_rows}: such a request would never fit"
-        );
-        ensure!(
-            max_body_bytes <= max_buffered_bytes,
-            "--max-body-bytes {max_body_bytes} is more than --max-buffered-bytes {max_buffered_bytes}: such a \
-             request would never fit"
-        );
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let Self { max_rows, max_queued_rows, max_body_bytes, max_buffered_bytes, .. } = *self;
+        if max_rows > max_queued_rows {
+            return Err(ConfigError::Rows { max_rows, max_queued_rows });
+        }
+        if max_body_bytes > max_buffered_bytes {
+            return Err(ConfigError::Bytes { max_body_bytes, max_buffered_bytes });
+        }
         Ok(())
     }
 }
 
+#[cfg(feature = "cli")]
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     let duration = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;

@@ -11,6 +11,7 @@ mod answer;
 mod app;
 mod auth;
 mod body;
+mod config_error;
 mod error;
 mod limits;
 mod listen;
@@ -24,7 +25,7 @@ mod routes;
 use std::sync::Arc;
 use std::thread;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use tokio::net::TcpListener;
 use tokio::runtime::{self, Runtime};
@@ -37,6 +38,7 @@ use crate::pipeline::{InFlight, Order, Pipeline, Stats, Stop};
 use crate::qa::{Encoder, Example, Options};
 use app::{App, Serving};
 pub use auth::ApiKey;
+pub use config_error::ConfigError;
 pub use limits::Limits;
 use queue::{Ask, Queue, Replies};
 
@@ -123,9 +125,11 @@ fn serve(
     let app = App::new(limits, queue.clone(), metrics.clone());
 
     runtime.block_on(async {
-        let listener = TcpListener::bind((host.as_str(), port))
-            .await
-            .with_context(|| format!("cannot listen on {host}:{port}; choose others with --host and --port"))?;
+        let listener = TcpListener::bind((host.as_str(), port)).await.map_err(|source| ConfigError::Listen {
+            host,
+            port,
+            source,
+        })?;
         tracing::info!("listening on http://{}", listener.local_addr()?);
         let mut interrupts = Interrupts::new()?;
         tokio::spawn(async move {
@@ -268,13 +272,14 @@ fn cors(origins: &[String]) -> anyhow::Result<Option<CorsLayer>> {
     if origins.iter().any(|origin| origin == "*") {
         return Ok(Some(layer.allow_origin(Any)));
     }
-    let origins: Vec<HeaderValue> = origins.iter().map(|origin| parse_origin(origin)).collect::<anyhow::Result<_>>()?;
+    let origins: Vec<HeaderValue> = origins.iter().map(|origin| parse_origin(origin)).collect::<Result<_, _>>()?;
     Ok(Some(layer.allow_origin(origins)))
 }
 
-fn parse_origin(origin: &str) -> anyhow::Result<HeaderValue> {
-    let uri: Uri = origin.parse().with_context(|| format!("--cors-origin {origin}"))?;
-    let is_origin = uri.scheme().is_some() && uri.authority().is_some() && !origin.ends_with('/');
-    ensure!(is_origin, "--cors-origin {origin} is no origin, such as https://example.org or http://localhost:3000");
-    Ok(HeaderValue::from_str(origin)?)
+fn parse_origin(origin: &str) -> Result<HeaderValue, ConfigError> {
+    let uri = origin.parse::<Uri>().ok();
+    let is_origin = |uri: &Uri| uri.scheme().is_some() && uri.authority().is_some() && !origin.ends_with('/');
+    uri.filter(is_origin)
+        .and_then(|_| HeaderValue::from_str(origin).ok())
+        .ok_or_else(|| ConfigError::Origin(origin.to_owned()))
 }

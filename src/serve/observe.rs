@@ -127,7 +127,7 @@ impl Drop for Entry {
                 (status.to_string(), None)
             }
             End::Status(status, Some(error)) => {
-                let (is_ours, kind) = (error.kind == Kind::Internal, error.kind.name());
+                let (is_ours, kind) = (error.kind() == Kind::Internal, error.kind().name());
                 // As a string it is quoted: it may hold what the client sent.
                 let error = error.to_string();
                 if is_ours {

@@ -53,7 +53,7 @@ fn errors_say_what_is_wrong() {
         ("null-context", ["context", "null"]),
         ("empty-question", ["question", "empty"]),
         ("question-not-a-string", ["question", "string"]),
-        ("question-leaves-no-room", ["question", "--max-seq-len"]),
+        ("question-leaves-no-room", ["question", "max_seq_len"]),
         ("context-only-blanks", ["context", "blank"]),
     ] {
         for word in words {

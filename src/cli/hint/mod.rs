@@ -4,9 +4,11 @@
 //! each layer's typed errors are looked up in the chain of a failure, and get a remedy that names flags.
 
 mod engine;
+mod eval;
 mod io;
 mod model;
 mod options;
+mod serve;
 
 use std::error::Error;
 
@@ -14,7 +16,7 @@ use std::error::Error;
 type Hint = fn(&(dyn Error + 'static)) -> Option<String>;
 
 /// One for each layer of the library.
-const HINTS: [Hint; 4] = [io::hint, model::hint, engine::hint, options::hint];
+const HINTS: [Hint; 6] = [io::hint, model::hint, engine::hint, options::hint, serve::hint, eval::hint];
 
 /// The remedy for the first error of the chain that has one.
 pub(super) fn of(error: &anyhow::Error) -> Option<String> {

@@ -21,7 +21,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use super::app::App;
 use super::auth::{self, ApiKey};
-use super::error::{ApiError, Kind};
+use super::error::{ApiError, Kind, Problem};
 use super::observe;
 
 #[derive(OpenApi)]
@@ -65,11 +65,9 @@ pub fn router(app: App, key: Option<ApiKey>, cors: Option<CorsLayer>) -> Router 
         .layer(middleware::map_response(not_found_as_json));
     let router = router
         .merge(docs)
-        .fallback(async || ApiError::new(Kind::NotFound, "there is no such path; /docs shows those that there are"))
-        .method_not_allowed_fallback(async || {
-            ApiError::new(Kind::MethodNotAllowed, "this path does not take this method; /docs shows what it takes")
-        })
-        .layer(CatchPanicLayer::custom(|_| ApiError::internal("the server failed on this request").into_response()));
+        .fallback(async || ApiError::from(Problem::NoPath))
+        .method_not_allowed_fallback(async || ApiError::from(Problem::WrongMethod))
+        .layer(CatchPanicLayer::custom(|_| ApiError::from(Problem::Panicked).into_response()));
     let router = match cors {
         Some(cors) => router.layer(cors),
         None => router,
@@ -93,9 +91,7 @@ fn content_security_policy(policy: &'static str) -> SetResponseHeaderLayer<Heade
 /// The documentation's own answer for a file that it does not have is text.
 async fn not_found_as_json(response: Response) -> Response {
     match response.status() {
-        status if status == Kind::NotFound.status() => {
-            ApiError::new(Kind::NotFound, "there is no such file").into_response()
-        }
+        status if status == Kind::NotFound.status() => ApiError::from(Problem::NoFile).into_response(),
         _ => response,
     }
 }

@@ -20,9 +20,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use crate::io::{Answered, InputFormat, InputRow, ReadOptions, Row, RowWriter, WriteOptions};
 use crate::io::{read_stream, write_stream};
 use crate::qa::{Options, RequestOptions, RowError};
-use crate::serve::app::{Admitted, App, lost};
+use crate::serve::app::{Admitted, App};
 use crate::serve::body::{self, Share};
-use crate::serve::error::{ApiError, InferenceErrors, Kind};
+use crate::serve::error::{ApiError, InferenceErrors, Problem};
 use crate::serve::observe::Rows;
 use crate::serve::queue::{Ask, Lane, Reply};
 
@@ -66,7 +66,7 @@ pub async fn stream(
 ) -> Result<Response, ApiError> {
     let format = format(&headers)
         .ok_or_else(|| body::unsupported(&headers, "application/x-ndjson, application/jsonlines or text/csv"))?;
-    let Query(parameters) = query.map_err(|rejection| ApiError::invalid(rejection.body_text()))?;
+    let Query(parameters) = query.map_err(Problem::from)?;
     answer(app, admitted, rows, &parameters, format, body).await
 }
 
@@ -94,7 +94,7 @@ pub async fn answer(
     let stream_rows = app.serving()?.stream_rows;
     let output = Output::default();
     let write = WriteOptions { top_k: options.top_k, ..WriteOptions::default() };
-    let writer = write_stream(output.clone(), &write).map_err(ApiError::internal)?;
+    let writer = write_stream(output.clone(), &write).map_err(|error| Problem::Failed(error.to_string()))?;
 
     let (parts_in, parts) = mpsc::channel(PARTS);
     tokio::spawn(pump(app.clone(), body, parts_in));
@@ -106,7 +106,7 @@ pub async fn answer(
     let reader =
         tokio::task::spawn_blocking(move || reader.run(Parts { parts, rest: Bytes::new() }, format, opened_in));
     // What is wrong with the start of a body can still be told with a status.
-    opened.await.map_err(|_| lost())??;
+    opened.await.map_err(|_| Problem::Lost)??;
 
     let (answers_in, answers) = mpsc::channel(PARTS);
     let writer = Writer { writer, output, rows, answers: answers_in, counter };
@@ -202,7 +202,7 @@ fn unreadable(error: &anyhow::Error) -> ApiError {
     let is_late = error
         .chain()
         .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut));
-    ApiError::new(if is_late { Kind::BodyTimeout } else { Kind::Invalid }, format_args!("{error:#}"))
+    if is_late { Problem::BodyLate.into() } else { Problem::Fields(format!("{error:#}")).into() }
 }
 
 /// What is written and not sent yet.
@@ -275,9 +275,9 @@ impl Writer {
                     Ok(answers) => answers,
                     Err(oneshot::error::TryRecvError::Empty) => {
                         self.send().await?;
-                        reply.await.map_err(|_| lost())?
+                        reply.await.map_err(|_| Problem::Lost)?
                     }
-                    Err(oneshot::error::TryRecvError::Closed) => return Err(lost().into()),
+                    Err(oneshot::error::TryRecvError::Closed) => return Err(Problem::Lost.into()),
                 },
                 Err(error) => Err(error),
             };

@@ -186,13 +186,16 @@ fn the_memory_for_requests_is_bounded() {
 fn limits_that_cannot_be() {
     use crate::support::{ends, stderr, tiny};
     for (options, words) in [
-        (&["--max-rows", "9", "--max-queued-rows", "8"][..], "--max-queued-rows 8"),
-        (&["--max-body-bytes", "9", "--max-buffered-bytes", "8"], "--max-buffered-bytes 8"),
+        (&["--max-rows", "9", "--max-queued-rows", "8"][..], "hint: lower --max-rows or raise --max-queued-rows"),
+        (
+            &["--max-body-bytes", "9", "--max-buffered-bytes", "8"],
+            "hint: lower --max-body-bytes or raise --max-buffered-bytes",
+        ),
         (&["--api-key", ""], "--api-key"),
         (&["--cors-origin", "example.org"], "--cors-origin"),
         (&["--request-timeout=-1"], "--request-timeout"),
         (&["--grace", "soon"], "--grace"),
-        (&["--max-seq-len", "1000"], "--max-seq-len"),
+        (&["--max-seq-len", "1000"], "hint: give --max-seq-len 128 or less"),
         (&["--host", "256.0.0.1"], "cannot listen"),
     ] {
         let mut command = tiny("serve");

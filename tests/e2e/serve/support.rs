@@ -63,7 +63,9 @@ impl Response {
         assert_eq!(self.status, status, "{}", self.text);
         assert_eq!(self.header("content-type"), Some("application/json"));
         assert_eq!(self.json()["kind"], kind, "{}", self.text);
-        self.json()["error"].as_str().unwrap().to_owned()
+        let message = self.json()["error"].as_str().unwrap().to_owned();
+        assert!(!message.contains("--"), "names a flag: {message}");
+        message
     }
 }
 
