@@ -9,8 +9,8 @@ use serde_json::Value;
 use ureq::Agent;
 
 use super::requests::{Answer, Request};
-use super::tally::Outcome;
-use super::{Report, Requests, Tally};
+use super::stats::Outcome;
+use super::{LoadStats, Report, Requests};
 
 /// When requests are sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,8 +62,8 @@ impl Load {
             self.phase(&agents, requests, Pace::Closed, Until::Elapsed(self.warm_up))?;
         }
         let begin = Instant::now();
-        let tally = self.phase(&agents, requests, self.pace, self.until)?;
-        Ok(tally.report(begin.elapsed()))
+        let stats = self.phase(&agents, requests, self.pace, self.until)?;
+        Ok(stats.report(begin.elapsed()))
     }
 
     fn agent(&self) -> Agent {
@@ -77,9 +77,9 @@ impl Load {
             .new_agent()
     }
 
-    fn phase(&self, agents: &[Agent], requests: &Requests, pace: Pace, until: Until) -> anyhow::Result<Tally> {
+    fn phase(&self, agents: &[Agent], requests: &Requests, pace: Pace, until: Until) -> anyhow::Result<LoadStats> {
         let clock = Clock { begin: Instant::now(), next: AtomicU64::new(0), pace, until };
-        let mut total = Tally::new()?;
+        let mut total = LoadStats::new()?;
         thread::scope(|scope| {
             let clients = agents
                 .iter()
@@ -98,16 +98,16 @@ impl Load {
         Ok(total)
     }
 
-    fn client(&self, agent: &Agent, requests: &Requests, clock: &Clock) -> anyhow::Result<Tally> {
-        let mut tally = Tally::new()?;
-        while let Some(Turn { number, due }) = clock.next(&mut tally) {
+    fn client(&self, agent: &Agent, requests: &Requests, clock: &Clock) -> anyhow::Result<LoadStats> {
+        let mut stats = LoadStats::new()?;
+        while let Some(Turn { number, due }) = clock.next(&mut stats) {
             let (outcome, retry_after) = self.send(agent, requests.get(number));
-            tally.add(outcome, due.elapsed())?;
+            stats.add(outcome, due.elapsed())?;
             if let (Some(pause), Pace::Closed) = (retry_after, clock.pace) {
                 thread::sleep(pause.min(clock.left()));
             }
         }
-        Ok(tally)
+        Ok(stats)
     }
 
     /// What came of a request, and how long its client is to wait if it was turned away.
@@ -150,7 +150,7 @@ struct Turn {
 
 impl Clock {
     /// Waits until the next request is due; `None` when there is none any more.
-    fn next(&self, tally: &mut Tally) -> Option<Turn> {
+    fn next(&self, stats: &mut LoadStats) -> Option<Turn> {
         loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let due = match self.pace {
@@ -163,7 +163,7 @@ impl Clock {
                 Until::Requests(count) if number >= count => return None,
                 Until::Elapsed(duration) if due >= self.begin + duration => return None,
                 // It was due, but nobody was free to send it in time.
-                Until::Elapsed(duration) if self.begin.elapsed() >= duration => tally.unsent += 1,
+                Until::Elapsed(duration) if self.begin.elapsed() >= duration => stats.unsent += 1,
                 _ => {
                     thread::sleep(due.saturating_duration_since(Instant::now()));
                     return Some(Turn { number, due });

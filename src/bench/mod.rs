@@ -3,7 +3,7 @@
 pub mod engine;
 pub mod load;
 mod requests;
-mod tally;
+mod stats;
 
 pub use requests::{Requests, Sample};
-pub use tally::{Report, Tally};
+pub use stats::{LoadStats, Report};

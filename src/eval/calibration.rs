@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::tally::percent;
+use super::totals::percent;
 
 /// Bins of the calibration; the histogram has twice as many.
 const BINS: usize = 10;

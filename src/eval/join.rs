@@ -5,7 +5,7 @@ use anyhow::bail;
 
 use super::error::EvalError;
 use super::gold::Gold;
-use super::predictions::{Prediction, Predictions};
+use super::predictions::{PredictionRow, Predictions};
 
 /// Finds the prediction for each gold row: by id where both have ids, else by their order.
 ///
@@ -20,7 +20,7 @@ pub struct Join {
 
 enum By {
     /// Predictions whose gold row is still to come.
-    Id(HashMap<String, Prediction>),
+    Id(HashMap<String, PredictionRow>),
     Order,
 }
 
@@ -31,11 +31,11 @@ impl Join {
 
     /// # Errors
     /// A gold row for which there is no prediction, or one that is evidently for another question.
-    pub fn find(&mut self, gold: &Gold) -> anyhow::Result<Prediction> {
+    pub fn find(&mut self, gold: &Gold) -> anyhow::Result<PredictionRow> {
         let by = match &mut self.by {
             Some(by) => by,
             None => {
-                let first_has_id = matches!(self.predictions.peek(), Some(Ok(Prediction { id: Some(_), .. })));
+                let first_has_id = matches!(self.predictions.peek(), Some(Ok(PredictionRow { id: Some(_), .. })));
                 let has_ids = first_has_id && gold.id.is_some();
                 self.by.insert(if has_ids { By::Id(HashMap::new()) } else { By::Order })
             }
@@ -86,10 +86,10 @@ impl Join {
 fn next_of(
     id: &str,
     predictions: &mut Peekable<Predictions>,
-    early: &mut HashMap<String, Prediction>,
+    early: &mut HashMap<String, PredictionRow>,
     gold: &Gold,
     path: &str,
-) -> anyhow::Result<Prediction> {
+) -> anyhow::Result<PredictionRow> {
     for prediction in predictions {
         let prediction = prediction?;
         let Some(other) = &prediction.id else {
@@ -110,8 +110,8 @@ fn next_of(
 }
 
 /// Checks that a prediction is for this question, as far as it tells.
-fn check(prediction: &Prediction, gold: &Gold, by_order: bool) -> anyhow::Result<()> {
-    let Prediction { position, question, guess, .. } = prediction;
+fn check(prediction: &PredictionRow, gold: &Gold, by_order: bool) -> anyhow::Result<()> {
+    let PredictionRow { position, question, answer, .. } = prediction;
     match question {
         Some(question) if question != gold.example.question() => bail!(
             "{position}: answers the question {question:?}, but {} asks {:?}; are both of the same set?",
@@ -119,9 +119,9 @@ fn check(prediction: &Prediction, gold: &Gold, by_order: bool) -> anyhow::Result
             gold.example.question()
         ),
         Some(_) => Ok(()),
-        None if by_order => match guess {
-            Some(guess) if !gold.example.context().contains(&guess.text) => {
-                let (position, answer) = (position.clone(), guess.text.clone());
+        None if by_order => match answer {
+            Some(answer) if !gold.example.context().contains(&answer.text) => {
+                let (position, answer) = (position.clone(), answer.text.clone());
                 Err(EvalError::NotInContext { position, answer, gold: gold.position.clone() }.into())
             }
             _ => Ok(()),
@@ -132,7 +132,7 @@ fn check(prediction: &Prediction, gold: &Gold, by_order: bool) -> anyhow::Result
 
 #[cfg(test)]
 mod tests {
-    use super::super::guess::Guess;
+    use super::super::prediction::Prediction;
     use super::*;
     use crate::io::Position;
     use crate::qa::Example;
@@ -150,8 +150,8 @@ mod tests {
         let rows: Vec<_> = (1..)
             .zip(rows)
             .map(|(number, (id, text))| {
-                let guess = Some(Guess::only((*text).to_owned(), None, None));
-                Ok(Prediction { position: position("p", number), id: id.map(str::to_owned), question: None, guess })
+                let answer = Some(Prediction::only((*text).to_owned(), None, None));
+                Ok(PredictionRow { position: position("p", number), id: id.map(str::to_owned), question: None, answer })
             })
             .collect();
         Join::new("p", Box::new(rows.into_iter()))
@@ -161,7 +161,7 @@ mod tests {
     fn by_id_in_any_order() {
         let mut join = join(&[(Some("c"), "3"), (Some("a"), "1"), (Some("b"), "2")]);
         for (number, id) in [(1, "a"), (2, "b"), (3, "c")] {
-            assert_eq!(join.find(&gold(number, Some(id))).unwrap().guess.unwrap().text, number.to_string());
+            assert_eq!(join.find(&gold(number, Some(id))).unwrap().answer.unwrap().text, number.to_string());
         }
         join.finish().unwrap();
     }

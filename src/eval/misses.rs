@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::gold::{Gold, GoldAnswer};
-use super::guess::Guess;
+use super::prediction::Prediction;
 
 /// Keeps the worst misses, and no more.
 #[derive(Debug)]
@@ -39,9 +39,9 @@ impl Misses {
     }
 
     /// Notes a miss with F1 from 0 to 1. Of equally bad ones the first stays.
-    pub fn add(&mut self, gold: &Gold, guess: &Guess, f1: f64) {
+    pub fn add(&mut self, gold: &Gold, prediction: &Prediction, f1: f64) {
         // Without a score, only F1 tells.
-        let severity = guess.score.map_or(1.0, |score| f64::from(score).min(1.0)) * (1.0 - f1);
+        let severity = prediction.score.map_or(1.0, |score| f64::from(score).min(1.0)) * (1.0 - f1);
         let place = self.worst.partition_point(|other| other.severity >= severity);
         if place >= self.limit {
             return;
@@ -54,9 +54,9 @@ impl Misses {
             context: gold.example.context().to_owned(),
             gold: texts,
             gold_starts: starts,
-            answer: guess.text.clone(),
-            start: guess.start,
-            score: guess.score,
+            answer: prediction.text.clone(),
+            start: prediction.start,
+            score: prediction.score,
             f1: 100.0 * f1,
             severity,
         };
@@ -83,7 +83,7 @@ mod tests {
             let example = Example::new("?".to_owned(), "x".to_owned()).unwrap();
             let position = Position { source: "gold".into(), number };
             let gold = Gold { position, id: None, example, answers: Vec::new() };
-            misses.add(&gold, &Guess::only("x".to_owned(), Some(score), None), f1);
+            misses.add(&gold, &Prediction::only("x".to_owned(), Some(score), None), f1);
         }
         let positions: Vec<_> = misses.finish().into_iter().map(|miss| miss.position).collect();
         assert_eq!(positions, ["gold:3", "gold:1", "gold:5"]);

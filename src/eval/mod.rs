@@ -1,11 +1,11 @@
 //! How good answers are: exact match and F1 against gold, overall and by kind of row, how well "no answer" is told,
 //! and how far scores can be trusted.
 //!
-//! [`GoldColumns`] reads gold rows, a [`Guess`] for each comes from the pipeline or from a file ([`Join`] finds the
+//! [`GoldColumns`] reads gold rows, a [`Prediction`] for each comes from the pipeline or from a file ([`Join`] finds the
 //! right one), and a [`Scorer`] takes them one by one and ends in [`Figures`]. [`text`] and [`report`] show those.
 //!
 //! ```
-//! use bertqa::eval::{GoldColumns, Guess, Normalization, Scorer};
+//! use bertqa::eval::{GoldColumns, Prediction, Normalization, Scorer};
 //! use bertqa::io;
 //!
 //! # fn main() -> anyhow::Result<()> {
@@ -15,7 +15,7 @@
 //! let mut scorer = Scorer::new(Normalization::En, 20);
 //! for row in io::open(&[path], &io::ReadOptions::default())?.rows() {
 //!     let gold = GoldColumns::default().read(row?)?;
-//!     scorer.add(&gold, Some(&Guess::only("bell".to_owned(), Some(0.9), None)), None);
+//!     scorer.add(&gold, Some(&Prediction::only("bell".to_owned(), Some(0.9), None)), None);
 //! }
 //! assert_eq!(scorer.finish().all.exact_match, 100.0);
 //! # Ok(())
@@ -25,32 +25,32 @@
 mod calibration;
 mod error;
 mod gold;
-mod guess;
 mod join;
 mod misses;
 mod no_answer;
 mod normalize;
+mod prediction;
 mod predictions;
 mod question;
 pub mod report;
 mod scorer;
-mod tally;
 pub mod text;
+mod totals;
 
 use serde::Serialize;
 
 pub use calibration::{Calibration, CalibrationBin, HistogramBin};
 pub use error::EvalError;
 pub use gold::{Gold, GoldAnswer, GoldColumns, Golds, normalization};
-pub use guess::{Guess, Rival, Rivals};
 pub use join::Join;
 pub use misses::Miss;
 pub use no_answer::{Best, NoAnswer, ThresholdBy};
 pub use normalize::{Normalization, Normalized};
-pub use predictions::{Prediction, PredictionColumns, Predictions};
+pub use prediction::{Prediction, Rival, Rivals};
+pub use predictions::{PredictionColumns, PredictionRow, Predictions};
 pub use question::QuestionType;
 pub use scorer::{Figures, Scorer};
-pub use tally::{Bucket, Group, Match, Quality};
+pub use totals::{Bucket, Group, Match, Quality};
 
 /// What was evaluated, and the figures.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use super::guess::Rivals;
-use super::tally::{Match, Quality, Tally, percent};
+use super::prediction::Rivals;
+use super::totals::{Match, MatchTotals, Quality, percent};
 
 /// Gathers what the figures of a set with unanswerable rows take.
 #[derive(Debug, Default)]
 pub struct NoAnswerRows {
-    has_answer: Tally,
-    no_answer: Tally,
+    has_answer: MatchTotals,
+    no_answer: MatchTotals,
     rows: Vec<Row>,
     /// Rows of which it is not known how probable "no answer" is, nor how probable their answer.
     unsure: u64,
@@ -61,7 +61,7 @@ pub enum ThresholdBy {
 }
 
 impl NoAnswerRows {
-    /// Notes a row: how well its guess matched, and how well the best span did.
+    /// Notes a row: how well its prediction matched, and how well the best span did.
     pub fn add(&mut self, has_answer: bool, found: Match, rivals: Option<&Rivals>, span: Option<Match>) {
         if has_answer {
             self.has_answer.add(found);
@@ -147,7 +147,7 @@ impl Row {
 
 #[cfg(test)]
 mod tests {
-    use super::super::guess::Rival;
+    use super::super::prediction::Rival;
     use super::*;
 
     fn rivals(score: f32, null_score: Option<f32>) -> Rivals {

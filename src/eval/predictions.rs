@@ -9,21 +9,21 @@ use serde_json::Value;
 
 use super::error::EvalError;
 use super::gold;
-use super::guess::Guess;
+use super::prediction::Prediction;
 use crate::io::{InputColumns, InputFormat, Position, ReadOptions, Record, Table};
 
 /// An answer that was made earlier.
 #[derive(Debug, Clone)]
-pub struct Prediction {
+pub struct PredictionRow {
     pub position: Position,
     pub id: Option<String>,
     /// Where it was carried along.
     pub question: Option<String>,
     /// `None` for a row that could not be answered.
-    pub guess: Option<Guess>,
+    pub answer: Option<Prediction>,
 }
 
-pub type Predictions = Box<dyn Iterator<Item = anyhow::Result<Prediction>> + Send>;
+pub type Predictions = Box<dyn Iterator<Item = anyhow::Result<PredictionRow>> + Send>;
 
 /// Which columns of a row of predictions hold what.
 #[derive(Debug, Clone, Default)]
@@ -61,24 +61,24 @@ impl PredictionColumns {
             let (position, record) = row?;
             let record = record.map_err(|error| anyhow::anyhow!("{position}: {error}"))?;
             let prediction = self.read(&record, &one, &several).with_context(|| position.to_string())?;
-            let (id, question, guess) = prediction;
-            Ok(Prediction { position, id, question, guess })
+            let (id, question, answer) = prediction;
+            Ok(PredictionRow { position, id, question, answer })
         })))
     }
 
-    /// Id, question and guess of a row.
+    /// Id, question and answer of a row.
     fn read(
         &self,
         record: &Record,
         one: &str,
         several: &str,
-    ) -> anyhow::Result<(Option<String>, Option<String>, Option<Guess>)> {
+    ) -> anyhow::Result<(Option<String>, Option<String>, Option<Prediction>)> {
         let id = gold::id(record, &self.id)?;
         let question = match value(record, &self.question)? {
             Some(Value::String(question)) => Some(question),
             _ => None,
         };
-        let guess = match value(record, one)? {
+        let answer = match value(record, one)? {
             Some(Value::Null) => None,
             Some(Value::String(text)) => {
                 // CSV has no null: a row without an answer has no score either, unlike "no answer".
@@ -86,7 +86,7 @@ impl PredictionColumns {
                 let failed = text.is_empty() && matches!(error, Some(Value::String(error)) if !error.is_empty());
                 let score = number(record, &format!("{}score", self.prefix))?;
                 let start = number(record, &format!("{}start", self.prefix))?;
-                (!failed).then(|| Guess::only(text, score, start))
+                (!failed).then(|| Prediction::only(text, score, start))
             }
             Some(other) => bail!("`{one}` is {other}; it must be a text"),
             None => match value(record, several)? {
@@ -94,11 +94,11 @@ impl PredictionColumns {
                 Some(Value::Null) => None,
                 // In CSV, a list stands as JSON in its text.
                 Some(Value::String(text)) if text.is_empty() => None,
-                Some(Value::String(text)) => Guess::first_of(list(serde_json::from_str(&text)?, several)?),
-                Some(other) => Guess::first_of(list(other, several)?),
+                Some(Value::String(text)) => Prediction::first_of(list(serde_json::from_str(&text)?, several)?),
+                Some(other) => Prediction::first_of(list(other, several)?),
             },
         };
-        Ok((id, question, guess))
+        Ok((id, question, answer))
     }
 }
 
@@ -130,10 +130,10 @@ struct Listed {
     start: Option<usize>,
 }
 
-fn list(value: Value, name: &str) -> anyhow::Result<Vec<Guess>> {
+fn list(value: Value, name: &str) -> anyhow::Result<Vec<Prediction>> {
     let answers: Vec<Listed> = serde_json::from_value(value)
         .with_context(|| format!("`{name}` is no list of answers as `bertqa run` writes it; are they gold?"))?;
-    Ok(answers.into_iter().map(|Listed { answer, score, start }| Guess::only(answer, score, start)).collect())
+    Ok(answers.into_iter().map(|Listed { answer, score, start }| Prediction::only(answer, score, start)).collect())
 }
 
 /// Ids and answers; an empty answer is "no answer".
@@ -146,7 +146,7 @@ fn squad(path: &str) -> anyhow::Result<Predictions> {
     let source: std::sync::Arc<str> = path.into();
     Ok(Box::new(answers.into_iter().zip(1..).map(move |((id, answer), number)| {
         let position = Position { source: source.clone(), number };
-        let guess = answer.map(|text| Guess::only(text, None, None));
-        Ok(Prediction { position, id: Some(id), question: None, guess })
+        let answer = answer.map(|text| Prediction::only(text, None, None));
+        Ok(PredictionRow { position, id: Some(id), question: None, answer })
     })))
 }

@@ -2,18 +2,18 @@ use serde::Serialize;
 
 use super::calibration::{Calibration, Scores};
 use super::gold::Gold;
-use super::guess::Guess;
 use super::misses::{Miss, Misses};
 use super::no_answer::{NoAnswer, NoAnswerRows};
 use super::normalize::{Normalization, Normalized};
+use super::prediction::Prediction;
 use super::question::QuestionType;
-use super::tally::{Bucket, Group, Groups, Match, Quality, Tally};
+use super::totals::{Bucket, Group, Groups, Match, MatchTotals, Quality};
 
-/// Scores guesses against gold, one row at a time. Of a row it keeps a few numbers, and of the worst misses the text.
+/// Scores predictions against gold, one row at a time. Of a row it keeps a few numbers, and of the worst misses the text.
 #[derive(Debug)]
 pub struct Scorer {
     normalization: Normalization,
-    all: Tally,
+    all: MatchTotals,
     failed: u64,
     by_question_type: Groups<QuestionType>,
     by_answer_length: Groups<Bucket>,
@@ -66,7 +66,7 @@ impl Scorer {
     pub fn new(normalization: Normalization, misses: usize) -> Self {
         Self {
             normalization,
-            all: Tally::default(),
+            all: MatchTotals::default(),
             failed: 0,
             by_question_type: Groups::default(),
             by_answer_length: Groups::default(),
@@ -78,11 +78,11 @@ impl Scorer {
         }
     }
 
-    /// Scores a row; a guess of `None` is one that failed, and is wrong. `windows` is how many the context took,
+    /// Scores a row; a prediction of `None` is one that failed, and is wrong. `windows` is how many the context took,
     /// where that is known.
-    pub fn add(&mut self, gold: &Gold, guess: Option<&Guess>, windows: Option<usize>) {
+    pub fn add(&mut self, gold: &Gold, prediction: Option<&Prediction>, windows: Option<usize>) {
         let right = self.right_answers(gold);
-        let found = guess.map_or_else(Match::default, |guess| self.best_match(&guess.text, &right));
+        let found = prediction.map_or_else(Match::default, |prediction| self.best_match(&prediction.text, &right));
         let has_answer = !gold.answers.is_empty();
 
         self.all.add(found);
@@ -95,23 +95,23 @@ impl Scorer {
             self.by_windows.add(Bucket::of(windows, WINDOWS), found);
         }
 
-        let rivals = guess.map(|guess| &guess.rivals);
+        let rivals = prediction.map(|prediction| &prediction.rivals);
         let span = rivals.and_then(|rivals| rivals.span.as_ref());
-        let span = span.map(|span| match guess {
-            Some(guess) if guess.text == span.text => found,
+        let span = span.map(|span| match prediction {
+            Some(prediction) if prediction.text == span.text => found,
             _ => self.best_match(&span.text, &right),
         });
         self.no_answer.add(has_answer, found, rivals, span);
 
-        let Some(guess) = guess else {
+        let Some(prediction) = prediction else {
             self.failed += 1;
             return;
         };
-        if let Some(score) = guess.score {
+        if let Some(score) = prediction.score {
             self.scores.add(score, found.exact);
         }
         if !found.exact {
-            self.misses.add(gold, guess, found.f1);
+            self.misses.add(gold, prediction, found.f1);
         }
     }
 
@@ -160,12 +160,12 @@ mod tests {
     use crate::io::Position;
     use crate::qa::Example;
 
-    fn score(normalization: Normalization, gold: &[&str], guess: &str) -> Quality {
+    fn score(normalization: Normalization, gold: &[&str], prediction: &str) -> Quality {
         let example = Example::new("Who?".to_owned(), "Some context.".to_owned()).unwrap();
         let answers = gold.iter().map(|text| GoldAnswer { text: (*text).to_owned(), start: None }).collect();
         let gold = Gold { position: Position { source: "gold".into(), number: 1 }, id: None, example, answers };
         let mut scorer = Scorer::new(normalization, 0);
-        scorer.add(&gold, Some(&Guess::only(guess.to_owned(), None, None)), None);
+        scorer.add(&gold, Some(&Prediction::only(prediction.to_owned(), None, None)), None);
         scorer.finish().all
     }
 

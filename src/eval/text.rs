@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::tally::{Group, Quality};
+use super::totals::{Group, Quality};
 use super::{Evaluation, Figures, Miss, NoAnswer, ThresholdBy, count};
 
 /// Misses that are told; the report has more.

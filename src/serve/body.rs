@@ -21,8 +21,8 @@ pub struct Memory {
     total: u32,
 }
 
-/// A share of [`Memory`], until it is dropped.
-pub struct Share(Option<OwnedSemaphorePermit>);
+/// A part of [`Memory`], until it is dropped.
+pub struct MemoryPermit(Option<OwnedSemaphorePermit>);
 
 /// In bytes. A semaphore's permits are counted up to 2^32 only, and on small machines to less.
 const UNIT: usize = 64;
@@ -40,57 +40,57 @@ impl Memory {
     }
 
     /// Takes `bytes` more, if they are free.
-    fn grow(&self, share: &mut Share, bytes: usize) -> Result<(), ApiError> {
+    fn grow(&self, held: &mut MemoryPermit, bytes: usize) -> Result<(), ApiError> {
         let more = self.free.clone().try_acquire_many_owned(self.units(bytes)).map_err(|_| Problem::MemoryFull)?;
-        match &mut share.0 {
+        match &mut held.0 {
             Some(permit) => permit.merge(more),
-            None => share.0 = Some(more),
+            None => held.0 = Some(more),
         }
         Ok(())
     }
 
     /// Waits until `bytes` are free.
-    pub async fn wait(&self, bytes: usize) -> Share {
+    pub async fn wait(&self, bytes: usize) -> MemoryPermit {
         // The semaphore is never closed.
-        Share(self.free.clone().acquire_many_owned(self.units(bytes)).await.ok())
+        MemoryPermit(self.free.clone().acquire_many_owned(self.units(bytes)).await.ok())
     }
 }
 
-/// Reads a JSON body, which takes its share of memory for as long as the request does.
+/// Reads a JSON body, which takes its part of the memory for as long as the request does.
 pub async fn json<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: Body,
     limits: &Limits,
     memory: &Memory,
     deadline: Instant,
-) -> Result<(T, Share), ApiError> {
+) -> Result<(T, MemoryPermit), ApiError> {
     if !is_json(headers) {
         return Err(unsupported(headers, "application/json"));
     }
-    let (bytes, share) = match timeout_at(deadline, collect(body, limits, memory)).await {
+    let (bytes, permit) = match timeout_at(deadline, collect(body, limits, memory)).await {
         Ok(collected) => collected?,
         Err(_) => return Err(Problem::BodyLate.into()),
     };
     let Json(value) = Json::from_bytes(&bytes).map_err(Problem::from)?;
-    Ok((value, share))
+    Ok((value, permit))
 }
 
-async fn collect(mut body: Body, limits: &Limits, memory: &Memory) -> Result<(Vec<u8>, Share), ApiError> {
+async fn collect(mut body: Body, limits: &Limits, memory: &Memory) -> Result<(Vec<u8>, MemoryPermit), ApiError> {
     let most = limits.max_body_bytes.get();
     let too_large = || Problem::BodyTooLarge { limit: most };
     // What a client announces is believed only when it is too much.
     if axum::body::HttpBody::size_hint(&body).lower() > most as u64 {
         return Err(too_large().into());
     }
-    let (mut bytes, mut share) = (Vec::new(), Share(None));
+    let (mut bytes, mut permit) = (Vec::new(), MemoryPermit(None));
     while let Some(part) = next_part(&mut body, limits).await.transpose().map_err(broken)? {
         if bytes.len() + part.len() > most {
             return Err(too_large().into());
         }
-        memory.grow(&mut share, part.len())?;
+        memory.grow(&mut permit, part.len())?;
         bytes.extend_from_slice(&part);
     }
-    Ok((bytes, share))
+    Ok((bytes, permit))
 }
 
 /// The next bytes of a body, `None` at its end.

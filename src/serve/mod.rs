@@ -8,6 +8,7 @@
 //! each row's answer back to the request that waits for it; a request that is given up takes its rows along.
 
 mod answer;
+mod answering;
 mod app;
 mod auth;
 mod body;
@@ -16,9 +17,11 @@ mod error;
 mod limits;
 mod listen;
 mod metrics;
+mod model_info;
 mod observe;
 mod one_or_many;
 mod parameters;
+mod permit;
 mod queue;
 mod routes;
 
@@ -40,14 +43,18 @@ use app::{App, Serving};
 pub use auth::ApiKey;
 pub use config_error::ConfigError;
 pub use limits::Limits;
+pub use model_info::ModelInfo;
 use queue::{Ask, Queue, Replies};
 
 /// How a server runs; see [`run`].
 pub struct Config {
+    /// Name or address to listen on.
     pub host: String,
+    /// 0 for any that is free.
     pub port: u16,
+    /// How much it takes on.
     pub limits: Limits,
-    /// Asked for by all routes that answer or that tell about the server.
+    /// All routes that answer or describe the server ask for it.
     pub api_key: Option<ApiKey>,
     /// Whose pages may use the server; `*` for everybody's.
     pub cors_origins: Vec<String>,
@@ -59,25 +66,14 @@ pub struct Config {
 
 /// What a server answers with.
 pub struct Loaded {
+    /// Makes windows of rows.
     pub encoder: Encoder,
+    /// Each gets its own thread.
     pub engines: Vec<Box<dyn Engine>>,
     /// Options for what a request does not say.
     pub defaults: Options,
+    /// The model, for clients.
     pub info: ModelInfo,
-}
-
-/// What clients are told of the model.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
-pub struct ModelInfo {
-    /// Its folder, or its name on the hub.
-    pub model: String,
-    /// The family of its network, as in config.json.
-    pub model_type: String,
-    /// What the network runs on, and in what precision.
-    pub engine: String,
-    /// Longest window in tokens.
-    pub max_seq_len: usize,
-    pub batch_size: usize,
 }
 
 /// About how much text a window holds.

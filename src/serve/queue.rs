@@ -201,7 +201,7 @@ pub struct Source {
 }
 
 impl Iterator for Source {
-    type Item = anyhow::Result<Item<Waiting>>;
+    type Item = anyhow::Result<Item<PendingReply>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut state = self.queue.lock();
@@ -221,7 +221,7 @@ impl Iterator for Source {
             metrics::histogram!(QUEUE_WAIT_SECONDS).record(since.elapsed());
             let flight = Flight { queue: self.queue.clone(), lane, bytes };
             return Some(Ok(Item {
-                payload: Waiting { reply, _flight: flight },
+                payload: PendingReply { reply, _flight: flight },
                 example: Ok(example),
                 options,
                 bytes,
@@ -231,12 +231,12 @@ impl Iterator for Source {
 }
 
 /// A row in the pipeline.
-pub struct Waiting {
+pub struct PendingReply {
     reply: oneshot::Sender<Answers>,
     _flight: Flight,
 }
 
-impl Payload for Waiting {
+impl Payload for PendingReply {
     fn is_wanted(&self) -> bool {
         !self.reply.is_closed()
     }
@@ -265,8 +265,8 @@ impl Drop for Flight {
 /// Gives answers back to the requests that wait for them.
 pub struct Replies;
 
-impl Sink<Waiting> for Replies {
-    fn write(&mut self, row: Answered<Waiting>) -> anyhow::Result<()> {
+impl Sink<PendingReply> for Replies {
+    fn write(&mut self, row: Answered<PendingReply>) -> anyhow::Result<()> {
         // Whoever asked may have gone.
         let _ = row.payload.reply.send(row.answers);
         Ok(())

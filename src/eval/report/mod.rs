@@ -7,8 +7,8 @@ use std::path::Path;
 
 use askama::Template;
 
-use super::tally::Group;
 use super::text::threshold;
+use super::totals::Group;
 use super::{Evaluation, Miss, NoAnswer, Normalization, Quality, count};
 use charts::{Histogram, Reliability};
 use excerpt::Piece;

@@ -7,11 +7,12 @@ use utoipa::ToSchema;
 
 use crate::qa::RequestOptions;
 use crate::serve::answer::{PipelineAnswer, PipelineRow};
-use crate::serve::app::{Admitted, App};
+use crate::serve::app::App;
 use crate::serve::body;
 use crate::serve::error::{ApiError, InferenceErrors};
 use crate::serve::observe::Rows;
 use crate::serve::one_or_many::{Object, OneOrMany};
+use crate::serve::permit::RequestPermit;
 use crate::serve::queue::Ask;
 
 /// A request as Hugging Face's inference endpoints take it
@@ -48,12 +49,12 @@ struct Input {
 )]
 pub async fn root(
     State(app): State<App>,
-    admitted: Admitted,
+    permit: RequestPermit,
     rows: Rows,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<PipelineAnswer>, ApiError> {
-    answer(&app, &admitted, &rows, &headers, body).await
+    answer(&app, &permit, &rows, &headers, body).await
 }
 
 /// The same as `POST /`
@@ -70,23 +71,23 @@ pub async fn root(
 )]
 pub async fn predict(
     State(app): State<App>,
-    admitted: Admitted,
+    permit: RequestPermit,
     rows: Rows,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<PipelineAnswer>, ApiError> {
-    answer(&app, &admitted, &rows, &headers, body).await
+    answer(&app, &permit, &rows, &headers, body).await
 }
 
 async fn answer(
     app: &App,
-    admitted: &Admitted,
+    permit: &RequestPermit,
     counter: &Rows,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Json<PipelineAnswer>, ApiError> {
-    let deadline = admitted.deadline(app);
-    let (Object(PipelineRequest { inputs, parameters }), _share) =
+    let deadline = permit.deadline(app);
+    let (Object(PipelineRequest { inputs, parameters }), _memory) =
         body::json(headers, body, &app.limits, &app.memory, deadline).await?;
     app.check_rows(inputs.len())?;
     let options = app.resolve(&parameters.unwrap_or_default().0)?;

@@ -4,12 +4,13 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 
 use crate::serve::answer::Row;
-use crate::serve::app::{Admitted, App};
+use crate::serve::app::App;
 use crate::serve::body;
 use crate::serve::error::{ApiError, InferenceErrors};
 use crate::serve::observe::Rows;
 use crate::serve::one_or_many::OneOrMany;
 use crate::serve::parameters::Question;
+use crate::serve::permit::RequestPermit;
 use crate::serve::queue::Ask;
 
 /// Answer a question, or a list of questions
@@ -25,24 +26,24 @@ use crate::serve::queue::Ask;
 )]
 pub async fn inferences(
     State(app): State<App>,
-    admitted: Admitted,
+    permit: RequestPermit,
     rows: Rows,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<OneOrMany<Row>>, ApiError> {
-    answer(&app, &admitted, &rows, &headers, body).await
+    answer(&app, &permit, &rows, &headers, body).await
 }
 
 /// Answers a body of questions.
 pub async fn answer(
     app: &App,
-    admitted: &Admitted,
+    permit: &RequestPermit,
     counter: &Rows,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Json<OneOrMany<Row>>, ApiError> {
-    let deadline = admitted.deadline(app);
-    let (questions, _share) =
+    let deadline = permit.deadline(app);
+    let (questions, _memory) =
         body::json::<OneOrMany<Question>>(headers, body, &app.limits, &app.memory, deadline).await?;
     app.check_rows(questions.len())?;
     let is_list = questions.is_list();

@@ -6,11 +6,12 @@ use axum::response::{IntoResponse, Response};
 use super::{inferences, stream};
 use crate::qa::RequestOptions;
 use crate::serve::answer::Row;
-use crate::serve::app::{Admitted, App};
+use crate::serve::app::App;
 use crate::serve::error::{ApiError, InferenceErrors};
 use crate::serve::observe::Rows;
 use crate::serve::one_or_many::OneOrMany;
 use crate::serve::parameters::Question;
+use crate::serve::permit::RequestPermit;
 
 /// SageMaker's health check: 200 when there are answers to be had
 #[utoipa::path(
@@ -44,13 +45,13 @@ pub async fn ping(State(app): State<App>) -> Result<(), ApiError> {
 )]
 pub async fn invocations(
     State(app): State<App>,
-    admitted: Admitted,
+    permit: RequestPermit,
     rows: Rows,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     match stream::format(&headers) {
-        Some(format) => stream::answer(app, admitted, rows, &RequestOptions::default(), format, body).await,
-        None => Ok(inferences::answer(&app, &admitted, &rows, &headers, body).await?.into_response()),
+        Some(format) => stream::answer(app, permit, rows, &RequestOptions::default(), format, body).await,
+        None => Ok(inferences::answer(&app, &permit, &rows, &headers, body).await?.into_response()),
     }
 }

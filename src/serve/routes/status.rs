@@ -5,10 +5,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::qa::Options;
-use crate::serve::ModelInfo;
 use crate::serve::app::{App, Serving};
 use crate::serve::error::{ApiError, ErrorBody};
 use crate::serve::limits::Limits;
+use crate::serve::model_info::ModelInfo;
 
 /// A state that is as it should be
 #[derive(Debug, Serialize, ToSchema)]

@@ -26,7 +26,7 @@ pub(super) enum Outcome {
 
 /// Counts of requests while they are sent; each client has one.
 #[derive(Debug)]
-pub struct Tally {
+pub struct LoadStats {
     /// Of answered requests, in microseconds.
     latency: Histogram<u64>,
     statuses: BTreeMap<u16, u64>,
@@ -40,7 +40,7 @@ pub struct Tally {
     pub(super) unsent: u64,
 }
 
-impl Tally {
+impl LoadStats {
     /// # Errors
     /// None in practice: the precision is one that histograms have.
     pub(super) fn new() -> anyhow::Result<Self> {
@@ -227,14 +227,14 @@ mod tests {
     #[test]
     fn percentiles_are_of_all_clients_and_of_answers_only() -> anyhow::Result<()> {
         let answered = || Outcome::Answered { rows: 2, rows_failed: 0, checked: 0, mismatches: Vec::new() };
-        let mut total = Tally::new()?;
+        let mut total = LoadStats::new()?;
         for client in 0..2 {
-            let mut tally = Tally::new()?;
+            let mut stats = LoadStats::new()?;
             for milliseconds in (1 + client..=100).step_by(2) {
-                tally.add(answered(), Duration::from_millis(milliseconds))?;
+                stats.add(answered(), Duration::from_millis(milliseconds))?;
             }
-            tally.add(Outcome::Refused(429), Duration::from_secs(9))?;
-            total.merge(tally)?;
+            stats.add(Outcome::Refused(429), Duration::from_secs(9))?;
+            total.merge(stats)?;
         }
         let report = total.report(Duration::from_secs(2));
         let latency = report.latency_ms.unwrap();

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// How well one guess matches the gold.
+/// How well one prediction matches the gold.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Match {
     pub exact: bool,
@@ -12,13 +12,13 @@ pub struct Match {
 
 /// The sum of many matches.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Tally {
+pub struct MatchTotals {
     rows: u64,
     exact: u64,
     f1: f64,
 }
 
-impl Tally {
+impl MatchTotals {
     pub fn add(&mut self, found: Match) {
         self.rows += 1;
         self.exact += u64::from(found.exact);
@@ -50,9 +50,9 @@ pub struct Group<K> {
     pub quality: Quality,
 }
 
-/// Tallies by what rows have in common.
+/// Totals by what rows have in common.
 #[derive(Debug, Clone)]
-pub struct Groups<K>(BTreeMap<K, Tally>);
+pub struct Groups<K>(BTreeMap<K, MatchTotals>);
 
 impl<K> Default for Groups<K> {
     fn default() -> Self {
@@ -67,7 +67,7 @@ impl<K: Ord + Clone> Groups<K> {
 
     /// In the order of the groups, those without rows left out.
     pub fn finish(self) -> Vec<Group<K>> {
-        self.0.into_iter().map(|(group, tally)| Group { group, quality: tally.quality() }).collect()
+        self.0.into_iter().map(|(group, totals)| Group { group, quality: totals.quality() }).collect()
     }
 }
 
@@ -112,10 +112,10 @@ mod tests {
 
     #[test]
     fn quality_is_the_mean_in_percent() {
-        let mut tally = Tally::default();
-        assert_eq!(tally.quality(), Quality { rows: 0, exact_match: 0.0, f1: 0.0 });
-        tally.add(Match { exact: true, f1: 1.0 });
-        tally.add(Match { exact: false, f1: 0.5 });
-        assert_eq!(tally.quality(), Quality { rows: 2, exact_match: 50.0, f1: 75.0 });
+        let mut totals = MatchTotals::default();
+        assert_eq!(totals.quality(), Quality { rows: 0, exact_match: 0.0, f1: 0.0 });
+        totals.add(Match { exact: true, f1: 1.0 });
+        totals.add(Match { exact: false, f1: 0.5 });
+        assert_eq!(totals.quality(), Quality { rows: 2, exact_match: 50.0, f1: 75.0 });
     }
 }

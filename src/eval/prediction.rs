@@ -3,7 +3,7 @@ use crate::qa::Answer;
 
 /// What was answered to a question, and how sure of it.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Guess {
+pub struct Prediction {
     /// Empty for "no answer".
     pub text: String,
     /// Probability of the answer.
@@ -29,9 +29,9 @@ pub struct Rival {
     pub score: Option<f32>,
 }
 
-impl Guess {
+impl Prediction {
     /// What the pipeline says of a row when it was run without `handle_impossible_answer`; with
-    /// `null_may_win`, the guess is what that option would have made of it.
+    /// `null_may_win`, the prediction is what that option would have made of it.
     pub fn new(best: Answer, evidence: Option<Evidence>, null_may_win: bool) -> Self {
         let null_score = evidence.map(|evidence| evidence.null_score);
         let rivals = Rivals { span: Some(Rival { text: best.text.clone(), score: Some(best.score) }), null_score };
@@ -41,7 +41,7 @@ impl Guess {
         }
     }
 
-    /// A guess of which nothing but the answer is known, and perhaps its score.
+    /// A prediction of which nothing but the answer is known, and perhaps its score.
     pub fn only(text: String, score: Option<f32>, start: Option<usize>) -> Self {
         let span = (!text.is_empty()).then(|| Rival { text: text.clone(), score });
         Self { text, score, start, rivals: Rivals { span, null_score: None } }
@@ -64,10 +64,11 @@ mod tests {
     #[test]
     fn no_answer_wins_only_where_it_may_and_is_more_probable() {
         let best = Answer { text: "Bell".to_owned(), score: 0.4, start: 3, end: 7 };
-        let guess = |null_score, may| Guess::new(best.clone(), Some(Evidence { windows: 1, null_score }), may);
-        assert_eq!(guess(0.5, false).text, "Bell");
-        assert_eq!(guess(0.4, true).text, "Bell");
-        let null = guess(0.5, true);
+        let prediction =
+            |null_score, may| Prediction::new(best.clone(), Some(Evidence { windows: 1, null_score }), may);
+        assert_eq!(prediction(0.5, false).text, "Bell");
+        assert_eq!(prediction(0.4, true).text, "Bell");
+        let null = prediction(0.5, true);
         assert_eq!((null.text.as_str(), null.score, null.start), ("", Some(0.5), None));
         assert_eq!(null.rivals.span.unwrap().text, "Bell");
     }
@@ -75,14 +76,14 @@ mod tests {
     #[test]
     fn a_list_holds_both_rivals() {
         let list = |texts: &[(&str, f32)]| {
-            Guess::first_of(
-                texts.iter().map(|(text, score)| Guess::only((*text).to_owned(), Some(*score), None)).collect(),
+            Prediction::first_of(
+                texts.iter().map(|(text, score)| Prediction::only((*text).to_owned(), Some(*score), None)).collect(),
             )
         };
-        let guess = list(&[("", 0.6), ("Bell", 0.3), ("Gray", 0.1)]).unwrap();
-        assert_eq!(guess.text, "");
+        let prediction = list(&[("", 0.6), ("Bell", 0.3), ("Gray", 0.1)]).unwrap();
+        assert_eq!(prediction.text, "");
         assert_eq!(
-            guess.rivals,
+            prediction.rivals,
             Rivals { span: Some(Rival { text: "Bell".to_owned(), score: Some(0.3) }), null_score: Some(0.6) }
         );
         assert_eq!(list(&[("Bell", 0.3), ("Gray", 0.1)]).unwrap().rivals.null_score, None);

@@ -1,0 +1,69 @@
+//! `bertqa eval`: runs the model, or reads predictions, and shows how good the answers are.
+
+mod args;
+mod job;
+mod sink;
+
+use std::io::Write;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+
+use super::{Status, interrupt, logging, progress};
+use crate::eval::{self, Answers, Evaluation, GoldColumns};
+use crate::io::{self, ReadOptions, Target};
+use crate::pipeline::Stop;
+pub(super) use args::Args;
+use job::Job;
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Status> {
+    let began = Instant::now();
+    let bar = progress::bar(!args.messages.quiet);
+    logging::start(&args.messages, &bar);
+    let stop = Stop::default();
+    interrupt::handle(&stop)?;
+
+    let read = ReadOptions {
+        question: args.rows.question.clone(),
+        context: args.rows.context.clone(),
+        format: args.rows.input_format,
+        max_line_bytes: args.rows.max_line_bytes.get(),
+        ..ReadOptions::default()
+    };
+    if args.predictions.as_deref() == Some("-") && args.gold.iter().any(|gold| gold == "-") {
+        bail!("standard input (`-`) can be read only once: it is GOLD or --predictions");
+    }
+    let input = io::open(&args.gold, &read)?;
+    let columns = GoldColumns { id: args.rows.id.clone(), answers: args.rows.gold_answers.clone() };
+    columns.check(&input)?;
+    let report = args.report.as_ref().map(|path| Target::open(path, args.force, input.paths())).transpose()?;
+
+    let job = Job { args, bar, stop: stop.clone(), columns, began };
+    let (scorer, stats) = match &args.predictions {
+        Some(path) => job.score(input, path)?,
+        None => job.answer(input)?,
+    };
+    let answers = match &args.predictions {
+        Some(path) => Answers::Predictions(path.clone()),
+        None => Answers::Model(args.model.name().to_owned()),
+    };
+    let figures = scorer.finish();
+    let status = interrupt::status(&stop, figures.failed);
+    let evaluation = Evaluation { bertqa: env!("CARGO_PKG_VERSION"), gold: args.gold.clone(), answers, figures };
+    if status == Status::Interrupted {
+        tracing::warn!("these are the figures of the first {} rows only; no report is written", stats.rows.get());
+    } else if let Some(target) = report {
+        write_report(&evaluation, target)?;
+    }
+    let text =
+        if args.json { serde_json::to_string_pretty(&evaluation)? + "\n" } else { eval::text::render(&evaluation)? };
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(status)
+}
+
+fn write_report(evaluation: &Evaluation, target: Target) -> anyhow::Result<()> {
+    let page = eval::report::render(evaluation)?;
+    let mut sink = target.sink()?;
+    sink.write_all(page.as_bytes()).and_then(|()| sink.flush()).context("cannot write the report")?;
+    target.commit()
+}
