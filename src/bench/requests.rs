@@ -15,7 +15,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// The sample questions that come along.
+    /// The built-in sample questions.
     ///
     /// # Errors
     /// If they are not what they should be.

@@ -25,7 +25,7 @@ pub(super) struct CommonArgs {
     #[command(flatten)]
     pub messages: MessageArgs,
 
-    /// Say at the end where the time went: each stage of the pipeline, and each operator of the network
+    /// Show at the end where the time went: each stage of the pipeline, and each operator of the network
     #[arg(long, conflicts_with = "quiet", help_heading = "Messages")]
     pub profile: bool,
 }
@@ -42,7 +42,7 @@ impl CommonArgs {
 pub(super) struct ModelArgs {
     /// A Hugging Face folder (config.json, model.safetensors, tokenizer.json), a hub id such as
     /// deepset/roberta-base-squad2, or a compiled model (model.pt or the folder with it, as docker/trace.py writes it);
-    /// without it, the model that comes along
+    /// without it, the built-in model
     #[arg(long, value_name = "DIR|ID|FILE", env = "BERTQA_MODEL")]
     model: Option<String>,
 
@@ -55,16 +55,16 @@ pub(super) struct ModelArgs {
     tokenizer: Option<PathBuf>,
 
     /// Where the network runs: auto, cpu, cuda, cuda:N, neuron or neuron:N, or several of a kind separated by commas.
-    /// cuda and neuron are all GPUs or NeuronCores that there are, each with its own copy of the model; they need a
-    /// model that was compiled for them
+    /// cuda and neuron are all GPUs or all NeuronCores, each with its own copy of the model; they need a model
+    /// compiled for them
     #[arg(long, value_name = "DEVICE,...", default_value_t = Devices::Auto, env = "BERTQA_DEVICE")]
     device: Devices,
 
-    /// In what precision the network runs
+    /// Precision in which the network runs
     #[arg(long, value_enum, default_value_t = Precision::Auto, env = "BERTQA_PRECISION")]
     precision: Precision,
 
-    /// What a compiled model takes that has no manifest (model.json beside model.pt), in its order, separated by commas
+    /// Inputs of a compiled model without a manifest (model.json beside model.pt), in its order, separated by commas
     /// [default: input_ids,attention_mask]
     #[arg(long, value_name = "INPUT,...", value_enum, value_delimiter = ',')]
     inputs: Option<Vec<Input>>,
@@ -74,25 +74,25 @@ pub(super) struct ModelArgs {
     #[arg(long, value_name = "FILE", env = "BERTQA_NEURON_LIB")]
     neuron_lib: Option<PathBuf>,
 
-    /// Processor threads for the network, and as many for tokenizing; without it, one a core
+    /// Processor threads for the network, and as many for tokenizing; without it, one for each core
     #[arg(long, value_name = "N", env = "BERTQA_THREADS")]
     threads: Option<NonZeroUsize>,
 
-    /// Most windows in one forward pass; a row that comes alone is not kept waiting for others
+    /// Most windows in one forward pass; a row that comes alone does not wait for others
     #[arg(long, value_name = "N", default_value = "32", env = "BERTQA_BATCH_SIZE")]
     batch_size: NonZeroUsize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Precision {
-    /// The fastest on this processor that keeps the model's answers, tried on a few samples while loading; that in
-    /// which a compiled model was compiled
+    /// The fastest on this processor that keeps the model's answers, tried on a few samples while loading; a compiled
+    /// model's own
     Auto,
     /// 32-bit floating point: the answers and scores of the reference
     F32,
     /// Weights in 16 bits: half the memory, up to twice the speed of f32, and hardly ever another answer
     Bf16,
-    /// Weights and activations in bytes: two to three times as fast, and seldom another answer
+    /// Weights and activations in 8-bit integers: two to three times as fast, and seldom another answer
     Int8,
 }
 

@@ -19,11 +19,11 @@ use crate::model::Model;
 /// Measure a server under load, or the engine by itself
 ///
 /// With --url, rows are sent to a running `bertqa serve` (or anything else that answers POST /inferences) and the
-/// latencies of its answers are told as percentiles. Without it, the network is run on windows of random tokens of
+/// latencies of its answers are shown as percentiles. Without it, the network runs on windows of random tokens of
 /// several lengths, in batches of several sizes.
 ///
-/// The exit status is 1 if a request failed, a row had no answer, or an answer differs from --check; requests that an
-/// overloaded server turned away (429) are counted apart.
+/// The exit status is 1 if a request failed, a row had no answer, or an answer differs from --check; requests that a
+/// server at capacity refused (429) are counted apart.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   bertqa bench --url http://127.0.0.1:8080                          # the sample questions, 8 at a time
@@ -81,24 +81,23 @@ struct LoadArgs {
     #[arg(long, value_name = "COLUMN", default_value = "context")]
     context: String,
 
-    /// How many clients ask at a time, each on a connection of its own
+    /// How many clients send requests at once, each on a connection of its own
     #[arg(long, short, value_name = "N", default_value = "8")]
     concurrency: NonZeroUsize,
 
-    /// Send so many requests a second instead of the next one when one is answered; latency then counts from when a
-    /// request was due
+    /// Fixed request rate, in requests a second; latency counts from the scheduled time
     #[arg(long, value_name = "REQUESTS", value_parser = rate, requires = "url")]
     rate: Option<f64>,
 
-    /// End after so many requests instead of a time
+    /// End after this many requests instead of after a time
     #[arg(long, value_name = "N", conflicts_with = "duration", requires = "url")]
     requests: Option<NonZeroU64>,
 
-    /// Rows of a request: with more than 1, they are sent as a list
+    /// Rows in each request; more than 1 are sent as a list
     #[arg(long, value_name = "N", default_value = "1")]
     rows_per_request: NonZeroUsize,
 
-    /// Send requests for so many seconds before measuring
+    /// Seconds to send requests before measuring
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     warm_up: Duration,
 

@@ -72,7 +72,7 @@ impl io::Write for AboveWriter {
 
 impl Drop for AboveWriter {
     fn drop(&mut self) {
-        // Where stderr is closed there is nobody to tell.
+        // Where stderr is closed nobody reads it.
         self.bar.suspend(|| {
             let _ = io::Write::write_all(&mut io::stderr(), &self.text);
         });

@@ -88,6 +88,7 @@ impl fmt::Display for Operators {
                 }
             }
         }
-        writeln!(f, "peak of {} threads: {:.0} GOP/s", self.threads, self.peak / 1e9)
+        let threads = if self.threads == 1 { "thread" } else { "threads" };
+        writeln!(f, "peak of {} {threads}: {:.0} GOP/s", self.threads, self.peak / 1e9)
     }
 }

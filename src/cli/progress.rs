@@ -8,7 +8,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::io::Input;
 use crate::pipeline::Stats;
 
-/// What the end of the run is told by.
+/// How the end of the run is known.
 enum Total {
     Rows(u64),
     Bytes { size: u64, read: Arc<AtomicU64> },

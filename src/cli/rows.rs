@@ -7,8 +7,8 @@ use crate::io::{self, Answered, InputRow, Row, RowWriter, Rows};
 use crate::pipeline::{self, Item, Payload, Sink, Stats};
 use crate::qa::{Options, RowError};
 
-/// How many failed rows are told on stderr; the output has them all.
-pub(super) const FAILURES_TOLD: u64 = 5;
+/// How many failed rows are shown on stderr; the output has them all.
+pub(super) const FAILURES_SHOWN: u64 = 5;
 
 /// Every row that was read is wanted in the output.
 impl Payload for Row {}
@@ -29,17 +29,17 @@ pub(super) fn items(
     })
 }
 
-/// Writes answered rows, tells the first that failed, and stops at one under `--strict`.
+/// Writes answered rows, shows the first that failed, and stops at one under `--strict`.
 pub(super) struct Output {
     writer: Box<dyn RowWriter>,
     stats: Arc<Stats>,
     strict: bool,
-    told: u64,
+    shown: u64,
 }
 
 impl Output {
     pub fn new(writer: Box<dyn RowWriter>, stats: Arc<Stats>, strict: bool) -> Self {
-        Self { writer, stats, strict, told: 0 }
+        Self { writer, stats, strict, shown: 0 }
     }
 
     /// The writer, when all is written to it.
@@ -52,12 +52,12 @@ impl Output {
             self.writer.flush()?;
             return Err(StrictStop(format!("{position}: {error}")).into());
         }
-        self.told += 1;
-        if self.told <= FAILURES_TOLD {
+        self.shown += 1;
+        if self.shown <= FAILURES_SHOWN {
             tracing::warn!("{position}: {error}");
         }
-        if self.told == FAILURES_TOLD {
-            tracing::warn!("further failed rows are told in the output's `error` column only");
+        if self.shown == FAILURES_SHOWN {
+            tracing::warn!("further failed rows are in the output's `error` column only");
         }
         Ok(())
     }

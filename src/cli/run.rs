@@ -42,7 +42,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
 
-    /// From how many first rows the output's columns and types are told, where the input is text
+    /// Rows used to infer the output's columns and types, where the input is text
     #[arg(long, value_name = "N", default_value = "100")]
     infer_schema_length: NonZeroUsize,
 

@@ -8,10 +8,10 @@ use crate::serve::{self, ApiKey, Config, Ended, Limits, Loaded, ModelInfo};
 /// POST /inferences takes {"question": "...", "context": "..."} or a list of them, with options of the answer beside
 /// (top_k, doc_stride, ...), and gives {"answer", "score", "start", "end"}. POST /inferences/stream takes JSON Lines
 /// of any length. POST / and /predict take Hugging Face's shape, POST /invocations SageMaker's. /docs shows all
-/// routes; /health, /ready and /metrics are for whatever watches the server.
+/// routes; /health, /ready and /metrics are for monitoring.
 ///
-/// Rows of concurrent requests share forward passes. A server that has all that it may take answers 429. SIGTERM and
-/// Ctrl-C let it finish what it has.
+/// Rows of concurrent requests share forward passes. At capacity it answers 429. After SIGTERM or Ctrl-C it finishes the
+/// requests that it has, and ends.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   bertqa serve --port 8080
@@ -27,7 +27,7 @@ pub(super) struct Args {
     #[arg(long, default_value = "8080", env = "BERTQA_PORT")]
     port: u16,
 
-    /// Ask for this key, as `Authorization: Bearer KEY` or `x-api-key: KEY`; /health, /ready, /ping, the page and the
+    /// Require this key, as `Authorization: Bearer KEY` or `x-api-key: KEY`; /health, /ready, /ping, the page and the
     /// documentation stay open. Give it in the environment, where other users do not see it
     #[arg(long, value_name = "KEY", env = "BERTQA_API_KEY", hide_env_values = true)]
     api_key: Option<String>,

@@ -19,7 +19,7 @@ struct Bin {
     scores: f64,
 }
 
-/// How well scores tell the share of right answers.
+/// How well scores predict the share of right answers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Calibration {
     pub rows: u64,

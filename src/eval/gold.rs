@@ -28,7 +28,7 @@ pub struct Gold {
     pub id: Option<String>,
     pub example: Example,
     /// Any of them is right; empty if the question cannot be answered from the context. As in SQuAD's own definition,
-    /// this is what tells that, not `is_impossible`.
+    /// this decides, not `is_impossible`.
     pub answers: Vec<GoldAnswer>,
 }
 
@@ -40,7 +40,7 @@ pub struct GoldAnswer {
 }
 
 impl GoldColumns {
-    /// Checks that gold files have the column of the answers, as far as that can be told before they are read.
+    /// Checks that gold files have the column of the answers, as far as that is known before they are read.
     pub fn check(&self, input: &Input) -> anyhow::Result<()> {
         let names: Vec<&str> = match input.columns() {
             InputColumns::Frames(schema) => schema.iter_names().map(|name| name.as_str()).collect(),
@@ -75,15 +75,15 @@ impl GoldColumns {
 /// Gold rows, until one cannot be read.
 pub type Golds = Box<dyn Iterator<Item = anyhow::Result<Gold>> + Send>;
 
-/// By so many first rows the normalization is told.
-const TELLING_ROWS: usize = 100;
+/// First rows from which the normalization is inferred.
+const SAMPLE_ROWS: usize = 100;
 
 /// The normalization that fits the contexts of the first rows, and all rows again.
 ///
 /// # Errors
 /// One of the first rows cannot be read, or there is none.
 pub fn normalization(mut golds: Golds) -> anyhow::Result<(Normalization, Golds)> {
-    let first: Vec<Gold> = golds.by_ref().take(TELLING_ROWS).collect::<anyhow::Result<_>>()?;
+    let first: Vec<Gold> = golds.by_ref().take(SAMPLE_ROWS).collect::<anyhow::Result<_>>()?;
     if first.is_empty() {
         bail!("GOLD has no rows; there is nothing to evaluate");
     }

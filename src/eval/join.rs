@@ -109,7 +109,7 @@ fn next_of(
     Err(EvalError::NoPrediction { path, id, position }.into())
 }
 
-/// Checks that a prediction is for this question, as far as it tells.
+/// Checks that a prediction is for this question, as far as it says.
 fn check(prediction: &PredictionRow, gold: &Gold, by_order: bool) -> anyhow::Result<()> {
     let PredictionRow { position, question, answer, .. } = prediction;
     match question {

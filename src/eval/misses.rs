@@ -40,7 +40,7 @@ impl Misses {
 
     /// Notes a miss with F1 from 0 to 1. Of equally bad ones the first stays.
     pub fn add(&mut self, gold: &Gold, prediction: &Prediction, f1: f64) {
-        // Without a score, only F1 tells.
+        // Without a score, only F1 counts.
         let severity = prediction.score.map_or(1.0, |score| f64::from(score).min(1.0)) * (1.0 - f1);
         let place = self.worst.partition_point(|other| other.severity >= severity);
         if place >= self.limit {

@@ -1,4 +1,4 @@
-//! How good answers are: exact match and F1 against gold, overall and by kind of row, how well "no answer" is told,
+//! How good answers are: exact match and F1 against gold, overall and by kind of row, how well "no answer" is detected,
 //! and how far scores can be trusted.
 //!
 //! [`GoldColumns`] reads gold rows, a [`Prediction`] for each comes from the pipeline or from a file ([`Join`] finds the

@@ -1,4 +1,4 @@
-//! Rows that have no answer: how well that is told, and at which threshold it would be told best.
+//! Rows that have no answer: how well they are detected, and at which threshold they would be detected best.
 
 use serde::Serialize;
 
@@ -25,14 +25,14 @@ struct Row {
     has_answer: bool,
 }
 
-/// How well questions without an answer are told from those with one.
+/// How well questions without an answer are distinguished from those with one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NoAnswer {
     /// The rows that have an answer.
     pub has_answer: Quality,
     /// The rows that have none: both figures are the share that got an empty answer.
     pub no_answer: Quality,
-    /// What could be reached; `None` if the predictions tell no probabilities.
+    /// What could be reached; `None` if the predictions have no probabilities.
     pub best: Option<Best>,
 }
 

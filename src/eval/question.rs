@@ -2,7 +2,7 @@ use serde::Serialize;
 
 use super::normalize::is_japanese;
 
-/// What a question asks for, told by its question word.
+/// What a question asks for, by its question word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QuestionType {
@@ -54,7 +54,7 @@ impl QuestionType {
     }
 }
 
-/// Question words, the telling ones before those that they contain or stand beside.
+/// Question words, the specific ones before those that they contain or stand beside.
 const JAPANESE: &[(QuestionType, &[&str])] = &[
     (QuestionType::Why, &["なぜ", "何故", "どうして", "なんで"]),
     (

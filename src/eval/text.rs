@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Write};
 use super::totals::{Group, Quality};
 use super::{Evaluation, Figures, Miss, NoAnswer, ThresholdBy, count};
 
-/// Misses that are told; the report has more.
+/// Misses that are shown; the report has more.
 const MISSES: usize = 5;
 
 /// The widths of a bar of 100 %.
@@ -59,7 +59,7 @@ fn no_answer_rows(out: &mut String, figures: &NoAnswer) -> fmt::Result {
     row(out, &"  with an answer", *has_answer)?;
     row(out, &"  without", *no_answer)?;
     match best {
-        None => writeln!(out, "  (no best threshold: the predictions tell no scores)"),
+        None => writeln!(out, "  (no best threshold: the predictions have no scores)"),
         Some(best) => {
             writeln!(out, "\nbest threshold, on {}", threshold(best.by))?;
             writeln!(
@@ -84,7 +84,7 @@ fn no_answer_rows(out: &mut String, figures: &NoAnswer) -> fmt::Result {
 pub(super) fn threshold(by: ThresholdBy) -> &'static str {
     match by {
         ThresholdBy::NullScore => "the share of \"no answer\", null score / (null score + score of the best span)",
-        ThresholdBy::Score => "1 - score of the answer (the predictions tell no null score)",
+        ThresholdBy::Score => "1 - score of the answer (the predictions have no null score)",
     }
 }
 

@@ -27,7 +27,7 @@ impl ApiKey {
         Ok(Self(key.into()))
     }
 
-    /// In a time that does not tell how much of a wrong key is right.
+    /// In a time that does not reveal how much of a wrong key is right.
     fn is(&self, other: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(other).into()
     }

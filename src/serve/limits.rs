@@ -18,7 +18,7 @@ pub struct Limits {
     #[schema(value_type = usize)]
     pub max_body_bytes: NonZeroUsize,
 
-    /// Most bytes of rows that are held for all requests together
+    /// Memory for the rows of all requests together
     #[cfg_attr(
         feature = "cli",
         arg(long, value_name = "BYTES", default_value = "268435456", env = "BERTQA_MAX_BUFFERED_BYTES")
@@ -39,22 +39,22 @@ pub struct Limits {
     #[schema(value_type = usize)]
     pub max_context_chars: NonZeroUsize,
 
-    /// Most windows that a context may be read in
+    /// Most windows for a context
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value = "256", env = "BERTQA_MAX_WINDOWS"))]
     #[schema(value_type = usize)]
     pub max_windows: NonZeroUsize,
 
-    /// Most answers that may be asked for with top_k
+    /// Largest top_k that a request may ask for
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value = "100", env = "BERTQA_MAX_TOP_K"))]
     #[schema(value_type = usize)]
     pub max_top_k: NonZeroUsize,
 
-    /// Most rows of all requests that wait for the network; further requests get status 429
+    /// Most rows that wait for the network; further requests get status 429
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value = "2048", env = "BERTQA_MAX_QUEUED_ROWS"))]
     #[schema(value_type = usize)]
     pub max_queued_rows: NonZeroUsize,
 
-    /// Most requests, streams included, that are worked on at once; further ones get status 429
+    /// Most requests at once, streams included; further ones get status 429
     #[cfg_attr(
         feature = "cli",
         arg(long, value_name = "N", default_value = "512", env = "BERTQA_MAX_CONCURRENT_REQUESTS")
@@ -73,7 +73,7 @@ pub struct Limits {
     #[schema(value_type = f64)]
     pub request_timeout: Duration,
 
-    /// Longest time that a connection may take for the head of a request, or lie idle
+    /// Longest time for the head of a request, and for an idle connection
     #[cfg_attr(feature = "cli", arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, env = "BERTQA_HEADER_TIMEOUT"))]
     #[serde(serialize_with = "as_seconds")]
     #[schema(value_type = f64)]
@@ -85,7 +85,7 @@ pub struct Limits {
     #[schema(value_type = f64)]
     pub body_timeout: Duration,
 
-    /// Longest wait for a client to take the next part of its answer
+    /// Longest wait for a client to read the next part of its answer
     #[cfg_attr(feature = "cli", arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, env = "BERTQA_WRITE_TIMEOUT"))]
     #[serde(serialize_with = "as_seconds")]
     #[schema(value_type = f64)]

@@ -37,7 +37,7 @@ pub async fn serve(listener: TcpListener, router: Router, app: &App, stop: impl 
         let service = TowerToHyperService::new(router.clone());
         let connection = graceful.watch(http.serve_connection(TokioIo::new(Box::pin(stream)), service));
         tokio::spawn(async move {
-            // What goes wrong with a connection is the client's affair; its request's line tells it.
+            // What goes wrong with a connection is the client's affair; its request's log line says so.
             let _ = connection.await;
             drop(place);
         });
@@ -59,7 +59,7 @@ pub async fn serve(listener: TcpListener, router: Router, app: &App, stop: impl 
     }
     drop(listener);
     let ended = tokio::time::timeout(app.limits.grace, async {
-        // Only then: a connection that is told to end does so without reading the request that may be there.
+        // Only then: a connection that is asked to end does so without reading the request that may be there.
         quiet(app).await;
         graceful.shutdown().await;
     });

@@ -1,4 +1,4 @@
-//! What Prometheus is told, besides what the pipeline tells.
+//! Metrics for Prometheus, besides those of the pipeline.
 
 use std::time::Duration;
 

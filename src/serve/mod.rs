@@ -79,7 +79,7 @@ pub struct Loaded {
 /// About how much text a window holds.
 const WINDOW_BYTES: usize = 2048;
 
-/// How a server ended that was told to.
+/// How a server ended on a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// With every request answered.
@@ -150,7 +150,7 @@ fn serve(
         tokio::pin!(serving, failed);
         tokio::select! {
             ended = &mut failed => return Err(failure(ended)),
-            // It ends only when it is told to.
+            // It ends only when `drain` is dropped.
             _ = &mut serving => {}
             () = interrupts.next() => {}
         }
@@ -178,7 +178,7 @@ fn failure(ended: Result<anyhow::Result<()>, oneshot::error::RecvError>) -> anyh
     }
 }
 
-/// What tells a server to end.
+/// The signals that end a server.
 struct Interrupts {
     terminate: Signal,
     interrupt: Signal,

@@ -6,11 +6,11 @@ use crate::cli::args::{MessageArgs, ModelArgs};
 use crate::io::InputFormat;
 use crate::qa::RequestOptions;
 
-/// Tell how good the answers to questions with known answers are
+/// Measure answers against the right ones: exact match, F1, calibration
 ///
 /// Answers the questions of GOLD as `bertqa run` would, or takes answers made earlier (--predictions), and compares
 /// them with the right ones: exact match and F1, overall and by type of question, length of answer and context, and
-/// number of windows; where some questions have no answer, how well that is told; and how far scores can be trusted.
+/// number of windows; how well questions without an answer are detected; and how far scores can be trusted.
 ///
 /// A row of GOLD has a question, a context and its right answers: a list of texts, or SQuAD's list of {"text",
 /// "answer_start"}, or {"text": [...], "answer_start": [...]} as Hugging Face datasets have it; in CSV, the same as
@@ -52,7 +52,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, short, requires = "report")]
     pub(super) force: bool,
 
-    /// How many of the worst misses to tell in the report and in JSON
+    /// How many of the worst misses to list in the report and in JSON
     #[arg(long, value_name = "N", default_value = "20")]
     pub(super) misses: usize,
 

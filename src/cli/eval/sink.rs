@@ -1,4 +1,4 @@
-use crate::cli::rows::FAILURES_TOLD;
+use crate::cli::rows::FAILURES_SHOWN;
 use crate::eval::{Gold, Prediction, Scorer};
 use crate::pipeline::{Answered, Payload, Sink};
 
@@ -18,7 +18,7 @@ impl Sink<Gold> for ScoringSink {
             Ok(answers) => answers.into_iter().next().map(|best| Prediction::new(best, evidence, self.null_may_win)),
             Err(error) => {
                 self.failed += 1;
-                if self.failed <= FAILURES_TOLD {
+                if self.failed <= FAILURES_SHOWN {
                     tracing::warn!("{}: {error}", gold.position);
                 }
                 None

@@ -41,7 +41,7 @@ pub struct Label {
 /// Share of right answers over score, and how many rows stand behind each share.
 pub struct Reliability {
     pub bars: Vec<Rect>,
-    /// Where a bar would end if scores told the truth.
+    /// Where a bar would end if scores were right.
     pub targets: Vec<Dot>,
     pub counts: Vec<Rect>,
     pub count_labels: Vec<Label>,

@@ -69,8 +69,8 @@ fn place(context: &[char], text: &str, start: Option<usize>) -> Option<Range<usi
     if text.is_empty() {
         return None;
     }
-    let told = start.filter(|&start| context.get(start..).is_some_and(|rest| rest.starts_with(&text)));
-    let start = told.or_else(|| context.windows(text.len()).position(|window| window == text))?;
+    let given = start.filter(|&start| context.get(start..).is_some_and(|rest| rest.starts_with(&text)));
+    let start = given.or_else(|| context.windows(text.len()).position(|window| window == text))?;
     Some(start..start + text.len())
 }
 

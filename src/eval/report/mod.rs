@@ -145,7 +145,7 @@ fn sections(evaluation: &Evaluation) -> Vec<Section> {
         ..bar(group.group.name().to_owned(), group.quality)
     });
     let mut sections = vec![
-        section("Question type", "told by the question word".to_owned(), kinds.collect()),
+        section("Question type", "by the question word".to_owned(), kinds.collect()),
         section(
             "Length of the right answer",
             unit.to_owned(),

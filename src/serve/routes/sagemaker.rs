@@ -13,14 +13,14 @@ use crate::serve::one_or_many::OneOrMany;
 use crate::serve::parameters::Question;
 use crate::serve::permit::RequestPermit;
 
-/// SageMaker's health check: 200 when there are answers to be had
+/// SageMaker's health check: 200 when the model answers
 #[utoipa::path(
     get,
     path = "/ping",
     tag = "State",
     responses(
         (status = 200, description = "The model answers"),
-        (status = 503, description = "The model is being loaded, or the server is ending", body = crate::serve::error::ErrorBody),
+        (status = 503, description = "The model is being loaded, or the server is shutting down", body = crate::serve::error::ErrorBody),
     ),
 )]
 pub async fn ping(State(app): State<App>) -> Result<(), ApiError> {

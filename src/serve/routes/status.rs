@@ -16,19 +16,19 @@ pub struct Status {
     status: &'static str,
 }
 
-/// Whether the server runs
-#[utoipa::path(get, path = "/health", tag = "State", responses((status = 200, description = "It does", body = Status)))]
+/// Whether the server is up
+#[utoipa::path(get, path = "/health", tag = "State", responses((status = 200, description = "It is", body = Status)))]
 pub async fn health() -> Json<Status> {
     Json(Status { status: "ok" })
 }
 
-/// Whether there are answers to be had: not before the model is loaded and has run once, nor while the server ends
+/// Whether the server answers: not before the model is loaded and has run once, nor while it shuts down
 #[utoipa::path(
     get,
     path = "/ready",
     tag = "State",
     responses(
-        (status = 200, description = "There are", body = Status),
+        (status = 200, description = "It does", body = Status),
         (status = 503, description = "Not yet, or no longer", body = ErrorBody),
     ),
 )]
@@ -41,7 +41,7 @@ pub async fn ready(State(app): State<App>) -> Result<Json<Status>, ApiError> {
 pub struct Info {
     version: &'static str,
     model: ModelInfo,
-    /// Options of an answer, where a request does not say
+    /// Options of an answer that a request leaves out
     defaults: Options,
     limits: Limits,
 }

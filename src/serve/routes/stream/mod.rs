@@ -37,7 +37,7 @@ const PARTS: usize = 4;
 ///
 /// One row comes out for each that goes in, in order and with all of its fields, while further ones are still
 /// arriving. The body may have any length, and may be compressed (gzip, Zstandard). Read the answers while you send:
-/// what is not taken holds back what is read.
+/// what is not read holds back the rest.
 #[utoipa::path(
     post,
     path = "/inferences/stream",
