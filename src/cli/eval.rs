@@ -1,5 +1,6 @@
 use std::io::Write;
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -42,12 +43,12 @@ pub(super) struct Args {
     /// Files, globs or folders with right answers, or - for standard input: SQuAD-format JSON, JSONL, CSV, Parquet or
     /// Arrow IPC
     #[arg(required = true, value_name = "GOLD")]
-    gold: Vec<String>,
+    gold: Vec<PathBuf>,
 
     /// Score the answers of this file instead of running a model: an output of `bertqa run`, or a JSON object of ids
     /// and answers. They are matched by id, or by their order where either has no ids
     #[arg(long, value_name = "FILE", conflicts_with_all = MODEL_ARGS)]
-    predictions: Option<String>,
+    predictions: Option<PathBuf>,
 
     /// How answers are made comparable
     #[arg(long, value_enum, default_value_t = NormalizationArg::Auto)]
@@ -59,7 +60,7 @@ pub(super) struct Args {
 
     /// Also write a page with charts and the worst misses
     #[arg(long, value_name = "OUT.html")]
-    report: Option<String>,
+    report: Option<PathBuf>,
 
     /// Overwrite the report if it exists
     #[arg(long, short, requires = "report")]
@@ -154,7 +155,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Status> {
         max_line_bytes: args.rows.max_line_bytes.get(),
         ..ReadOptions::default()
     };
-    if args.predictions.as_deref() == Some("-") && args.gold.iter().any(|gold| gold == "-") {
+    if args.predictions.as_deref() == Some(Path::new("-")) && args.gold.iter().any(|gold| gold.as_os_str() == "-") {
         bail!("standard input (`-`) can be read only once: it is GOLD or --predictions");
     }
     let input = io::open(&args.gold, &read)?;
@@ -168,12 +169,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Status> {
         None => job.answer(input)?,
     };
     let answers = match &args.predictions {
-        Some(path) => Answers::Predictions(path.clone()),
+        Some(path) => Answers::Predictions(path.display().to_string()),
         None => Answers::Model(args.model.name().to_owned()),
     };
     let figures = scorer.finish();
     let status = interrupt::status(&stop, figures.failed);
-    let evaluation = Evaluation { bertqa: env!("CARGO_PKG_VERSION"), gold: args.gold.clone(), answers, figures };
+    let gold = args.gold.iter().map(|path| path.display().to_string()).collect();
+    let evaluation = Evaluation { bertqa: env!("CARGO_PKG_VERSION"), gold, answers, figures };
     if status == Status::Interrupted {
         tracing::warn!("these are the figures of the first {} rows only; no report is written", stats.rows.get());
     } else if let Some(target) = report {
@@ -189,7 +191,7 @@ fn write_report(evaluation: &Evaluation, target: Target) -> anyhow::Result<()> {
     let page = eval::report::render(evaluation)?;
     let mut sink = target.sink()?;
     sink.write_all(page.as_bytes()).and_then(|()| sink.flush()).context("cannot write the report")?;
-    target.commit()
+    Ok(target.commit()?)
 }
 
 /// Scores rows, with what both ways to do it need.
@@ -217,10 +219,10 @@ impl Job<'_> {
     }
 
     /// Scores answers that were made earlier.
-    fn score(self, input: Input, path: &str) -> anyhow::Result<(Scorer, Arc<Stats>)> {
+    fn score(self, input: Input, path: &Path) -> anyhow::Result<(Scorer, Arc<Stats>)> {
         let RowArgs { id, question, prefix, max_line_bytes, .. } = &self.args.rows;
         let columns = PredictionColumns { id: id.clone(), question: question.clone(), prefix: prefix.clone() };
-        let mut join = Join::new(path, columns.open(path, max_line_bytes.get())?);
+        let mut join = Join::new(&path.display().to_string(), columns.open(path, max_line_bytes.get())?);
         let stats = Arc::new(Stats::default());
         let progress = Progress::start(self.bar.clone(), &input, self.args.limit, stats.clone())?;
         let (golds, mut scorer) = self.golds(input)?;
