@@ -67,7 +67,7 @@ struct LoadArgs {
     /// Rows to send, in any format that `bertqa run` reads, again from the first when all are sent; without it, the
     /// sample questions
     #[arg(value_name = "ROWS", requires = "url")]
-    inputs: Vec<String>,
+    inputs: Vec<PathBuf>,
 
     /// Format of all rows, whatever their extensions
     #[arg(long, value_enum, value_name = "FORMAT", requires = "url")]

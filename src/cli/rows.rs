@@ -76,6 +76,6 @@ impl Sink<Row> for Output {
     }
 
     fn idle(&mut self) -> anyhow::Result<()> {
-        self.writer.flush()
+        Ok(self.writer.flush()?)
     }
 }

@@ -1,5 +1,6 @@
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use super::args::CommonArgs;
 use super::session::Session;
@@ -20,11 +21,11 @@ use crate::io::{self, InputFormat, OutputFormat, ReadOptions, WriteOptions};
 pub(super) struct Args {
     /// Files, globs, folders, or - for standard input
     #[arg(required = true, value_name = "INPUT")]
-    inputs: Vec<String>,
+    inputs: Vec<PathBuf>,
 
     /// Where the answers go, the format by its extension; - for standard output
     #[arg(long, short, value_name = "OUT")]
-    output: String,
+    output: PathBuf,
 
     /// Format of all inputs, whatever their extensions
     #[arg(long, value_enum, value_name = "FORMAT")]
@@ -52,7 +53,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     // Answers on a terminal and a bar below them would overwrite each other.
-    let shows_answers = args.output == "-" && std::io::stdout().is_terminal();
+    let shows_answers = args.output.as_os_str() == "-" && std::io::stdout().is_terminal();
     let session = Session::start(&args.common, progress::bar(!args.common.messages.quiet && !shows_answers))?;
     let read = ReadOptions { format: args.input_format, ..args.common.rows.read_options() };
     let input = io::open(&args.inputs, &read)?;

@@ -43,8 +43,7 @@ impl GoldColumns {
     /// Checks that gold files have the column of the answers, as far as that is known before they are read.
     pub fn check(&self, input: &Input) -> anyhow::Result<()> {
         let names: Vec<&str> = match input.columns() {
-            InputColumns::Frames(schema) => schema.iter_names().map(|name| name.as_str()).collect(),
-            InputColumns::Fields { names, complete: true } => names.iter().map(String::as_str).collect(),
+            columns @ (InputColumns::Columnar(_) | InputColumns::Fields { complete: true, .. }) => columns.names(),
             InputColumns::Fields { complete: false, .. } => return Ok(()),
         };
         if names.contains(&self.answers.as_str()) {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::error::EvalError;
 use super::gold;
 use super::prediction::Prediction;
-use crate::io::{InputColumns, InputFormat, Position, ReadOptions, Record, Table};
+use crate::io::{InputFormat, Position, ReadOptions, Record, Table};
 
 /// An answer that was made earlier.
 #[derive(Debug, Clone)]
@@ -39,23 +39,20 @@ impl PredictionColumns {
     ///
     /// # Errors
     /// A file that cannot be read, or has no answers.
-    pub fn open(self, path: &str, max_line_bytes: usize) -> anyhow::Result<Predictions> {
-        if InputFormat::from_path(Path::new(path)) == Some(InputFormat::Squad) {
+    pub fn open(self, path: &Path, max_line_bytes: usize) -> anyhow::Result<Predictions> {
+        if InputFormat::from_path(path) == Some(InputFormat::Squad) {
             return squad(path);
         }
         let options = ReadOptions { max_line_bytes, ..ReadOptions::default() };
-        let table = Table::open(&[path.to_owned()], &options)?;
+        let table = Table::open(&[path], &options)?;
         let one = format!("{}answer", self.prefix);
         let several = format!("{}answers", self.prefix);
-        let names: Vec<String> = match table.columns() {
-            InputColumns::Frames(schema) => schema.iter_names().map(|name| name.to_string()).collect(),
-            InputColumns::Fields { names, .. } => names.clone(),
-        };
+        let names: Vec<String> = table.columns().names().into_iter().map(str::to_owned).collect();
         let has = |name: &str| names.iter().any(|other| other == name);
         // The names of a pipe's columns, and of an empty file's, are not known before its rows are.
         if !names.is_empty() && !has(&one) && !has(&several) {
             let names = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            return Err(EvalError::NoPredictionColumn { path: path.to_owned(), one, several, names }.into());
+            return Err(EvalError::NoPredictionColumn { path: path.display().to_string(), one, several, names }.into());
         }
         Ok(Box::new(table.rows().map(move |row| {
             let (position, record) = row?;
@@ -137,13 +134,13 @@ fn list(value: Value, name: &str) -> anyhow::Result<Vec<Prediction>> {
 }
 
 /// Ids and answers; an empty answer is "no answer".
-fn squad(path: &str) -> anyhow::Result<Predictions> {
-    let file = File::open(path).with_context(|| format!("cannot open {path}"))?;
+fn squad(path: &Path) -> anyhow::Result<Predictions> {
+    let source: std::sync::Arc<str> = path.display().to_string().into();
+    let file = File::open(path).with_context(|| format!("cannot open {source}"))?;
     let answers: IndexMap<String, Option<String>> =
         serde_json::from_reader(BufReader::new(file)).with_context(|| {
-            format!("{path}: predictions in a .json are one object of ids and answers, {{\"id\": \"answer\", ...}}")
+            format!("{source}: predictions in a .json are one object of ids and answers, {{\"id\": \"answer\", ...}}")
         })?;
-    let source: std::sync::Arc<str> = path.into();
     Ok(Box::new(answers.into_iter().zip(1..).map(move |((id, answer), number)| {
         let position = Position { source: source.clone(), number };
         let answer = answer.map(|text| Prediction::only(text, None, None));

@@ -1,9 +1,10 @@
+//! The formats: one table, from which all that depends on a format is derived.
+
 use std::path::Path;
 
-use super::compression::Compression;
-
 /// How rows are laid out in an input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum InputFormat {
     /// One JSON object a line
     Jsonl,
@@ -17,33 +18,9 @@ pub enum InputFormat {
     Squad,
 }
 
-impl InputFormat {
-    /// The extensions that [`Self::from_path`] knows, for messages.
-    pub const EXTENSIONS: &str =
-        ".jsonl, .ndjson, .csv, .json (SQuAD), each also with .zst or .gz, .parquet, .arrow, .feather, .ipc";
-
-    /// The format that a file's name promises.
-    pub fn from_path(path: &Path) -> Option<Self> {
-        let (extension, compression) = extensions(path)?;
-        let format = match extension.as_str() {
-            "jsonl" | "ndjson" => Self::Jsonl,
-            "csv" => Self::Csv,
-            "parquet" => Self::Parquet,
-            "arrow" | "feather" | "ipc" => Self::Arrow,
-            "json" => Self::Squad,
-            _ => return None,
-        };
-        (compression == Compression::None || !format.is_typed()).then_some(format)
-    }
-
-    /// Whether rows come as typed frames rather than as text.
-    pub(super) fn is_typed(self) -> bool {
-        matches!(self, Self::Parquet | Self::Arrow)
-    }
-}
-
 /// How rows are laid out in the output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum OutputFormat {
     /// One JSON object a line
     Jsonl,
@@ -55,31 +32,243 @@ pub enum OutputFormat {
     Arrow,
 }
 
-impl OutputFormat {
-    /// The extensions that [`Self::from_path`] knows, for messages.
-    pub const EXTENSIONS: &str = ".jsonl, .ndjson, .csv, each also with .zst or .gz, .parquet, .arrow, .feather, .ipc";
+/// A row of the table.
+struct Format {
+    /// For messages.
+    name: &'static str,
+    /// In lower case; the first is the usual one.
+    extensions: &'static [&'static str],
+    /// What of the format an extension stands for, where it may stand for more.
+    extension_note: Option<&'static str>,
+    /// The first is the usual one.
+    media_types: &'static [&'static str],
+    layout: Layout,
+    /// Whether a file may be compressed as a whole, `.gz` or `.zst` after its extension.
+    is_compressible: bool,
+    /// Under which name it can be read.
+    input: Option<InputFormat>,
+    /// Under which name it can be written.
+    output: Option<OutputFormat>,
+}
 
+/// Rows one after the other as text, or columns with types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    Text(TextFormat),
+    Columnar(ColumnarFormat),
+}
+
+/// The formats that are read from beginning to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TextFormat {
+    Jsonl,
+    Csv,
+    Squad,
+}
+
+/// The formats whose columns have types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ColumnarFormat {
+    Parquet,
+    Arrow,
+}
+
+static JSONL: Format = Format {
+    name: "JSONL",
+    extensions: &["jsonl", "ndjson"],
+    extension_note: None,
+    media_types: &["application/x-ndjson", "application/ndjson", "application/jsonlines", "application/jsonl"],
+    layout: Layout::Text(TextFormat::Jsonl),
+    is_compressible: true,
+    input: Some(InputFormat::Jsonl),
+    output: Some(OutputFormat::Jsonl),
+};
+
+static CSV: Format = Format {
+    name: "CSV",
+    extensions: &["csv"],
+    extension_note: None,
+    media_types: &["text/csv"],
+    layout: Layout::Text(TextFormat::Csv),
+    is_compressible: true,
+    input: Some(InputFormat::Csv),
+    output: Some(OutputFormat::Csv),
+};
+
+/// Its media type, `application/json`, says nothing of what is in the JSON.
+static SQUAD: Format = Format {
+    name: "SQuAD",
+    extensions: &["json"],
+    extension_note: Some("SQuAD"),
+    media_types: &[],
+    layout: Layout::Text(TextFormat::Squad),
+    is_compressible: true,
+    input: Some(InputFormat::Squad),
+    output: None,
+};
+
+static PARQUET: Format = Format {
+    name: "Parquet",
+    extensions: &["parquet"],
+    extension_note: None,
+    media_types: &["application/vnd.apache.parquet"],
+    layout: Layout::Columnar(ColumnarFormat::Parquet),
+    is_compressible: false,
+    input: Some(InputFormat::Parquet),
+    output: Some(OutputFormat::Parquet),
+};
+
+static ARROW: Format = Format {
+    name: "Arrow IPC",
+    extensions: &["arrow", "feather", "ipc"],
+    extension_note: None,
+    media_types: &["application/vnd.apache.arrow.file", "application/vnd.apache.arrow.stream"],
+    layout: Layout::Columnar(ColumnarFormat::Arrow),
+    is_compressible: false,
+    input: Some(InputFormat::Arrow),
+    output: Some(OutputFormat::Arrow),
+};
+
+/// The table.
+static FORMATS: [&Format; 5] = [&JSONL, &CSV, &SQUAD, &PARQUET, &ARROW];
+
+impl InputFormat {
     /// The format that a file's name promises.
     pub fn from_path(path: &Path) -> Option<Self> {
-        match InputFormat::from_path(path)? {
-            InputFormat::Jsonl => Some(Self::Jsonl),
-            InputFormat::Csv => Some(Self::Csv),
-            InputFormat::Parquet => Some(Self::Parquet),
-            InputFormat::Arrow => Some(Self::Arrow),
-            InputFormat::Squad => None,
+        from_path(path)?.input
+    }
+
+    /// The format that a media type (MIME type) names, in lower case and without parameters.
+    pub fn from_media_type(media_type: &str) -> Option<Self> {
+        FORMATS.iter().find(|format| format.media_types.contains(&media_type))?.input
+    }
+
+    /// The extensions that [`Self::from_path`] knows, for messages.
+    pub fn extensions() -> String {
+        extensions(|format| format.input.is_some())
+    }
+
+    /// What messages call it.
+    pub fn name(self) -> &'static str {
+        self.format().name
+    }
+
+    /// Whether it can be read from beginning to end, as [`read_stream`](super::read_stream) does.
+    pub fn is_streamable(self) -> bool {
+        self.layout().is_text()
+    }
+
+    pub(crate) fn layout(self) -> Layout {
+        self.format().layout
+    }
+
+    /// The names of the formats of some layouts, for messages.
+    pub(crate) fn names(layouts: impl Fn(Layout) -> bool) -> String {
+        let formats = FORMATS.iter().filter(|format| format.input.is_some() && layouts(format.layout));
+        formats.map(|format| format.name).collect::<Vec<_>>().join(", ")
+    }
+
+    fn format(self) -> &'static Format {
+        match self {
+            Self::Jsonl => &JSONL,
+            Self::Csv => &CSV,
+            Self::Parquet => &PARQUET,
+            Self::Arrow => &ARROW,
+            Self::Squad => &SQUAD,
         }
     }
 }
 
-/// The extension in lower case, and the compression that a second one names.
-fn extensions(path: &Path) -> Option<(String, Compression)> {
+impl OutputFormat {
+    /// The format that a file's name promises.
+    pub fn from_path(path: &Path) -> Option<Self> {
+        from_path(path)?.output
+    }
+
+    /// The extensions that [`Self::from_path`] knows, for messages.
+    pub fn extensions() -> String {
+        extensions(|format| format.output.is_some())
+    }
+
+    /// What messages call it.
+    pub fn name(self) -> &'static str {
+        self.format().name
+    }
+
+    pub(crate) fn is_text(self) -> bool {
+        self.format().layout.is_text()
+    }
+
+    /// Whether a file may be compressed as a whole.
+    pub(crate) fn is_compressible(self) -> bool {
+        self.format().is_compressible
+    }
+
+    fn format(self) -> &'static Format {
+        match self {
+            Self::Jsonl => &JSONL,
+            Self::Csv => &CSV,
+            Self::Parquet => &PARQUET,
+            Self::Arrow => &ARROW,
+        }
+    }
+}
+
+impl Layout {
+    pub(crate) fn is_text(self) -> bool {
+        matches!(self, Self::Text(_))
+    }
+
+    pub(crate) fn is_columnar(self) -> bool {
+        matches!(self, Self::Columnar(_))
+    }
+}
+
+fn from_path(path: &Path) -> Option<&'static Format> {
     let compression = Compression::from_path(path);
     let name = match compression {
         Compression::None => path.file_name()?,
         Compression::Gzip | Compression::Zstd => path.file_stem()?,
     };
     let extension = Path::new(name).extension()?.to_str()?.to_ascii_lowercase();
-    Some((extension, compression))
+    let format = FORMATS.iter().find(|format| format.extensions.contains(&extension.as_str()))?;
+    (compression == Compression::None || format.is_compressible).then_some(*format)
+}
+
+/// The extensions of some formats: `.a, .b, each also with .zst or .gz, .c`.
+fn extensions(formats: impl Fn(&Format) -> bool) -> String {
+    let formats = &formats;
+    let list = |is_compressible: bool| {
+        FORMATS.iter().filter(move |format| formats(format) && format.is_compressible == is_compressible).flat_map(
+            |format| {
+                format.extensions.iter().map(|extension| match format.extension_note {
+                    Some(note) => format!(".{extension} ({note})"),
+                    None => format!(".{extension}"),
+                })
+            },
+        )
+    };
+    let also = "each also with .zst or .gz".to_owned();
+    list(true).chain([also]).chain(list(false)).collect::<Vec<_>>().join(", ")
+}
+
+/// How a text is compressed as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+impl Compression {
+    /// The compression that a file's last extension names.
+    pub(crate) fn from_path(path: &Path) -> Self {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some(extension) if extension.eq_ignore_ascii_case("gz") => Self::Gzip,
+            Some(extension) if extension.eq_ignore_ascii_case("zst") => Self::Zstd,
+            _ => Self::None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -99,5 +288,29 @@ mod tests {
         assert_eq!(format(".csv"), None);
         assert_eq!(OutputFormat::from_path(Path::new("b.ipc")), Some(OutputFormat::Arrow));
         assert_eq!(OutputFormat::from_path(Path::new("b.json")), None);
+    }
+
+    #[test]
+    fn formats_come_from_media_types() {
+        assert_eq!(InputFormat::from_media_type("application/jsonl"), Some(InputFormat::Jsonl));
+        assert_eq!(InputFormat::from_media_type("text/csv"), Some(InputFormat::Csv));
+        assert_eq!(InputFormat::from_media_type("application/json"), None);
+        assert!(!InputFormat::from_media_type("application/vnd.apache.parquet").unwrap().is_streamable());
+    }
+
+    #[test]
+    fn the_table_leads_back_to_itself() {
+        for format in FORMATS {
+            assert!(format.input.is_none_or(|input| std::ptr::eq(input.format(), format)), "{}", format.name);
+            assert!(format.output.is_none_or(|output| std::ptr::eq(output.format(), format)), "{}", format.name);
+        }
+    }
+
+    #[test]
+    fn extensions_are_listed_for_messages() {
+        let inputs =
+            ".jsonl, .ndjson, .csv, .json (SQuAD), each also with .zst or .gz, .parquet, .arrow, .feather, .ipc";
+        assert_eq!(InputFormat::extensions(), inputs);
+        assert_eq!(OutputFormat::extensions(), inputs.replace(" .json (SQuAD),", ""));
     }
 }

@@ -10,10 +10,10 @@
 //!
 //! # fn main() -> anyhow::Result<()> {
 //! # let folder = tempfile::tempdir()?;
-//! # let at = |name: &str| folder.path().join(name).display().to_string();
+//! # let at = |name: &str| folder.path().join(name);
 //! # std::fs::write(at("questions.jsonl"), "{\"question\": \"Who?\", \"context\": \"Bell did.\"}\n")?;
 //! let input = io::open(&[at("questions.jsonl")], &io::ReadOptions::default())?;
-//! let mut output = io::create(&at("answers.parquet"), &input, &io::WriteOptions::default())?;
+//! let mut output = io::create(at("answers.parquet"), &input, &io::WriteOptions::default())?;
 //! for row in input.rows() {
 //!     let io::InputRow { position, record, example } = row?;
 //!     let answers = example.map(|_| vec![Answer { text: "Bell".to_owned(), score: 0.9, start: 0, end: 4 }]);
@@ -24,33 +24,36 @@
 //! # }
 //! ```
 
-mod columns;
-mod compression;
-mod csv;
+mod columnar;
+mod error;
 mod format;
-mod frame;
-mod frame_json;
-mod input;
-mod jsonl;
-mod output;
-mod paths;
+mod json;
+mod options;
+mod read;
 mod row;
-mod schema;
-mod selection;
-mod squad;
-mod stream;
-mod table;
-mod target;
-mod typed;
-mod typed_file;
+mod source;
+mod write;
 
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
+
+pub use columnar::json::JsonError;
+pub use error::{ColumnRole, Error, Result, is_broken_pipe};
 pub use format::{InputFormat, OutputFormat};
-pub use input::{Input, InputColumns, ReadOptions, Rows, open};
-pub use output::{RowWriter, WriteOptions, create, is_broken_pipe};
-pub use row::{Answered, Fields, InputRow, Position, Record, Row};
-pub use stream::{read_stream, write_stream};
-pub use table::{Table, TableRow};
-pub(crate) use target::Target;
+pub use options::{ReadOptions, WriteOptions};
+pub use read::{Input, Table, TableRow, open, read_stream};
+pub use row::{Answered, Fields, InputColumns, InputRow, Position, Record, Row, Rows};
+pub(crate) use write::target::Target;
+pub use write::{RowWriter, write_stream};
+
+/// Opens an output for the rows of `input`: a path, or `-` for standard output.
+///
+/// # Errors
+/// Whatever can be detected before any row is read: an unknown extension, an output that exists (without `force`),
+/// is a folder or an input, whose folder is missing; an input column that has the name of an answer column; binary
+/// columns in a text format.
+pub fn create(output: impl AsRef<Path>, input: &Input, options: &WriteOptions) -> Result<Box<dyn RowWriter>> {
+    write::create(output.as_ref(), input.columns(), input.paths(), options)
+}

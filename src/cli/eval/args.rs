@@ -1,4 +1,5 @@
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use clap::{Args as _, ValueEnum};
 
@@ -29,12 +30,12 @@ pub(in crate::cli) struct Args {
     /// Files, globs or folders with right answers, or - for standard input: SQuAD-format JSON, JSONL, CSV, Parquet or
     /// Arrow IPC
     #[arg(required = true, value_name = "GOLD")]
-    pub(super) gold: Vec<String>,
+    pub(super) gold: Vec<PathBuf>,
 
     /// Score the answers of this file instead of running a model: an output of `bertqa run`, or a JSON object of ids
     /// and answers. They are matched by id, or by their order where either has no ids
     #[arg(long, value_name = "FILE", conflicts_with_all = model_args())]
-    pub(super) predictions: Option<String>,
+    pub(super) predictions: Option<PathBuf>,
 
     /// How answers are made comparable
     #[arg(long, value_enum, default_value_t = NormalizationArg::Auto)]
@@ -46,7 +47,7 @@ pub(in crate::cli) struct Args {
 
     /// Also write a page with charts and the worst misses
     #[arg(long, value_name = "OUT.html")]
-    pub(super) report: Option<String>,
+    pub(super) report: Option<PathBuf>,
 
     /// Overwrite the report if it exists
     #[arg(long, short, requires = "report")]

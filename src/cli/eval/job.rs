@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -37,10 +38,10 @@ impl Job<'_> {
     }
 
     /// Scores answers that were made earlier.
-    pub(super) fn score(self, input: Input, path: &str) -> anyhow::Result<(Scorer, Arc<Stats>)> {
+    pub(super) fn score(self, input: Input, path: &Path) -> anyhow::Result<(Scorer, Arc<Stats>)> {
         let RowArgs { id, question, prefix, max_line_bytes, .. } = &self.args.rows;
         let columns = PredictionColumns { id: id.clone(), question: question.clone(), prefix: prefix.clone() };
-        let mut join = Join::new(path, columns.open(path, max_line_bytes.get())?);
+        let mut join = Join::new(&path.display().to_string(), columns.open(path, max_line_bytes.get())?);
         let stats = Arc::new(Stats::default());
         let progress = Progress::start(self.bar.clone(), &input, self.args.limit, stats.clone())?;
         let (golds, mut scorer) = self.golds(input)?;

@@ -5,6 +5,7 @@ mod job;
 mod sink;
 
 use std::io::Write;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
@@ -30,7 +31,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Status> {
         max_line_bytes: args.rows.max_line_bytes.get(),
         ..ReadOptions::default()
     };
-    if args.predictions.as_deref() == Some("-") && args.gold.iter().any(|gold| gold == "-") {
+    if args.predictions.as_deref() == Some(Path::new("-")) && args.gold.iter().any(|gold| gold.as_os_str() == "-") {
         bail!("standard input (`-`) can be read only once: it is GOLD or --predictions");
     }
     let input = io::open(&args.gold, &read)?;
@@ -44,12 +45,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Status> {
         None => job.answer(input)?,
     };
     let answers = match &args.predictions {
-        Some(path) => Answers::Predictions(path.clone()),
+        Some(path) => Answers::Predictions(path.display().to_string()),
         None => Answers::Model(args.model.name().to_owned()),
     };
     let figures = scorer.finish();
     let status = interrupt::status(&stop, figures.failed);
-    let evaluation = Evaluation { bertqa: env!("CARGO_PKG_VERSION"), gold: args.gold.clone(), answers, figures };
+    let gold = args.gold.iter().map(|path| path.display().to_string()).collect();
+    let evaluation = Evaluation { bertqa: env!("CARGO_PKG_VERSION"), gold, answers, figures };
     if status == Status::Interrupted {
         tracing::warn!("these are the figures of the first {} rows only; no report is written", stats.rows.get());
     } else if let Some(target) = report {
@@ -65,5 +67,5 @@ fn write_report(evaluation: &Evaluation, target: Target) -> anyhow::Result<()> {
     let page = eval::report::render(evaluation)?;
     let mut sink = target.sink()?;
     sink.write_all(page.as_bytes()).and_then(|()| sink.flush()).context("cannot write the report")?;
-    target.commit()
+    Ok(target.commit()?)
 }

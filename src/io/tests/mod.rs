@@ -1,7 +1,9 @@
 //! Whole inputs to whole outputs, through real files.
 
+mod columnar;
+mod compression;
+mod paths;
 mod read;
-mod typed;
 mod write;
 
 use std::fs::File;
@@ -45,15 +47,13 @@ fn answer(text: &str) -> Answer {
     Answer { text: text.to_owned(), score: 0.87654, start: 3, end: 7 }
 }
 
-fn rows(inputs: &[&str], options: &ReadOptions) -> anyhow::Result<Vec<InputRow>> {
-    let inputs: Vec<String> = inputs.iter().map(|&input| input.to_owned()).collect();
-    open(&inputs, options)?.rows().collect()
+fn rows(inputs: &[&str], options: &ReadOptions) -> Result<Vec<InputRow>> {
+    open(inputs, options)?.rows().collect()
 }
 
 /// Answers every row that can be asked with "Bell", and returns what did not fit the output.
-fn run(inputs: &[&str], output: &str, read: &ReadOptions, write: &WriteOptions) -> anyhow::Result<Vec<RowError>> {
-    let inputs: Vec<String> = inputs.iter().map(|&input| input.to_owned()).collect();
-    let input = open(&inputs, read)?;
+fn run(inputs: &[&str], output: &str, read: &ReadOptions, write: &WriteOptions) -> Result<Vec<RowError>> {
+    let input = open(inputs, read)?;
     let mut writer = create(output, &input, write)?;
     let mut misfits = Vec::new();
     for row in input.rows() {
@@ -65,7 +65,7 @@ fn run(inputs: &[&str], output: &str, read: &ReadOptions, write: &WriteOptions) 
     Ok(misfits)
 }
 
-fn run_default(inputs: &[&str], output: &str) -> anyhow::Result<Vec<RowError>> {
+fn run_default(inputs: &[&str], output: &str) -> Result<Vec<RowError>> {
     run(inputs, output, &ReadOptions::default(), &WriteOptions::default())
 }
 

@@ -2,12 +2,10 @@ use std::io::Write;
 use std::sync::atomic::Ordering;
 
 use super::*;
-use crate::io::jsonl::JsonlRows;
-use crate::io::selection::Selection;
 use crate::qa::RowErrorKind;
 
 /// Line and message of each row, `ok` for one that can be asked.
-fn told(path: &str, options: &ReadOptions) -> Vec<(u64, String)> {
+fn outcomes(path: &str, options: &ReadOptions) -> Vec<(u64, String)> {
     rows(&[path], options)
         .unwrap()
         .into_iter()
@@ -21,7 +19,7 @@ fn fields(row: &InputRow) -> String {
 }
 
 fn error(inputs: &[&str], options: &ReadOptions) -> String {
-    format!("{:#}", rows(inputs, options).expect_err("an error"))
+    format!("{:#}", anyhow::Error::from(rows(inputs, options).expect_err("an error")))
 }
 
 #[test]
@@ -38,12 +36,12 @@ fn bad_lines_are_rows() {
     content.extend(b"{\"question\": \"\xff\", \"context\": \"c\"}\n");
     content.extend(b"{\"question\": \"q\", \"context\": \"last\"}");
     let path = folder.file("a.jsonl", content);
-    let told = told(&path, &ReadOptions::default());
+    let outcomes = outcomes(&path, &ReadOptions::default());
     let expected = [
         (1, "ok"),
         (3, "malformed JSON: EOF while parsing an object at column 16"),
         (4, "the line is JSON, but not an object"),
-        (5, "`context` is missing; if it has another name, give that with --context"),
+        (5, "`context` is missing"),
         (6, "`question` is null"),
         (7, "the context is empty"),
         (8, "`context` is a number; it must be a string"),
@@ -51,8 +49,8 @@ fn bad_lines_are_rows() {
         (10, "invalid UTF-8 at byte 15 of the line"),
         (11, "ok"),
     ];
-    assert_eq!(told.len(), expected.len());
-    for ((line, message), (expected_line, expected)) in told.iter().zip(expected) {
+    assert_eq!(outcomes.len(), expected.len());
+    for ((line, message), (expected_line, expected)) in outcomes.iter().zip(expected) {
         assert_eq!(*line, expected_line);
         assert!(message.starts_with(expected), "{message}");
     }
@@ -63,16 +61,16 @@ fn bad_lines_are_rows() {
 }
 
 #[test]
-fn long_lines_are_skipped_and_told() {
+fn long_lines_are_skipped_and_reported() {
     let folder = Folder::new();
     let line = |context: &str| format!("{{\"question\": \"q\", \"context\": \"{context}\"}}\n");
     let (short, long) = (line("c"), line(&"c".repeat(300_000)));
     let path = folder.file("a.jsonl", format!("{short}{long}{short}{}", long.trim_end()));
     let options = ReadOptions { max_line_bytes: short.len() - 1, ..Default::default() };
-    let told = told(&path, &options);
-    assert_eq!(told.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 2, 3, 4]);
-    assert_eq!((told[0].1.as_str(), told[2].1.as_str()), ("ok", "ok"));
-    assert!(told[1].1.contains("longer than the limit") && told[3].1.contains("longer than the limit"));
+    let outcomes = outcomes(&path, &options);
+    assert_eq!(outcomes.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert_eq!((outcomes[0].1.as_str(), outcomes[2].1.as_str()), ("ok", "ok"));
+    assert!(outcomes[1].1.contains("longer than the limit") && outcomes[3].1.contains("longer than the limit"));
 }
 
 #[test]
@@ -80,9 +78,7 @@ fn a_row_is_there_as_soon_as_its_line_is() {
     let (reader, mut writer) = std::io::pipe().unwrap();
     let line = "{\"question\": \"q\", \"context\": \"c\"}\n";
     writer.write_all(line.as_bytes()).unwrap();
-    let reader = crate::io::compression::decode(reader).unwrap();
-    let selection = Selection::new(&ReadOptions::default(), true);
-    let mut rows = JsonlRows::new(reader, "<stdin>".into(), selection, 1 << 20);
+    let mut rows = read_stream(reader, "<stdin>", InputFormat::Jsonl, &ReadOptions::default()).unwrap();
     for number in 1..4 {
         // The writer is still open: this would hang if more were read than is there.
         let row = rows.next().unwrap().unwrap();
@@ -114,7 +110,7 @@ fn bad_records_are_rows() {
     let mut content = b"\xef\xbb\xbfid,question,context\r\n007,q,\"line\none, \"\"two\"\"\"\r\n\r\n".to_vec();
     content.extend(b"1,q\n2,q,c,d\n3,\xff,c\n4,,c\n5,q,last");
     let path = folder.file("a.csv", content);
-    let told = told(&path, &ReadOptions::default());
+    let outcomes = outcomes(&path, &ReadOptions::default());
     let expected = [
         (2, "ok"),
         (5, "the record has 2 fields and the header 3"),
@@ -123,8 +119,8 @@ fn bad_records_are_rows() {
         (8, "the question is empty"),
         (9, "ok"),
     ];
-    assert_eq!(told.len(), expected.len());
-    for ((line, message), (expected_line, expected)) in told.iter().zip(expected) {
+    assert_eq!(outcomes.len(), expected.len());
+    for ((line, message), (expected_line, expected)) in outcomes.iter().zip(expected) {
         assert_eq!(*line, expected_line);
         assert!(message.starts_with(expected), "{message}");
     }
@@ -135,14 +131,14 @@ fn bad_records_are_rows() {
 }
 
 #[test]
-fn long_records_are_skipped_and_told() {
+fn long_records_are_skipped_and_reported() {
     let folder = Folder::new();
     let content = format!("question,context\nq,c\nq,{}\nq,c\nq,\"open\nq,{}", "c".repeat(300_000), "d".repeat(9000));
     let path = folder.file("a.csv", content);
-    let told = told(&path, &ReadOptions { max_line_bytes: 8192, ..Default::default() });
-    assert_eq!(told.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 3, 4, 5]);
-    assert_eq!((told[0].1.as_str(), told[2].1.as_str()), ("ok", "ok"));
-    assert!(told[1].1.contains("longer than the limit") && told[3].1.contains("is a quote not closed?"));
+    let outcomes = outcomes(&path, &ReadOptions { max_line_bytes: 8192, ..Default::default() });
+    assert_eq!(outcomes.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 3, 4, 5]);
+    assert_eq!((outcomes[0].1.as_str(), outcomes[2].1.as_str()), ("ok", "ok"));
+    assert!(outcomes[1].1.contains("longer than the limit") && outcomes[3].1.contains("is a quote not closed?"));
 }
 
 #[test]
@@ -151,13 +147,19 @@ fn headers_are_checked_up_front() {
     let options = ReadOptions::default();
     let path = folder.file("a.csv", "id,query,context\n");
     let message = error(&[&path], &options);
-    for part in ["no column `question`", "`id`, `query`, `context`", "--question"] {
+    for part in ["no column `question`", "`id`, `query`, `context`"] {
         assert!(message.contains(part), "{message}");
     }
     let named = ReadOptions { question: "query".into(), ..Default::default() };
     assert!(rows(&[&path], &named).unwrap().is_empty());
-    assert!(error(&[&path], &ReadOptions { id: Some("key".into()), ..named.clone() }).contains("--id"));
-    assert!(error(&[&path], &ReadOptions { columns: Some(vec!["x".into()]), ..named }).contains("--columns"));
+    let role = |options: &ReadOptions| match rows(&[&path], options) {
+        Err(Error::MissingColumn { role, .. }) => role,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(role(&options), ColumnRole::Question);
+    assert_eq!(role(&ReadOptions { context: "text".into(), ..named.clone() }), ColumnRole::Context);
+    assert_eq!(role(&ReadOptions { id: Some("key".into()), ..named.clone() }), ColumnRole::Id);
+    assert_eq!(role(&ReadOptions { columns: Some(vec!["x".into()]), ..named }), ColumnRole::Carried);
     assert!(error(&[&folder.file("b.csv", "question,context,question\n")], &options).contains("twice"));
     assert!(error(&[&folder.file("c.csv", "")], &options).contains("is empty"));
 }
@@ -199,7 +201,7 @@ fn squad_keys_become_columns() {
 }
 
 #[test]
-fn compression_is_told_by_content() {
+fn compression_is_detected_by_content() {
     let folder = Folder::new();
     let line = "{\"question\": \"q\", \"context\": \"c\"}\n";
     let zstd = [zstd::encode_all(line.as_bytes(), 1).unwrap(), zstd::encode_all(line.as_bytes(), 1).unwrap()].concat();
@@ -218,12 +220,12 @@ fn compression_is_told_by_content() {
 }
 
 #[test]
-fn what_does_not_fit_together_is_told_up_front() {
+fn what_does_not_fit_together_is_refused_up_front() {
     let folder = Folder::new();
     let text = folder.file("a.jsonl", "{\"question\": \"q\", \"context\": \"c\"}\n");
     let parquet = folder.path("a.parquet");
     run_default(&[&text], &parquet).unwrap();
-    assert!(error(&[&text, &parquet], &ReadOptions::default()).contains("can't be read together"));
+    assert!(error(&[&text, &parquet], &ReadOptions::default()).contains("cannot be read together"));
     let message = error(&[&folder.file("b.parquet", "no parquet")], &ReadOptions::default());
     assert!(message.contains("b.parquet") && message.contains("not a readable Parquet file"), "{message}");
 }

@@ -70,13 +70,7 @@ pub async fn stream(
 
 /// The format of a streamed body, if it is one.
 pub fn format(headers: &HeaderMap) -> Option<InputFormat> {
-    match body::media_type(headers)?.as_str() {
-        "application/x-ndjson" | "application/ndjson" | "application/jsonlines" | "application/jsonl" => {
-            Some(InputFormat::Jsonl)
-        }
-        "text/csv" => Some(InputFormat::Csv),
-        _ => None,
-    }
+    InputFormat::from_media_type(&body::media_type(headers)?).filter(|format| format.is_streamable())
 }
 
 /// Answers a body of rows while it arrives.

@@ -45,7 +45,7 @@ impl Reader {
             Ok(rows) => rows,
             Err(error) => {
                 // Whoever waited for it may be gone.
-                let _ = opened.send(Err(unreadable(&error)));
+                let _ = opened.send(Err(unreadable(&error.into())));
                 return Ok(());
             }
         };

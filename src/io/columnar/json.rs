@@ -1,20 +1,37 @@
-//! Typed values as JSON.
+//! Columnar values as JSON.
 //!
 //! Dates and times are ISO 8601 strings (an instant with a time zone is given in UTC), durations ISO 8601 seconds,
 //! decimals exact numbers, NaN and infinities null. Binary has no JSON form and is refused up front.
 
 use std::fmt::Write;
 
-use anyhow::{Context, bail};
 use chrono::{DateTime, NaiveTime, SecondsFormat};
-use polars::prelude::{AnyValue, Column, DataType, Schema, TimeUnit};
+use polars::prelude::{AnyValue, Column, DataType, PolarsError, Schema, TimeUnit};
 use serde_json::value::RawValue;
 
-use super::row::{Fields, Record};
-use super::target::polars_error;
+/// Why a columnar value has no JSON form.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JsonError {
+    /// A date or time that the calendar does not have.
+    #[error("{0} out of range")]
+    OutOfRange(&'static str),
+    /// A type that JSON cannot express.
+    #[error("values of type {0} have no JSON form")]
+    Type(String),
+    /// A value that cannot be read.
+    #[error(transparent)]
+    Columnar(#[from] PolarsError),
+    /// A text that cannot be serialized.
+    #[error(transparent)]
+    Serialize(#[from] serde_json::Error),
+    /// A text that cannot be formatted.
+    #[error(transparent)]
+    Format(#[from] std::fmt::Error),
+}
 
-/// Refuses columns whose values have no JSON form.
-pub(super) fn check(schema: &Schema) -> anyhow::Result<()> {
+/// The first column whose values have no JSON form.
+pub(crate) fn binary_column(schema: &Schema) -> Option<&str> {
     fn is_binary(dtype: &DataType) -> bool {
         match dtype {
             DataType::Binary | DataType::BinaryOffset => true,
@@ -23,37 +40,17 @@ pub(super) fn check(schema: &Schema) -> anyhow::Result<()> {
             _ => false,
         }
     }
-    match schema.iter().find(|(_, dtype)| is_binary(dtype)) {
-        Some((name, _)) => bail!(
-            "column `{name}` is binary, which text formats cannot hold; write Parquet or Arrow, \
-             or leave it out with --columns"
-        ),
-        None => Ok(()),
-    }
-}
-
-/// A record's columns as JSON.
-pub(super) fn fields(record: Record) -> anyhow::Result<Fields> {
-    let (frame, index) = match record {
-        Record::Fields(fields) => return Ok(fields),
-        Record::Frame { frame, index } => (frame, index),
-    };
-    let mut fields = Fields::with_capacity(frame.width());
-    for column in frame.columns() {
-        fields.insert(column.name().to_string(), value(column, index)?);
-    }
-    Ok(fields)
+    schema.iter().find(|(_, dtype)| is_binary(dtype)).map(|(name, _)| name.as_str())
 }
 
 /// One value of a column as JSON.
-pub(super) fn value(column: &Column, index: usize) -> anyhow::Result<Box<RawValue>> {
-    let value = column.get(index).map_err(polars_error)?;
+pub(crate) fn value(column: &Column, index: usize) -> Result<Box<RawValue>, JsonError> {
     let mut json = String::new();
-    push(&mut json, &value).with_context(|| format!("column `{}` cannot be written as JSON", column.name()))?;
+    push(&mut json, &column.get(index)?)?;
     Ok(RawValue::from_string(json)?)
 }
 
-fn push(out: &mut String, value: &AnyValue) -> anyhow::Result<()> {
+fn push(out: &mut String, value: &AnyValue) -> Result<(), JsonError> {
     match value {
         AnyValue::Null => out.push_str("null"),
         AnyValue::Boolean(value) => write!(out, "{value}")?,
@@ -70,13 +67,15 @@ fn push(out: &mut String, value: &AnyValue) -> anyhow::Result<()> {
         AnyValue::Float64(value) => out.push_str(&serde_json::to_string(value)?),
         AnyValue::Decimal(value, _, scale) => push_decimal(out, *value, *scale)?,
         AnyValue::Date(days) => {
-            let midnight = DateTime::from_timestamp(i64::from(*days) * 86_400, 0).context("date out of range")?;
+            let midnight =
+                DateTime::from_timestamp(i64::from(*days) * 86_400, 0).ok_or(JsonError::OutOfRange("date"))?;
             write!(out, "\"{}\"", midnight.date_naive())?;
         }
         AnyValue::Time(nanoseconds) => {
             let (seconds, rest) = (nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000);
-            let time = NaiveTime::from_num_seconds_from_midnight_opt(u32::try_from(seconds)?, u32::try_from(rest)?);
-            write!(out, "\"{}\"", time.context("time out of range")?)?;
+            let time = u32::try_from(seconds).ok().zip(u32::try_from(rest).ok());
+            let time = time.and_then(|(seconds, rest)| NaiveTime::from_num_seconds_from_midnight_opt(seconds, rest));
+            write!(out, "\"{}\"", time.ok_or(JsonError::OutOfRange("time"))?)?;
         }
         AnyValue::Datetime(value, unit, zone) => push_datetime(out, *value, *unit, zone.is_some())?,
         AnyValue::DatetimeOwned(value, unit, zone) => push_datetime(out, *value, *unit, zone.is_some())?,
@@ -106,7 +105,7 @@ fn push(out: &mut String, value: &AnyValue) -> anyhow::Result<()> {
         }
         other => match other.get_str() {
             Some(text) => out.push_str(&serde_json::to_string(text)?),
-            None => bail!("values of type {} have no JSON form", other.dtype()),
+            None => return Err(JsonError::Type(other.dtype().to_string())),
         },
     }
     Ok(())
@@ -116,7 +115,7 @@ fn push_object<'a, 'b>(
     out: &mut String,
     names: impl Iterator<Item = &'a str>,
     values: impl Iterator<Item = AnyValue<'b>>,
-) -> anyhow::Result<()> {
+) -> Result<(), JsonError> {
     out.push('{');
     for (index, (name, value)) in names.zip(values).enumerate() {
         if index > 0 {
@@ -131,7 +130,7 @@ fn push_object<'a, 'b>(
 }
 
 /// `value / 10^scale`, exactly.
-fn push_decimal(out: &mut String, value: i128, scale: usize) -> anyhow::Result<()> {
+fn push_decimal(out: &mut String, value: i128, scale: usize) -> Result<(), JsonError> {
     if value < 0 {
         out.push('-');
     }
@@ -144,13 +143,13 @@ fn push_decimal(out: &mut String, value: i128, scale: usize) -> anyhow::Result<(
     Ok(())
 }
 
-fn push_datetime(out: &mut String, value: i64, unit: TimeUnit, is_instant: bool) -> anyhow::Result<()> {
+fn push_datetime(out: &mut String, value: i64, unit: TimeUnit, is_instant: bool) -> Result<(), JsonError> {
     let time = match unit {
         TimeUnit::Milliseconds => DateTime::from_timestamp_millis(value),
         TimeUnit::Microseconds => DateTime::from_timestamp_micros(value),
         TimeUnit::Nanoseconds => Some(DateTime::from_timestamp_nanos(value)),
     };
-    let text = time.context("date and time out of range")?.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    let text = time.ok_or(JsonError::OutOfRange("date and time"))?.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     write!(out, "\"{}\"", if is_instant { &text } else { text.trim_end_matches('Z') })?;
     Ok(())
 }
@@ -175,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn typed_values() {
+    fn columnar_values() {
         assert_eq!(json(AnyValue::Decimal(-5, 10, 2)), "-0.05");
         assert_eq!(json(AnyValue::Decimal(12345, 10, 2)), "123.45");
         assert_eq!(json(AnyValue::Decimal(7, 10, 0)), "7");

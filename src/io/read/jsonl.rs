@@ -1,25 +1,21 @@
 //! JSON Lines: one object a line.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead};
 use std::sync::Arc;
 
-use super::columns::AnswerColumns;
-use super::compression::Encoder;
-use super::output::{Outcome, RowEncoder};
-use super::row::{Fields, InputRow, Position, Record};
-use super::selection::Selection;
-use super::target::Sink;
-use super::{frame_json, input::Failed};
+use super::column_selection::ColumnSelection;
+use crate::io::error::{Error, Result};
+use crate::io::row::{Fields, InputRow, Position};
 
 /// Rows of a JSON Lines text. Blank lines are no rows, but count as lines.
-pub(super) struct JsonlRows<R> {
+pub(crate) struct JsonlRows<R> {
     lines: Lines<R>,
     source: Arc<str>,
-    selection: Arc<Selection>,
+    selection: Arc<ColumnSelection>,
 }
 
 impl<R: BufRead> JsonlRows<R> {
-    pub(super) fn new(reader: R, source: Arc<str>, selection: Arc<Selection>, max_line_bytes: usize) -> Self {
+    pub(crate) fn new(reader: R, source: Arc<str>, selection: Arc<ColumnSelection>, max_line_bytes: usize) -> Self {
         let lines = Lines { reader, limit: max_line_bytes, number: 0, line: Vec::new() };
         Self { lines, source, selection }
     }
@@ -34,7 +30,7 @@ impl<R: BufRead> JsonlRows<R> {
 }
 
 impl<R: BufRead> Iterator for JsonlRows<R> {
-    type Item = anyhow::Result<InputRow>;
+    type Item = Result<InputRow>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -47,7 +43,9 @@ impl<R: BufRead> Iterator for JsonlRows<R> {
                     return Some(Ok(self.selection.unreadable(position, Fields::new(), message)));
                 }
                 Ok(None) => return None,
-                Err(error) => return Some(Err(error).failed(&self.source, self.lines.number)),
+                Err(source) => {
+                    return Some(Err(Error::ReadOnLine { name: self.source.clone(), line: self.lines.number, source }));
+                }
             }
         }
     }
@@ -105,45 +103,5 @@ impl<R: BufRead> Lines<R> {
                 return Ok(None);
             }
         }
-    }
-}
-
-/// Writes rows as JSON Lines: the input's fields verbatim, then the answer columns.
-pub(super) struct JsonlEncoder {
-    sink: Encoder<Sink>,
-    columns: Arc<AnswerColumns>,
-    line: Vec<u8>,
-}
-
-impl JsonlEncoder {
-    pub(super) fn new(sink: Encoder<Sink>, columns: Arc<AnswerColumns>) -> Self {
-        Self { sink, columns, line: Vec::new() }
-    }
-}
-
-impl RowEncoder for JsonlEncoder {
-    fn write(&mut self, record: Record, outcome: Outcome) -> anyhow::Result<Vec<String>> {
-        let fields = frame_json::fields(record)?;
-        let answers = self.columns.json(&outcome)?;
-        let input = fields.iter().map(|(name, value)| (name.as_str(), value.get()));
-        let output = answers.iter().map(|(name, value)| (*name, value.as_str()));
-        self.line.clear();
-        for (name, value) in input.chain(output) {
-            self.line.push(if self.line.is_empty() { b'{' } else { b',' });
-            serde_json::to_writer(&mut self.line, name)?;
-            self.line.push(b':');
-            self.line.extend_from_slice(value.as_bytes());
-        }
-        self.line.extend_from_slice(b"}\n");
-        self.sink.write_all(&self.line)?;
-        Ok(Vec::new())
-    }
-
-    fn flush(&mut self) -> anyhow::Result<()> {
-        Ok(self.sink.flush()?)
-    }
-
-    fn finish(self: Box<Self>) -> anyhow::Result<()> {
-        Ok(self.sink.finish()?)
     }
 }

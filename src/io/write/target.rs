@@ -2,63 +2,15 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 
-use anyhow::{Context, bail};
-use polars::prelude::PolarsError;
 use tempfile::NamedTempFile;
 
-/// What encoders write to.
-pub(crate) struct Sink {
-    writer: BufWriter<Box<dyn Write + Send>>,
-    failure: Failure,
-}
+use super::sink::Sink;
+use crate::io::error::{Error, Result};
 
-/// The last I/O error of a [`Sink`], for encoders whose own errors do not pass it on.
-#[derive(Clone, Default)]
-pub(super) struct Failure(Arc<Mutex<Option<io::Error>>>);
-
-impl Sink {
-    pub(super) fn new(writer: Box<dyn Write + Send>) -> Self {
-        Self { writer: BufWriter::with_capacity(64 << 10, writer), failure: Failure::default() }
-    }
-
-    pub(super) fn failure(&self) -> Failure {
-        self.failure.clone()
-    }
-
-    fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {
-        if let (Err(error), Ok(mut failure)) = (&result, self.failure.0.lock()) {
-            *failure = Some(io::Error::new(error.kind(), error.to_string()));
-        }
-        result
-    }
-}
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let result = self.writer.write(bytes);
-        self.note(result)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let result = self.writer.flush();
-        self.note(result)
-    }
-}
-
-impl Failure {
-    /// The I/O error that lies behind `error`, if one does.
-    pub(super) fn explain(&self, error: PolarsError) -> anyhow::Error {
-        match self.0.lock().ok().and_then(|mut failure| failure.take()) {
-            Some(failure) => failure.into(),
-            None => polars_error(error),
-        }
-    }
-}
-
+/// An output that is open.
 pub(crate) enum Target {
     /// Standard output, or a stream of the caller: there is no file to give a name.
     Stream,
@@ -74,39 +26,35 @@ pub(crate) enum Target {
 impl Target {
     /// # Errors
     /// A target that exists, unless `force`; that is a folder or one of `inputs`; whose folder does not exist.
-    pub(crate) fn open<'a>(
-        output: &str,
-        force: bool,
-        mut inputs: impl Iterator<Item = &'a Path>,
-    ) -> anyhow::Result<Self> {
-        if output == "-" {
+    pub(crate) fn open<'a>(output: &Path, force: bool, mut inputs: impl Iterator<Item = &'a Path>) -> Result<Self> {
+        if output.as_os_str() == "-" {
             return Ok(Self::Stream);
         }
         let existing = std::fs::metadata(output);
         if existing.as_ref().is_ok_and(|metadata| metadata.is_dir()) {
-            bail!("{output}: is a folder; name a file in it");
+            return Err(Error::OutputIsFolder(output.to_owned()));
         }
         if existing.as_ref().is_ok_and(|metadata| !metadata.is_file()) {
-            let file = File::options().write(true).open(output).with_context(|| format!("cannot write {output}"))?;
-            return Ok(Self::Special(file));
+            let file = File::options().write(true).open(output);
+            return file.map(Self::Special).map_err(|source| Error::Create { path: output.to_owned(), source });
         }
         // Through a symbolic link, the file that it leads to is replaced and the link stays.
-        let path = std::fs::canonicalize(output).unwrap_or_else(|_| PathBuf::from(output));
+        let path = std::fs::canonicalize(output).unwrap_or_else(|_| output.to_owned());
         if existing.is_ok() {
             if inputs.any(|input| std::fs::canonicalize(input).is_ok_and(|input| input == path)) {
-                bail!("{output}: is also an input; write to another file");
+                return Err(Error::OutputIsInput(output.to_owned()));
             }
             if !force {
-                bail!("{output}: exists; overwrite it with --force, or write to another file");
+                return Err(Error::OutputExists(output.to_owned()));
             }
         }
-        let name = path.file_name().with_context(|| format!("{output}: names no file"))?;
+        let name = path.file_name().ok_or_else(|| Error::NoFileName(output.to_owned()))?;
         let folder = match path.parent() {
             Some(folder) if folder != Path::new("") => folder,
             _ => Path::new("."),
         };
         if !folder.is_dir() {
-            bail!("{output}: there is no folder {}; create it first", folder.display());
+            return Err(Error::NoFolder { path: output.to_owned(), folder: folder.to_owned() });
         }
         let mut prefix = OsString::from(".");
         prefix.push(name);
@@ -120,7 +68,7 @@ impl Target {
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
         let partial =
-            builder.tempfile_in(folder).with_context(|| format!("cannot write in the folder {}", folder.display()))?;
+            builder.tempfile_in(folder).map_err(|source| Error::CreateIn { path: folder.to_owned(), source })?;
         Ok(Self::File { partial, path, force })
     }
 
@@ -133,37 +81,32 @@ impl Target {
     }
 
     /// Gives the completed file its name.
-    pub(crate) fn commit(self) -> anyhow::Result<()> {
+    pub(crate) fn commit(self) -> Result<()> {
         let Self::File { partial, path, force } = self else { return Ok(()) };
         let result = if force { partial.persist(&path) } else { partial.persist_noclobber(&path) };
-        result.map_err(|error| error.error).with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(())
+        match result {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::Create { path, source: error.error }),
+        }
     }
 
-    /// Keeps the file as `OUT.partial` and tells its path; replaces what an earlier broken run left there.
-    pub(super) fn commit_partial(self) -> anyhow::Result<Option<PathBuf>> {
+    /// Keeps the file as `OUT.partial` and gives its path; replaces what an earlier broken run left there.
+    pub(crate) fn commit_partial(self) -> Result<Option<PathBuf>> {
         let Self::File { partial, path, .. } = self else { return Ok(None) };
         let mut name = path.into_os_string();
         name.push(".partial");
         let path = PathBuf::from(name);
-        partial
-            .persist(&path)
-            .map_err(|error| error.error)
-            .with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(Some(path))
-    }
-}
-
-/// Keeps an I/O error, a closed pipe among them, recognisable.
-pub(super) fn polars_error(error: PolarsError) -> anyhow::Error {
-    match error {
-        PolarsError::IO { error, .. } => io::Error::new(error.kind(), error).into(),
-        other => other.into(),
+        match partial.persist(&path) {
+            Ok(_) => Ok(Some(path)),
+            Err(error) => Err(Error::Create { path, source: error.error }),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     fn write(target: &Target, text: &str) {
@@ -181,7 +124,7 @@ mod tests {
     fn a_file_gets_its_name_when_complete() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.jsonl");
-        let open = |force| Target::open(path.to_str().unwrap(), force, std::iter::empty());
+        let open = |force| Target::open(&path, force, std::iter::empty());
 
         let target = open(false).unwrap();
         write(&target, "one");
@@ -197,7 +140,7 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "two");
         assert_eq!(entries(folder.path()), ["out.jsonl"]);
 
-        assert!(open(false).err().unwrap().to_string().contains("--force"));
+        assert!(open(false).err().unwrap().to_string().contains("exists already"));
         let target = open(true).unwrap();
         write(&target, "three");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "two");
@@ -216,20 +159,20 @@ mod tests {
     fn a_file_that_appears_meanwhile_is_not_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.jsonl");
-        let target = Target::open(path.to_str().unwrap(), false, std::iter::empty()).unwrap();
+        let target = Target::open(&path, false, std::iter::empty()).unwrap();
         std::fs::write(&path, "mine").unwrap();
         target.commit().unwrap_err();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
     }
 
     #[test]
-    fn impossible_targets_are_told_up_front() {
+    fn impossible_targets_are_refused_up_front() {
         let folder = tempfile::tempdir().unwrap();
         let input = folder.path().join("in.jsonl");
         std::fs::write(&input, "").unwrap();
         let error = |path: PathBuf| {
             let inputs = [input.as_path()].into_iter();
-            Target::open(path.to_str().unwrap(), true, inputs).err().unwrap().to_string()
+            Target::open(&path, true, inputs).err().unwrap().to_string()
         };
         assert!(error(folder.path().to_owned()).contains("is a folder"));
         assert!(error(folder.path().join("absent/out.jsonl")).contains("there is no folder"));
@@ -245,7 +188,7 @@ mod tests {
         std::fs::write(&plain, "").unwrap();
         std::fs::write(&path, "").unwrap();
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        let target = Target::open(link.to_str().unwrap(), true, std::iter::empty()).unwrap();
+        let target = Target::open(&link, true, std::iter::empty()).unwrap();
         write(&target, "text");
         target.commit().unwrap();
         assert!(link.is_symlink());

@@ -17,11 +17,12 @@ use polars_arrow::io::ipc::write::{
 };
 use polars_arrow::record_batch::RecordBatchT;
 
-use super::format::OutputFormat;
-use super::target::{Failure, Sink};
+use crate::io::error::Result;
+use crate::io::format::ColumnarFormat;
+use crate::io::write::sink::{Failure, Sink};
 
 /// A Parquet or Arrow IPC file that is written a frame at a time.
-pub(super) struct TypedFile {
+pub(crate) struct ColumnarFile {
     encoder: Encoder,
     failure: Failure,
 }
@@ -31,22 +32,22 @@ enum Encoder {
     Arrow(Box<ArrowFile>),
 }
 
-impl TypedFile {
-    pub(super) fn new(sink: Sink, format: OutputFormat, schema: &Schema) -> anyhow::Result<Self> {
+impl ColumnarFile {
+    pub(crate) fn new(sink: Sink, format: ColumnarFormat, schema: &Schema) -> Result<Self> {
         let failure = sink.failure();
         let encoder = match format {
-            OutputFormat::Parquet => ParquetWriter::new(sink)
+            ColumnarFormat::Parquet => ParquetWriter::new(sink)
                 .with_compression(ParquetCompression::Zstd(None))
                 .set_parallel(false)
                 .batched(schema)
                 .map(|writer| Encoder::Parquet(Box::new(writer))),
-            _ => ArrowFile::new(sink, schema).map(|file| Encoder::Arrow(Box::new(file))),
+            ColumnarFormat::Arrow => ArrowFile::new(sink, schema).map(|file| Encoder::Arrow(Box::new(file))),
         };
         Ok(Self { encoder: encoder.map_err(|error| failure.explain(error))?, failure })
     }
 
     /// Writes a frame as one row group or record batch.
-    pub(super) fn write(&mut self, mut frame: DataFrame) -> anyhow::Result<()> {
+    pub(crate) fn write(&mut self, mut frame: DataFrame) -> Result<()> {
         frame.rechunk_mut();
         let result = match &mut self.encoder {
             Encoder::Parquet(writer) => writer.write_batch(&frame),
@@ -55,7 +56,7 @@ impl TypedFile {
         result.map_err(|error| self.failure.explain(error))
     }
 
-    pub(super) fn finish(self) -> anyhow::Result<()> {
+    pub(crate) fn finish(self) -> Result<()> {
         let result = match self.encoder {
             Encoder::Parquet(writer) => writer.finish().map(|_| ()),
             Encoder::Arrow(file) => file.finish(),

@@ -1,19 +1,18 @@
 //! The column types that JSON values need, inferred from the first rows.
 
 use indexmap::IndexMap;
-use polars::prelude::{AnyValue, DataType, Field, PlSmallStr, Series};
+use polars::prelude::{AnyValue, DataType, Field, PlSmallStr, PolarsResult, Series};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::selection::kind;
-use super::target::polars_error;
+use crate::io::json::Kind;
 
 /// The type of a column, or of what is nested in it, as far as it has been seen.
 ///
 /// A lattice: [`join`](Self::join) gives the least type that holds both. Only null has been seen of `Null`, and
 /// `Json` holds anything, as its JSON text.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum FieldType {
+pub(crate) enum FieldType {
     Null,
     Bool,
     /// i64; whether all values are also exact as f64.
@@ -29,7 +28,7 @@ pub(super) enum FieldType {
 }
 
 impl FieldType {
-    pub(super) fn of(value: &RawValue) -> Self {
+    pub(crate) fn of(value: &RawValue) -> Self {
         // What can be JSON but no value: nested too deeply, lone surrogates.
         serde_json::from_str(value.get()).map_or(Self::Json, |value| Self::of_value(&value))
     }
@@ -53,7 +52,7 @@ impl FieldType {
         }
     }
 
-    pub(super) fn join(self, other: Self) -> Self {
+    pub(crate) fn join(self, other: Self) -> Self {
         match (self, other) {
             (Self::Null, other) | (other, Self::Null) => other,
             (Self::Int { exact: a }, Self::Int { exact: b }) => Self::Int { exact: a && b },
@@ -72,7 +71,7 @@ impl FieldType {
     }
 
     /// The type to use when no more values are looked at: what is still unknown becomes text.
-    pub(super) fn settle(self) -> Self {
+    pub(crate) fn settle(self) -> Self {
         match self {
             Self::Null => Self::String,
             Self::List(inner) => Self::List(Box::new(inner.settle())),
@@ -84,7 +83,7 @@ impl FieldType {
         }
     }
 
-    pub(super) fn dtype(&self) -> DataType {
+    pub(crate) fn dtype(&self) -> DataType {
         match self {
             Self::Bool => DataType::Boolean,
             Self::Int { .. } => DataType::Int64,
@@ -96,8 +95,8 @@ impl FieldType {
     }
 
     /// A value of this type, or what the value is that does not fit, as in "a string".
-    pub(super) fn value(&self, value: &RawValue) -> Result<AnyValue<'static>, &'static str> {
-        let misfit = || kind(value).name();
+    pub(crate) fn value(&self, value: &RawValue) -> Result<AnyValue<'static>, &'static str> {
+        let misfit = || Kind::of(value).name();
         match serde_json::from_str(value.get()) {
             Ok(Value::Null) => Ok(AnyValue::Null),
             _ if *self == Self::Json => Ok(AnyValue::StringOwned(value.get().into())),
@@ -140,8 +139,8 @@ fn polars_fields(fields: &IndexMap<String, FieldType>) -> Vec<Field> {
 }
 
 /// A list value of elements that are all of one type or null.
-pub(super) fn list(values: &[AnyValue], dtype: &DataType) -> anyhow::Result<AnyValue<'static>> {
-    let series = Series::from_any_values_and_dtype(PlSmallStr::EMPTY, values, dtype, true).map_err(polars_error)?;
+pub(crate) fn list(values: &[AnyValue], dtype: &DataType) -> PolarsResult<AnyValue<'static>> {
+    let series = Series::from_any_values_and_dtype(PlSmallStr::EMPTY, values, dtype, true)?;
     Ok(AnyValue::List(series))
 }
 
@@ -195,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_do_not_fit_are_told() {
+    fn values_that_do_not_fit_are_named() {
         let value = |inferred_from: &str, text: &str| inferred(&[inferred_from]).value(&raw(text)).map(|_| ());
         assert_eq!(value("1", "\"a\""), Err("a string"));
         assert_eq!(value("1", "9223372036854775808"), Err("an integer"));

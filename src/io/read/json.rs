@@ -3,12 +3,12 @@
 use std::io::BufRead;
 use std::sync::Arc;
 
-use anyhow::Context;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::row::{Fields, InputRow, Position};
-use super::selection::Selection;
+use super::column_selection::ColumnSelection;
+use crate::io::error::{Error, Result};
+use crate::io::row::{Fields, InputRow, Position};
 
 #[derive(Deserialize)]
 struct Dataset {
@@ -32,13 +32,13 @@ struct Paragraph {
 /// The file is one JSON value, so it is held in memory whole. A row's columns are the keys of its `qas` entry,
 /// verbatim and in order, then `title` and `context`; `question` and `context` take the names that the selection
 /// has for them.
-pub(super) fn rows(
+pub(crate) fn rows(
     reader: impl BufRead,
     source: Arc<str>,
-    selection: Arc<Selection>,
-) -> anyhow::Result<impl Iterator<Item = InputRow>> {
-    let dataset: Dataset = serde_json::from_reader(reader)
-        .with_context(|| format!("{source}: not in SQuAD's format, data > paragraphs > context and qas"))?;
+    selection: Arc<ColumnSelection>,
+) -> Result<impl Iterator<Item = InputRow>> {
+    let dataset: Dataset =
+        serde_json::from_reader(reader).map_err(|error| Error::NotSquad { name: source.clone(), source: error })?;
     let fields = dataset.data.into_iter().flat_map(|Article { title, paragraphs }| {
         paragraphs.into_iter().flat_map(move |Paragraph { context, qas }| {
             let title = title.clone();

@@ -1,101 +1,73 @@
 //! From INPUT arguments to sources: files, globs, folders, `-`.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-use anyhow::{Context, bail};
 use walkdir::{DirEntry, WalkDir};
 
-use super::format::InputFormat;
-
-/// Where rows come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
-    File(PathBuf),
-    Stdin,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Source {
-    /// For messages: the path as the user gave it, or `<stdin>`.
-    pub(super) name: Arc<str>,
-    pub(super) place: Place,
-    pub(super) format: InputFormat,
-}
+use super::{Place, Source};
+use crate::io::error::{Error, Result};
+use crate::io::format::InputFormat;
 
 /// # Errors
 /// A missing file, an unknown extension, a glob or folder without a file to read, a second `-`.
-pub(super) fn resolve(inputs: &[String], format: Option<InputFormat>) -> anyhow::Result<Vec<Source>> {
+pub(crate) fn resolve(inputs: &[impl AsRef<Path>], format: Option<InputFormat>) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
-    for input in inputs {
-        if input == "-" {
+    for path in inputs {
+        let path = path.as_ref();
+        if path.as_os_str() == "-" {
             if sources.iter().any(|source: &Source| source.place == Place::Stdin) {
-                bail!("standard input (`-`) can be read only once");
+                return Err(Error::StdinTwice);
             }
             let format = format.unwrap_or(InputFormat::Jsonl);
             sources.push(Source { name: "<stdin>".into(), place: Place::Stdin, format });
-            continue;
-        }
-        let path = Path::new(input);
         // A file whose name looks like a pattern is that file.
-        if path.is_dir() {
+        } else if path.is_dir() {
             sources.extend(folder(path, format)?);
         } else if path.exists() {
             sources.push(file(path, format)?);
-        } else if input.contains(['*', '?', '[']) {
-            sources.extend(matches(input, format)?);
+        } else if let Some(pattern) = path.as_os_str().to_str().filter(|text| text.contains(['*', '?', '['])) {
+            sources.extend(matches(pattern, format)?);
         } else {
-            bail!("{input}: no such file or folder");
+            return Err(Error::NotFound(path.to_owned()));
         }
     }
-    if sources.is_empty() {
-        bail!("no input: name files, globs, folders, or `-` for standard input");
-    }
-    Ok(sources)
+    if sources.is_empty() { Err(Error::NoInput) } else { Ok(sources) }
 }
 
-fn file(path: &Path, format: Option<InputFormat>) -> anyhow::Result<Source> {
-    let format = format.or_else(|| InputFormat::from_path(path)).with_context(|| {
-        let known = InputFormat::EXTENSIONS;
-        format!("{}: the extension tells no format ({known}); name it with --input-format", path.display())
-    })?;
+fn file(path: &Path, format: Option<InputFormat>) -> Result<Source> {
+    let format = format.or_else(|| InputFormat::from_path(path));
+    let format = format.ok_or_else(|| Error::UnknownInputFormat(path.to_owned()))?;
     Ok(Source { name: path.display().to_string().into(), place: Place::File(path.to_owned()), format })
 }
 
-fn matches(pattern: &str, format: Option<InputFormat>) -> anyhow::Result<Vec<Source>> {
+fn matches(pattern: &str, format: Option<InputFormat>) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
-    for path in glob::glob(pattern).with_context(|| format!("{pattern}: not a glob"))? {
-        let path = path?;
+    for path in glob::glob(pattern).map_err(|source| Error::Glob { pattern: pattern.to_owned(), source })? {
+        let path = path.map_err(|error| Error::List { path: error.path().to_owned(), source: error.into() })?;
         if path.is_dir() {
             sources.extend(folder(&path, format)?);
         } else {
             sources.push(file(&path, format)?);
         }
     }
-    if sources.is_empty() {
-        bail!("{pattern}: no file matches");
-    }
-    Ok(sources)
+    if sources.is_empty() { Err(Error::NoMatch(pattern.to_owned())) } else { Ok(sources) }
 }
 
 /// The files of known formats below a folder, sorted by path.
-fn folder(path: &Path, format: Option<InputFormat>) -> anyhow::Result<Vec<Source>> {
+fn folder(path: &Path, format: Option<InputFormat>) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     let walk = WalkDir::new(path).follow_links(true).sort_by_file_name();
     for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry)) {
-        let entry = entry.with_context(|| format!("cannot list the folder {}", path.display()))?;
+        let entry = entry.map_err(|error| Error::List { path: path.to_owned(), source: error.into() })?;
         if !entry.file_type().is_file() {
             continue;
         }
         match file(entry.path(), format) {
             Ok(source) => sources.push(source),
-            Err(_) => tracing::warn!("{}: left out, the extension tells no format", entry.path().display()),
+            Err(error) => tracing::warn!("left out: {error}"),
         }
     }
-    if sources.is_empty() {
-        bail!("{}: the folder has no file to read ({})", path.display(), InputFormat::EXTENSIONS);
-    }
-    Ok(sources)
+    if sources.is_empty() { Err(Error::EmptyFolder(path.to_owned())) } else { Ok(sources) }
 }
 
 /// What other tools write beside data: `.crc` files, `_SUCCESS`, editors' backups.
@@ -107,7 +79,7 @@ fn is_hidden(entry: &DirEntry) -> bool {
 mod tests {
     use super::*;
 
-    fn names(inputs: &[String], format: Option<InputFormat>) -> anyhow::Result<Vec<String>> {
+    fn names(inputs: &[String], format: Option<InputFormat>) -> Result<Vec<String>> {
         let sources = resolve(inputs, format)?;
         let name = |source: &Source| source.name.rsplit('/').next().unwrap_or_default().to_owned();
         Ok(sources.iter().map(name).collect())
@@ -131,7 +103,7 @@ mod tests {
         for (inputs, message) in [
             (vec![at("*.arrow")], "no file matches"),
             (vec![at("absent.csv")], "no such file"),
-            (vec![at("note.txt")], "--input-format"),
+            (vec![at("note.txt")], "cannot infer the format"),
             (vec!["-".into(), "-".into()], "only once"),
             (vec![], "no input"),
         ] {

@@ -1,13 +1,14 @@
-use anyhow::bail;
-use polars::prelude::{AnyValue, DataType, Field};
+use polars::prelude::{AnyValue, DataType, Field, PolarsResult};
 use serde::Serialize;
 
-use super::output::Outcome;
+use super::encoder::OutputRow;
+use crate::io::columnar::schema;
+use crate::io::error::{Error, Result};
 use crate::qa::Answer;
 
 /// The columns that an output has after the input's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct AnswerColumns {
+pub(crate) struct AnswerColumns {
     answers: AnswerNames,
     error: String,
 }
@@ -33,7 +34,7 @@ const PARTS: [&str; 4] = ["answer", "score", "start", "end"];
 
 impl AnswerColumns {
     /// With `top_k` above 1, the answers are a list.
-    pub(super) fn new(prefix: Option<&str>, top_k: usize) -> Self {
+    pub(crate) fn new(prefix: Option<&str>, top_k: usize) -> Self {
         let name = |name: &str| format!("{}{name}", prefix.unwrap_or_default());
         let answers = match top_k {
             0 | 1 => AnswerNames::One(PARTS.map(name)),
@@ -42,7 +43,7 @@ impl AnswerColumns {
         Self { answers, error: name("error") }
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         let answers = match &self.answers {
             AnswerNames::One(names) => names.as_slice(),
             AnswerNames::Several(name) => std::slice::from_ref(name),
@@ -50,28 +51,25 @@ impl AnswerColumns {
         answers.iter().chain([&self.error]).map(String::as_str)
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.names().any(|other| other == name)
     }
 
     /// # Errors
     /// An input column that has the name of an answer column.
-    pub(super) fn check_clash<'a>(&self, mut inputs: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
+    pub(crate) fn check_clash<'a>(&self, mut inputs: impl Iterator<Item = &'a str>) -> Result<()> {
         match inputs.find(|name| self.has(name)) {
-            Some(name) => bail!(
-                "the input already has a column `{name}`, which the output needs for the answers; \
-                 give those other names, as with --prefix predicted_, or leave it out with --columns"
-            ),
+            Some(name) => Err(Error::NameClash(name.to_owned())),
             None => Ok(()),
         }
     }
 
     /// Names and JSON texts of a row's values. A score is the shortest text that reads back as the same f32.
-    pub(super) fn json(&self, outcome: &Outcome) -> anyhow::Result<Vec<(&str, String)>> {
+    pub(crate) fn json(&self, row: &OutputRow) -> Result<Vec<(&str, String)>> {
         let mut values = Vec::with_capacity(5);
         match &self.answers {
             AnswerNames::One(names) => {
-                let texts = match outcome.answers.first() {
+                let texts = match row.answers.first() {
                     Some(answer) => [
                         serde_json::to_string(&answer.text)?,
                         serde_json::to_string(&answer.score)?,
@@ -82,9 +80,9 @@ impl AnswerColumns {
                 };
                 values.extend(names.iter().map(String::as_str).zip(texts));
             }
-            AnswerNames::Several(name) if outcome.answers.is_empty() => values.push((name, "null".to_owned())),
+            AnswerNames::Several(name) if row.answers.is_empty() => values.push((name, "null".to_owned())),
             AnswerNames::Several(name) => {
-                let answers: Vec<_> = outcome
+                let answers: Vec<_> = row
                     .answers
                     .iter()
                     .map(|Answer { text, score, start, end }| AnswerJson {
@@ -97,12 +95,12 @@ impl AnswerColumns {
                 values.push((name, serde_json::to_string(&answers)?));
             }
         }
-        values.push((&self.error, serde_json::to_string(&outcome.error())?));
+        values.push((&self.error, serde_json::to_string(&row.error())?));
         Ok(values)
     }
 
     /// Names and types.
-    pub(super) fn fields(&self) -> Vec<Field> {
+    pub(crate) fn fields(&self) -> Vec<Field> {
         let mut fields = match &self.answers {
             AnswerNames::One(names) => part_fields(names),
             AnswerNames::Several(name) => {
@@ -115,23 +113,23 @@ impl AnswerColumns {
     }
 
     /// A row's values, of the types of [`Self::fields`].
-    pub(super) fn values(&self, outcome: &Outcome) -> anyhow::Result<Vec<AnyValue<'static>>> {
+    pub(crate) fn values(&self, row: &OutputRow) -> PolarsResult<Vec<AnyValue<'static>>> {
         let mut values = match &self.answers {
-            AnswerNames::One(_) => match outcome.answers.first() {
-                Some(answer) => part_values(answer)?,
+            AnswerNames::One(_) => match row.answers.first() {
+                Some(answer) => part_values(answer),
                 None => vec![AnyValue::Null; 4],
             },
-            AnswerNames::Several(_) if outcome.answers.is_empty() => vec![AnyValue::Null],
+            AnswerNames::Several(_) if row.answers.is_empty() => vec![AnyValue::Null],
             AnswerNames::Several(_) => {
                 let fields = part_fields(&PARTS);
-                let mut answers = Vec::with_capacity(outcome.answers.len());
-                for answer in &outcome.answers {
-                    answers.push(AnyValue::StructOwned(Box::new((part_values(answer)?, fields.clone()))));
+                let mut answers = Vec::with_capacity(row.answers.len());
+                for answer in &row.answers {
+                    answers.push(AnyValue::StructOwned(Box::new((part_values(answer), fields.clone()))));
                 }
-                vec![super::schema::list(&answers, &DataType::Struct(fields))?]
+                vec![schema::list(&answers, &DataType::Struct(fields))?]
             }
         };
-        values.push(outcome.error().map_or(AnyValue::Null, |error| AnyValue::StringOwned(error.into())));
+        values.push(row.error().map_or(AnyValue::Null, |error| AnyValue::StringOwned(error.into())));
         Ok(values)
     }
 }
@@ -141,11 +139,13 @@ fn part_fields(names: &[impl AsRef<str>; 4]) -> Vec<Field> {
     names.iter().zip(types).map(|(name, dtype)| Field::new(name.as_ref().into(), dtype)).collect()
 }
 
-fn part_values(answer: &Answer) -> anyhow::Result<Vec<AnyValue<'static>>> {
-    Ok(vec![
+fn part_values(answer: &Answer) -> Vec<AnyValue<'static>> {
+    // No text in memory is longer than that.
+    let offset = |offset: usize| AnyValue::Int64(i64::try_from(offset).unwrap_or(i64::MAX));
+    vec![
         AnyValue::StringOwned(answer.text.as_str().into()),
         AnyValue::Float32(answer.score),
-        AnyValue::Int64(i64::try_from(answer.start)?),
-        AnyValue::Int64(i64::try_from(answer.end)?),
-    ])
+        offset(answer.start),
+        offset(answer.end),
+    ]
 }

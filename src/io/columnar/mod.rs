@@ -1,0 +1,4 @@
+//! Columns with types: their values as JSON, and the types that JSON values need.
+
+pub(crate) mod json;
+pub(crate) mod schema;

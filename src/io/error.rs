@@ -1,0 +1,310 @@
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use polars::prelude::PolarsError;
+
+use super::columnar::json::JsonError;
+use super::format::{InputFormat, Layout, OutputFormat};
+
+/// The result of reading or writing.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why inputs or an output cannot be used.
+///
+/// It says what is wrong and where. What is to be done about it depends on who asks: a command line has flags, a
+/// program has [`ReadOptions`](super::ReadOptions) and [`WriteOptions`](super::WriteOptions).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is nothing to read.
+    #[error("there is no input")]
+    NoInput,
+    /// Standard input is named more than once.
+    #[error("standard input (`-`) can be read only once")]
+    StdinTwice,
+    /// An input that does not exist.
+    #[error("{}: no such file or folder", .0.display())]
+    NotFound(PathBuf),
+    /// A pattern that is malformed.
+    #[error("{pattern}: not a glob")]
+    Glob {
+        /// As it was given.
+        pattern: String,
+        /// What is wrong with it.
+        source: glob::PatternError,
+    },
+    /// A pattern that no file matches.
+    #[error("{0}: no file matches")]
+    NoMatch(String),
+    /// A folder that cannot be listed.
+    #[error("cannot list the folder {}", path.display())]
+    List {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A folder without a file of a known format.
+    #[error("{}: the folder has no file to read ({})", .0.display(), InputFormat::extensions())]
+    EmptyFolder(PathBuf),
+    /// An input whose name does not say its format.
+    #[error("{}: cannot infer the format from the extension; known are {}", .0.display(), InputFormat::extensions())]
+    UnknownInputFormat(PathBuf),
+    /// An output whose name does not say its format.
+    #[error("{}: cannot infer the format from the extension; known are {}", .0.display(), OutputFormat::extensions())]
+    UnknownOutputFormat(PathBuf),
+    /// Text and columnar inputs together.
+    #[error(
+        "text inputs ({}) and columnar ones ({}) cannot be read together",
+        InputFormat::names(Layout::is_text),
+        InputFormat::names(Layout::is_columnar)
+    )]
+    MixedLayouts,
+    /// A format that has to be read from its end, from a reader that cannot seek.
+    #[error("{name}: {} cannot be read as a stream", format.name())]
+    NotStreamable {
+        /// What the stream is called.
+        name: Arc<str>,
+        /// Its format.
+        format: InputFormat,
+    },
+
+    /// A file that cannot be opened.
+    #[error("cannot open {name}")]
+    Open {
+        /// The input.
+        name: Arc<str>,
+        /// Why not.
+        source: io::Error,
+    },
+    /// An input that cannot be read at all.
+    #[error("cannot read {name}")]
+    Read {
+        /// The input.
+        name: Arc<str>,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A text input that broke off.
+    #[error("{name}: cannot read on after line {line}")]
+    ReadOnLine {
+        /// The input.
+        name: Arc<str>,
+        /// The last line that was read, from 1.
+        line: u64,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A columnar input that broke off.
+    #[error("{name}: cannot read on after row {row}")]
+    ReadOnRow {
+        /// The input.
+        name: Arc<str>,
+        /// The last row that was read, from 1.
+        row: u64,
+        /// Why not.
+        source: PolarsError,
+    },
+    /// No file can be made for what comes through a pipe.
+    #[error("cannot create a temporary file")]
+    Temporary(#[source] io::Error),
+    /// A columnar file that is not of its format.
+    #[error("{name}: not a readable {} file", format.name())]
+    NotColumnar {
+        /// The input.
+        name: Arc<str>,
+        /// What it should be.
+        format: InputFormat,
+        /// What is wrong.
+        source: PolarsError,
+    },
+    /// A column of a type that cannot be carried along.
+    #[error("{name}: column `{column}` has the type {dtype}, which cannot be carried along; convert it, or drop it")]
+    UnsupportedType {
+        /// The input.
+        name: Arc<str>,
+        /// The column.
+        column: String,
+        /// Its type.
+        dtype: String,
+    },
+    /// A column of instants in a time zone that is not known.
+    #[error("{name}: column `{column}` is in an unknown time zone, {zone}; convert it, or drop it")]
+    UnknownTimeZone {
+        /// The input.
+        name: Arc<str>,
+        /// The column.
+        column: String,
+        /// The time zone.
+        zone: String,
+    },
+    /// A JSON file that is not laid out as SQuAD's.
+    #[error("{name}: not in SQuAD's format, data > paragraphs > context and qas")]
+    NotSquad {
+        /// The input.
+        name: Arc<str>,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+
+    /// A CSV without a header.
+    #[error("{0}: the file is empty; a CSV begins with a header")]
+    NoHeader(Arc<str>),
+    /// A CSV header that is not text.
+    #[error("{0}: the header is not valid UTF-8")]
+    HeaderNotUtf8(Arc<str>),
+    /// A CSV header over the limit.
+    #[error("{name}: the header is longer than the limit of {limit} bytes")]
+    HeaderTooLong {
+        /// The input.
+        name: Arc<str>,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A CSV header that has a name twice.
+    #[error("{name}: the header names the column `{column}` twice; rename one")]
+    RepeatedColumn {
+        /// The input.
+        name: Arc<str>,
+        /// The column.
+        column: String,
+    },
+    /// A column that is asked for and is not there.
+    #[error("{name}: there is no column `{column}`, only {}", quoted(available))]
+    MissingColumn {
+        /// The input.
+        name: Arc<str>,
+        /// The column.
+        column: String,
+        /// What it was to be.
+        role: ColumnRole,
+        /// The columns that are there.
+        available: Vec<String>,
+    },
+    /// A question or context that is not text.
+    #[error("{name}: column `{column}` is {dtype}, not text")]
+    NotText {
+        /// The input.
+        name: Arc<str>,
+        /// The column.
+        column: String,
+        /// What it was to be.
+        role: ColumnRole,
+        /// Its type.
+        dtype: String,
+    },
+    /// Columnar inputs whose columns differ.
+    #[error(
+        "the inputs differ in their columns: `{column}` is {} in {first} and {} in {other}",
+        first_type.as_deref().unwrap_or("not there"),
+        other_type.as_deref().unwrap_or("not there")
+    )]
+    DifferentColumns {
+        /// The column.
+        column: String,
+        /// The first input.
+        first: Arc<str>,
+        /// The column's type in it, where it has the column.
+        first_type: Option<String>,
+        /// Another input.
+        other: Arc<str>,
+        /// The column's type in that.
+        other_type: Option<String>,
+    },
+
+    /// An input column that has the name of an answer column.
+    #[error("the input already has a column `{0}`, which the output needs for the answers")]
+    NameClash(String),
+    /// A binary column for a text format.
+    #[error("column `{0}` is binary, which text formats cannot hold")]
+    Binary(String),
+    /// A value that has no JSON form.
+    #[error("column `{column}` cannot be written as JSON")]
+    Json {
+        /// The column.
+        column: String,
+        /// Why not.
+        source: JsonError,
+    },
+    /// Compression around a format that compresses by itself.
+    #[error("{}: {} files are not compressed from outside; leave out .gz or .zst", path.display(), format.name())]
+    Compressed {
+        /// The output.
+        path: PathBuf,
+        /// Its format.
+        format: OutputFormat,
+    },
+    /// An output that is a folder.
+    #[error("{}: is a folder; name a file in it", .0.display())]
+    OutputIsFolder(PathBuf),
+    /// An output that is also read.
+    #[error("{}: is also an input; write to another file", .0.display())]
+    OutputIsInput(PathBuf),
+    /// An output that is there already.
+    #[error("{}: exists already", .0.display())]
+    OutputExists(PathBuf),
+    /// An output that has no file name.
+    #[error("{}: names no file", .0.display())]
+    NoFileName(PathBuf),
+    /// An output in a folder that does not exist.
+    #[error("{}: there is no folder {}; create it first", path.display(), folder.display())]
+    NoFolder {
+        /// The output.
+        path: PathBuf,
+        /// Its folder.
+        folder: PathBuf,
+    },
+    /// An output that cannot be created, or cannot get its name.
+    #[error("cannot create {}", path.display())]
+    Create {
+        /// The output.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A folder in which no file can be created.
+    #[error("cannot write in the folder {}", path.display())]
+    CreateIn {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// An output that cannot be written on; see [`is_broken_pipe`](super::is_broken_pipe).
+    #[error("cannot write the output")]
+    Write(#[source] io::Error),
+    /// A record that the CSV writer refuses.
+    #[error("cannot write CSV")]
+    Csv(#[source] csv::Error),
+    /// A columnar operation that failed.
+    #[error(transparent)]
+    Columnar(#[from] PolarsError),
+    /// A text that cannot be serialized.
+    #[error(transparent)]
+    Serialize(#[from] serde_json::Error),
+}
+
+/// What a column that the options name is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnRole {
+    /// It holds the question.
+    Question,
+    /// It holds the context.
+    Context,
+    /// It identifies the row.
+    Id,
+    /// It is carried along to the output.
+    Carried,
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether an error is that the reader of a pipe has gone.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
+}

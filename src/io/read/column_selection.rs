@@ -1,0 +1,113 @@
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use crate::io::error::{ColumnRole, Error, Result};
+use crate::io::json::Kind;
+use crate::io::options::ReadOptions;
+use crate::io::row::{Fields, InputRow, Position, Record};
+use crate::qa::{Example, RowError};
+
+/// Which columns of a row are the question and the context, and which are carried along.
+#[derive(Debug)]
+pub(crate) struct ColumnSelection {
+    /// Whether every row needs a question and a context.
+    pub(crate) needs_question: bool,
+    pub(crate) question: String,
+    pub(crate) context: String,
+    id: Option<String>,
+    /// All, if none are named.
+    columns: Option<Vec<String>>,
+}
+
+/// A question or a context, as far as it could be read.
+pub(crate) enum Text {
+    Missing,
+    Null,
+    /// A value of another type, named.
+    Other(&'static str),
+    /// A string that stands for no text, and why.
+    Invalid(String),
+    Valid(String),
+}
+
+impl ColumnSelection {
+    pub(crate) fn new(options: &ReadOptions, needs_question: bool) -> Arc<Self> {
+        Arc::new(Self {
+            needs_question,
+            question: options.question.clone(),
+            context: options.context.clone(),
+            id: options.id.clone(),
+            columns: options.columns.clone(),
+        })
+    }
+
+    /// Whether a column is carried along.
+    pub(crate) fn keeps(&self, name: &str) -> bool {
+        let Some(columns) = &self.columns else { return true };
+        columns.iter().any(|column| column == name) || self.id.as_deref() == Some(name)
+    }
+
+    /// Checks that a header or schema has all columns that are named.
+    pub(crate) fn check<'a>(&self, source: &Arc<str>, names: impl Iterator<Item = &'a str>) -> Result<()> {
+        let names: Vec<&str> = names.collect();
+        let missing = |name: &str| !names.contains(&name);
+        let (column, role) = if self.needs_question && missing(&self.question) {
+            (&self.question, ColumnRole::Question)
+        } else if self.needs_question && missing(&self.context) {
+            (&self.context, ColumnRole::Context)
+        } else if let Some(id) = self.id.as_ref().filter(|id| missing(id)) {
+            (id, ColumnRole::Id)
+        } else if let Some(column) = self.columns.iter().flatten().find(|column| missing(column)) {
+            (column, ColumnRole::Carried)
+        } else {
+            return Ok(());
+        };
+        let available = names.into_iter().map(str::to_owned).collect();
+        Err(Error::MissingColumn { name: source.clone(), column: column.clone(), role, available })
+    }
+
+    pub(crate) fn example(&self, question: Text, context: Text) -> Result<Example, RowError> {
+        if !self.needs_question {
+            return Err(RowError::field("no question is needed"));
+        }
+        Example::new(valid(question, &self.question)?, valid(context, &self.context)?)
+    }
+
+    /// A row of text fields.
+    pub(crate) fn row(&self, position: Position, mut fields: Fields) -> InputRow {
+        let field = |name: &str| fields.get(name).map(Box::as_ref);
+        let example = self.example(text(field(&self.question)), text(field(&self.context)));
+        fields.retain(|name, _| self.keeps(name));
+        InputRow { position, record: Record::Fields(fields), example }
+    }
+
+    /// A row that could not be read, with the fields that could.
+    pub(crate) fn unreadable(&self, position: Position, mut fields: Fields, message: impl ToString) -> InputRow {
+        fields.retain(|name, _| self.keeps(name));
+        let error = RowError::unreadable(message.to_string());
+        InputRow { position, record: Record::Fields(fields), example: Err(error) }
+    }
+}
+
+fn valid(text: Text, field: &str) -> Result<String, RowError> {
+    match text {
+        Text::Valid(text) => Ok(text),
+        Text::Missing => Err(RowError::field(format!("`{field}` is missing"))),
+        Text::Null => Err(RowError::field(format!("`{field}` is null"))),
+        Text::Other(kind) => Err(RowError::field(format!("`{field}` is {kind}; it must be a string"))),
+        Text::Invalid(why) => Err(RowError::field(format!("`{field}` is not valid text: {why}"))),
+    }
+}
+
+fn text(value: Option<&RawValue>) -> Text {
+    let Some(value) = value else { return Text::Missing };
+    match Kind::of(value) {
+        Kind::Null => Text::Null,
+        Kind::String => match serde_json::from_str(value.get()) {
+            Ok(text) => Text::Valid(text),
+            Err(error) => Text::Invalid(error.to_string()),
+        },
+        kind => Text::Other(kind.name()),
+    }
+}

@@ -1,0 +1,215 @@
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use indexmap::IndexSet;
+use polars::prelude::{Schema, SchemaRef};
+
+use super::column_selection::ColumnSelection;
+use super::columnar::{ColumnarFile, ColumnarRows, check_text};
+use super::text;
+use crate::io::error::{Error, Result};
+use crate::io::format::{ColumnarFormat, Layout, TextFormat};
+use crate::io::options::ReadOptions;
+use crate::io::row::{InputColumns, Rows};
+use crate::io::source::{self, Place, Source};
+
+/// Inputs that are there and fit together.
+pub struct Input {
+    sources: Vec<(Source, Opened)>,
+    options: ReadOptions,
+    selection: Arc<ColumnSelection>,
+    columns: InputColumns,
+    total_rows: Option<u64>,
+    total_bytes: Option<u64>,
+    bytes_read: Arc<AtomicU64>,
+}
+
+/// What opening a source has left to be read.
+enum Opened {
+    /// A text: it is reopened when its turn comes, so many inputs need few file handles.
+    Text(TextFormat),
+    /// A columnar file, which is reopened too, or a copy of what came through a pipe.
+    Columnar(ColumnarFormat, Option<File>),
+}
+
+/// Resolves INPUT arguments: files, globs, folders, `-` for standard input.
+///
+/// # Errors
+/// Whatever can be detected before any row is read: a missing file, an unknown extension, a glob or folder without
+/// files, a header or schema without a column that is asked for, columnar inputs of different schemas, text and
+/// columnar inputs together.
+pub fn open(inputs: &[impl AsRef<Path>], options: &ReadOptions) -> Result<Input> {
+    open_with(inputs, options, true)
+}
+
+/// With `needs_question`, every row has to have a question and a context.
+pub(crate) fn open_with(inputs: &[impl AsRef<Path>], options: &ReadOptions, needs_question: bool) -> Result<Input> {
+    let sources = source::resolve(inputs, options.format)?;
+    let selection = ColumnSelection::new(options, needs_question);
+    let (mut texts, mut columnar) = (Vec::new(), Vec::new());
+    for source in sources {
+        match source.format.layout() {
+            Layout::Text(format) => texts.push((source, format)),
+            Layout::Columnar(format) => columnar.push((source, format)),
+        }
+    }
+    match (texts.is_empty(), columnar.is_empty()) {
+        (_, true) => open_text(texts, options, selection),
+        (true, false) => open_columnar(columnar, options, selection),
+        (false, false) => Err(Error::MixedLayouts),
+    }
+}
+
+fn open_text(
+    sources: Vec<(Source, TextFormat)>,
+    options: &ReadOptions,
+    selection: Arc<ColumnSelection>,
+) -> Result<Input> {
+    let mut names = IndexSet::new();
+    let mut complete = true;
+    let mut total_bytes = Some(0);
+    for (source, format) in &sources {
+        let size = source.regular_size()?;
+        total_bytes = total_bytes.zip(size).map(|(total, size)| total + size);
+        complete &= *format == TextFormat::Csv && size.is_some();
+        // What comes through a pipe can be looked at only once.
+        if size.is_some() {
+            let text = source.text(Arc::default())?;
+            names.extend(text::first_names(text, source.name.clone(), *format, options, &selection)?);
+        }
+    }
+    let columns = InputColumns::Fields { names: names.into_iter().collect(), complete };
+    let sources = sources.into_iter().map(|(source, format)| (source, Opened::Text(format))).collect();
+    let bytes_read = Arc::default();
+    Ok(Input { sources, options: options.clone(), selection, columns, total_rows: None, total_bytes, bytes_read })
+}
+
+fn open_columnar(
+    sources: Vec<(Source, ColumnarFormat)>,
+    options: &ReadOptions,
+    selection: Arc<ColumnSelection>,
+) -> Result<Input> {
+    let mut first: Option<(Arc<str>, SchemaRef)> = None;
+    let mut total_rows = Some(0);
+    let mut opened = Vec::with_capacity(sources.len());
+    for (source, format) in sources {
+        let (file, spooled) = match source.regular_size()? {
+            Some(_) => (source.file()?, None),
+            None => {
+                let copy = source.spool()?;
+                (copy.try_clone().map_err(Error::Temporary)?, Some(copy))
+            }
+        };
+        let file = ColumnarFile::open(file, source.name.clone(), format)?;
+        let schema = file.schema();
+        selection.check(&source.name, schema.iter_names().map(|name| name.as_str()))?;
+        check_text(&source.name, schema, &selection)?;
+        let kept: Schema = schema
+            .iter()
+            .filter(|(name, _)| selection.keeps(name))
+            .map(|(name, dtype)| (name.clone(), dtype.clone()))
+            .collect();
+        match &first {
+            None => first = Some((source.name.clone(), Arc::new(kept))),
+            Some((first, schema)) => same_columns(first, schema, &source.name, &kept)?,
+        }
+        total_rows = total_rows.zip(file.rows()?).map(|(total, rows)| total + rows);
+        opened.push((source, Opened::Columnar(format, spooled)));
+    }
+    let columns = InputColumns::Columnar(first.map(|(_, schema)| schema).unwrap_or_default());
+    let bytes_read = Arc::default();
+    let options = options.clone();
+    Ok(Input { sources: opened, options, selection, columns, total_rows, total_bytes: None, bytes_read })
+}
+
+/// The order of columns may differ, their names and types may not.
+fn same_columns(first: &Arc<str>, schema: &Schema, other: &Arc<str>, other_schema: &Schema) -> Result<()> {
+    for name in schema.iter_names().chain(other_schema.iter_names()) {
+        let (first_type, other_type) = (schema.get(name), other_schema.get(name));
+        if first_type != other_type {
+            return Err(Error::DifferentColumns {
+                column: name.to_string(),
+                first: first.clone(),
+                first_type: first_type.map(ToString::to_string),
+                other: other.clone(),
+                other_type: other_type.map(ToString::to_string),
+            });
+        }
+    }
+    Ok(())
+}
+
+impl Input {
+    /// What is known of the columns before any row is read.
+    pub fn columns(&self) -> &InputColumns {
+        &self.columns
+    }
+
+    /// How many rows there are, where the inputs say it without being read.
+    pub fn total_rows(&self) -> Option<u64> {
+        self.total_rows
+    }
+
+    /// Size of text inputs as they are stored, unless one is a pipe.
+    pub fn total_bytes(&self) -> Option<u64> {
+        self.total_bytes
+    }
+
+    /// How much of [`total_bytes`](Self::total_bytes) has been read; it grows while the rows are.
+    pub fn bytes_read(&self) -> Arc<AtomicU64> {
+        self.bytes_read.clone()
+    }
+
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.sources.iter().filter_map(|(source, _)| match &source.place {
+            Place::File(path) => Some(path.as_path()),
+            Place::Stdin => None,
+        })
+    }
+
+    /// The rows of all inputs in order. An `Err` is an input that cannot be read on, not a bad row.
+    pub fn rows(self) -> Rows {
+        let Self { sources, options, selection, columns, bytes_read, .. } = self;
+        let mut pending = sources.into_iter();
+        let mut current: Rows = Box::new(std::iter::empty());
+        let mut failed = false;
+        Box::new(std::iter::from_fn(move || {
+            while !failed {
+                if let Some(row) = current.next() {
+                    failed = row.is_err();
+                    return Some(row);
+                }
+                let (source, opened) = pending.next()?;
+                match rows(&source, opened, &columns, &options, &selection, &bytes_read) {
+                    Ok(rows) => current = rows,
+                    Err(error) => current = Box::new(std::iter::once(Err(error))),
+                }
+            }
+            None
+        }))
+    }
+}
+
+/// The rows of one input.
+fn rows(
+    source: &Source,
+    opened: Opened,
+    columns: &InputColumns,
+    options: &ReadOptions,
+    selection: &Arc<ColumnSelection>,
+    bytes_read: &Arc<AtomicU64>,
+) -> Result<Rows> {
+    match opened {
+        Opened::Text(format) => {
+            let text = source.text(bytes_read.clone())?;
+            text::rows(text, source.name.clone(), format, options, selection)
+        }
+        Opened::Columnar(format, spooled) => {
+            let file = spooled.map_or_else(|| source.file(), Ok)?;
+            let file = ColumnarFile::open(file, source.name.clone(), format)?;
+            Ok(Box::new(ColumnarRows::new(file, selection.clone(), &columns.names(), options.chunk_rows)?))
+        }
+    }
+}

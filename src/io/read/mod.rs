@@ -1,0 +1,14 @@
+//! Rows in: one file a format.
+
+mod column_selection;
+mod columnar;
+mod csv;
+mod input;
+mod json;
+mod jsonl;
+mod table;
+mod text;
+
+pub use input::{Input, open};
+pub use table::{Table, TableRow};
+pub use text::read_stream;

@@ -1,0 +1,84 @@
+//! Where rows come from: files, folders, globs, standard input; compressed or not.
+
+pub(crate) mod compression;
+mod paths;
+mod spool;
+
+use std::fs::File;
+use std::io::{self, BufRead, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub(crate) use paths::resolve;
+
+use super::error::{Error, Result};
+use super::format::InputFormat;
+
+/// Where rows come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    File(PathBuf),
+    Stdin,
+}
+
+/// An input, whose format is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Source {
+    /// For messages: the path as the user gave it, or `<stdin>`.
+    pub(crate) name: Arc<str>,
+    pub(crate) place: Place,
+    pub(crate) format: InputFormat,
+}
+
+impl Source {
+    /// The size of a regular file.
+    pub(crate) fn regular_size(&self) -> Result<Option<u64>> {
+        let Place::File(path) = &self.place else { return Ok(None) };
+        let metadata = std::fs::metadata(path).map_err(|source| self.unreadable(source))?;
+        Ok(metadata.is_file().then_some(metadata.len()))
+    }
+
+    /// A file in which to seek: a pipe is copied.
+    pub(crate) fn file(&self) -> Result<File> {
+        match &self.place {
+            Place::File(path) => File::open(path).map_err(|source| Error::Open { name: self.name.clone(), source }),
+            Place::Stdin => self.spool(),
+        }
+    }
+
+    /// A copy, in a file without a name.
+    pub(crate) fn spool(&self) -> Result<File> {
+        spool::copy(self.raw()?, &self.name)
+    }
+
+    /// The decompressed text; `bytes_read` counts those that are stored.
+    pub(crate) fn text(&self, bytes_read: Arc<AtomicU64>) -> Result<Box<dyn BufRead + Send>> {
+        let reader = Counted { reader: self.raw()?, bytes_read };
+        compression::decode(reader).map_err(|source| self.unreadable(source))
+    }
+
+    fn raw(&self) -> Result<Box<dyn Read + Send>> {
+        Ok(match &self.place {
+            Place::File(_) => Box::new(self.file()?),
+            Place::Stdin => Box::new(io::stdin()),
+        })
+    }
+
+    fn unreadable(&self, source: io::Error) -> Error {
+        Error::Read { name: self.name.clone(), source }
+    }
+}
+
+struct Counted<R> {
+    reader: R,
+    bytes_read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.bytes_read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}

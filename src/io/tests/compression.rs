@@ -1,0 +1,57 @@
+use std::io::{self, BufRead, Cursor, Read, Write};
+
+use crate::io::format::Compression;
+use crate::io::source::compression::decode;
+use crate::io::write::sink::Compressed;
+
+fn compress(text: &str, compression: Compression) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut encoder = Compressed::new(&mut out, compression).unwrap();
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap();
+    out
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    let mut text = String::new();
+    decode(Cursor::new(bytes)).unwrap().read_to_string(&mut text).unwrap();
+    text
+}
+
+#[test]
+fn concatenated_members_and_frames_are_one_text() {
+    for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+        let bytes = [compress("one ", compression), compress("two", compression)].concat();
+        assert_eq!(text(bytes), "one two");
+    }
+}
+
+#[test]
+fn byte_order_marks_are_dropped_and_near_misses_kept() {
+    for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+        assert_eq!(text(compress("\u{feff}a", compression)), "a");
+        assert_eq!(text(compress("", compression)), "");
+    }
+    let mut bytes = Vec::new();
+    decode(Cursor::new(vec![0xef, 0xbb, b'x'])).unwrap().read_to_end(&mut bytes).unwrap();
+    assert_eq!(bytes, [0xef, 0xbb, b'x']);
+    assert_eq!(text(b"(\x1f".to_vec()), "(\x1f");
+}
+
+/// Gives its bytes, and then must not be asked for more.
+struct Pipe(Cursor<&'static [u8]>);
+
+impl Read for Pipe {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read(buffer)?;
+        assert!(count > 0, "would wait for more");
+        Ok(count)
+    }
+}
+
+#[test]
+fn a_short_line_is_there_before_more_input_is() {
+    let mut line = String::new();
+    decode(Pipe(Cursor::new(b"{\n"))).unwrap().read_line(&mut line).unwrap();
+    assert_eq!(line, "{\n");
+}

@@ -1,0 +1,9 @@
+//! Columnar files out: Parquet and Arrow IPC, a bounded batch at a time.
+
+mod buffer;
+mod columns;
+mod fields;
+mod file;
+
+pub(crate) use columns::ColumnsEncoder;
+pub(crate) use fields::FieldsEncoder;

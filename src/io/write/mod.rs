@@ -1,0 +1,167 @@
+//! Rows out: one file a format.
+
+pub(crate) mod answer_columns;
+pub(crate) mod columnar;
+mod csv;
+pub(crate) mod encoder;
+pub(crate) mod jsonl;
+pub(crate) mod sink;
+pub(crate) mod target;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use self::answer_columns::AnswerColumns;
+use self::columnar::{ColumnsEncoder, FieldsEncoder};
+use self::csv::CsvEncoder;
+use self::encoder::{OutputRow, RowEncoder};
+use self::jsonl::JsonlEncoder;
+use self::sink::{Compressed, Sink};
+use self::target::Target;
+use super::columnar::json;
+use super::error::{Error, Result};
+use super::format::{ColumnarFormat, Compression, OutputFormat};
+use super::options::WriteOptions;
+use super::row::{Answered, InputColumns, Record, Row};
+use crate::qa::RowError;
+
+/// Writes answered rows, in the order in which they are given.
+///
+/// Dropped without `finish`, it leaves no file behind.
+pub trait RowWriter: Send {
+    /// Writes a row. If one of its columns does not fit the output, the row is written without that, with the
+    /// reason in its `error` column and in what is returned, and with its answer.
+    ///
+    /// # Errors
+    /// The output cannot be written; see [`is_broken_pipe`](crate::io::is_broken_pipe).
+    fn write(&mut self, row: Answered) -> Result<Option<RowError>>;
+
+    /// Hands on what is buffered, as far as the format lets it be read before its end.
+    fn flush(&mut self) -> Result<()>;
+
+    /// Completes the output and gives it its name.
+    fn finish(self: Box<Self>) -> Result<()>;
+
+    /// Completes the output with the rows so far and keeps it as `OUT.partial`, whose path is returned; `None` if
+    /// there is no file to keep (standard output).
+    fn finish_partial(self: Box<Self>) -> Result<Option<PathBuf>>;
+}
+
+/// Opens an output for rows with these columns; none of `inputs` may be the output.
+pub(crate) fn create<'a>(
+    output: &Path,
+    input_columns: &InputColumns,
+    inputs: impl Iterator<Item = &'a Path>,
+    options: &WriteOptions,
+) -> Result<Box<dyn RowWriter>> {
+    let format = match options.format.or_else(|| OutputFormat::from_path(output)) {
+        Some(format) => format,
+        None if output.as_os_str() == "-" => OutputFormat::Jsonl,
+        None => return Err(Error::UnknownOutputFormat(output.to_owned())),
+    };
+    let compression = Compression::from_path(output);
+    if compression != Compression::None && !format.is_compressible() {
+        return Err(Error::Compressed { path: output.to_owned(), format });
+    }
+    let columns = Arc::new(AnswerColumns::new(options.prefix.as_deref(), options.top_k));
+    columns.check_clash(input_columns.names().into_iter())?;
+    if let InputColumns::Columnar(schema) = input_columns
+        && format.is_text()
+        && let Some(column) = json::binary_column(schema)
+    {
+        return Err(Error::Binary(column.to_owned()));
+    }
+
+    let target = Target::open(output, options.force, inputs)?;
+    let sink = target.sink().map_err(|source| Error::Create { path: output.to_owned(), source })?;
+    let compressed = |sink| Compressed::new(sink, compression).map_err(Error::Write);
+    let encoder: Box<dyn RowEncoder> = match format {
+        OutputFormat::Jsonl => Box::new(JsonlEncoder::new(compressed(sink)?, columns.clone())),
+        OutputFormat::Csv => {
+            let names = match input_columns {
+                InputColumns::Columnar(_) | InputColumns::Fields { complete: true, .. } => {
+                    Ok(input_columns.names().into_iter().map(str::to_owned).collect())
+                }
+                InputColumns::Fields { complete: false, .. } => Err(options.infer_schema_length),
+            };
+            Box::new(CsvEncoder::new(compressed(sink)?, columns.clone(), names)?)
+        }
+        OutputFormat::Parquet => columnar(sink, ColumnarFormat::Parquet, &columns, input_columns, options)?,
+        OutputFormat::Arrow => columnar(sink, ColumnarFormat::Arrow, &columns, input_columns, options)?,
+    };
+    Ok(Box::new(Writer { encoder, columns, target }))
+}
+
+fn columnar(
+    sink: Sink,
+    format: ColumnarFormat,
+    columns: &Arc<AnswerColumns>,
+    input_columns: &InputColumns,
+    options: &WriteOptions,
+) -> Result<Box<dyn RowEncoder>> {
+    let columns = columns.clone();
+    Ok(match input_columns {
+        InputColumns::Columnar(schema) => Box::new(ColumnsEncoder::new(sink, format, columns, schema)?),
+        InputColumns::Fields { names, complete } => {
+            let known = if *complete { names.clone() } else { Vec::new() };
+            Box::new(FieldsEncoder::new(sink, format, columns, known, options.infer_schema_length))
+        }
+    })
+}
+
+/// Writes rows as JSON Lines to a writer that the caller has.
+///
+/// # Errors
+/// If `writer` cannot be written to.
+pub fn write_stream(
+    writer: impl std::io::Write + Send + 'static,
+    options: &WriteOptions,
+) -> Result<Box<dyn RowWriter>> {
+    let columns = Arc::new(AnswerColumns::new(options.prefix.as_deref(), options.top_k));
+    let sink = Compressed::new(Sink::new(Box::new(writer)), Compression::None).map_err(Error::Write)?;
+    let encoder = Box::new(JsonlEncoder::new(sink, columns.clone()));
+    Ok(Box::new(Writer { encoder, columns, target: Target::Stream }))
+}
+
+struct Writer {
+    encoder: Box<dyn RowEncoder>,
+    columns: Arc<AnswerColumns>,
+    target: Target,
+}
+
+impl RowWriter for Writer {
+    fn write(&mut self, row: Answered) -> Result<Option<RowError>> {
+        let Answered { row: Row { position, mut record }, answers } = row;
+        let (answers, mut problems) = match answers {
+            Ok(answers) => (answers, Vec::new()),
+            Err(error) => (Vec::new(), vec![error.to_string()]),
+        };
+        let mut misfits = Vec::new();
+        if let Record::Fields(fields) = &mut record {
+            fields.retain(|name, _| {
+                let clashes = self.columns.has(name);
+                if clashes {
+                    misfits.push(format!("field `{name}` is left out: the output needs that name for the answers"));
+                }
+                !clashes
+            });
+        }
+        problems.extend_from_slice(&misfits);
+        misfits.extend(self.encoder.write(record, OutputRow { position, answers, problems })?);
+        Ok((!misfits.is_empty()).then(|| RowError::schema(misfits.join("; "))))
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.encoder.flush()
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        self.encoder.finish()?;
+        self.target.commit()
+    }
+
+    fn finish_partial(self: Box<Self>) -> Result<Option<PathBuf>> {
+        self.encoder.finish()?;
+        self.target.commit_partial()
+    }
+}
