@@ -5,6 +5,7 @@ usage: network.py [--hidden 768] [--layers 12] [--shapes 8x128,4x512] [--rounds 
 
 Needs torch, transformers, onnx, onnxruntime and openvino. The runners take turns; the table has medians.
 """
+
 import argparse
 import json
 import os
@@ -54,17 +55,30 @@ def models(args, folder):
     vocabulary = len(json.loads(tokenizer.read_text(encoding="utf-8"))["model"]["vocab"])
     # The shape that BERT's sizes have in common: heads of 64, or 12 of them; four times as wide in between.
     heads = 12
-    config = BertConfig(vocab_size=vocabulary, hidden_size=args.hidden, num_hidden_layers=args.layers,
-                        num_attention_heads=heads, intermediate_size=4 * args.hidden, attn_implementation="eager")
+    config = BertConfig(
+        vocab_size=vocabulary,
+        hidden_size=args.hidden,
+        num_hidden_layers=args.layers,
+        num_attention_heads=heads,
+        intermediate_size=4 * args.hidden,
+        attn_implementation="eager",
+    )
     network = BertForQuestionAnswering(config).eval()
     network.save_pretrained(folder)
     for file in (ROOT / "tokenizer").iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
     example = torch.ones(2, 32, dtype=torch.long)
     names = ["input_ids", "attention_mask", "start", "end"]
-    torch.onnx.export(Logits(network), (example, example), str(folder / "f32.onnx"), input_names=names[:2],
-                      output_names=names[2:], dynamic_axes={n: {0: "batch", 1: "length"} for n in names}, dynamo=False,
-                      opset_version=17)
+    torch.onnx.export(
+        Logits(network),
+        (example, example),
+        str(folder / "f32.onnx"),
+        input_names=names[:2],
+        output_names=names[2:],
+        dynamic_axes={n: {0: "batch", 1: "length"} for n in names},
+        dynamo=False,
+        opset_version=17,
+    )
     quantize_dynamic(folder / "f32.onnx", folder / "int8.onnx", weight_type=QuantType.QInt8, per_channel=True)
     return vocabulary
 
@@ -85,8 +99,10 @@ def openvino_runtime(path, precision, threads):
 def measure(forward, shape, vocabulary, seconds):
     windows, tokens = shape
     rng = np.random.default_rng(0)
-    inputs = {"input_ids": rng.integers(5, vocabulary, (windows, tokens)),
-              "attention_mask": np.ones((windows, tokens), dtype=np.int64)}
+    inputs = {
+        "input_ids": rng.integers(5, vocabulary, (windows, tokens)),
+        "attention_mask": np.ones((windows, tokens), dtype=np.int64),
+    }
     forward(inputs)
     begin, passes = time.perf_counter(), []
     while len(passes) < 3 or time.perf_counter() - begin < seconds:
@@ -98,8 +114,23 @@ def measure(forward, shape, vocabulary, seconds):
 
 def bertqa(args, folder, shape, precision):
     windows, tokens = shape
-    command = [str(args.bertqa), "bench", "--json", "--model", str(folder), "--lengths", str(tokens), "--batch-sizes",
-               str(windows), "--threads", str(args.threads), "--duration", str(args.seconds), "--precision", precision]
+    command = [
+        str(args.bertqa),
+        "bench",
+        "--json",
+        "--model",
+        str(folder),
+        "--lengths",
+        str(tokens),
+        "--batch-sizes",
+        str(windows),
+        "--threads",
+        str(args.threads),
+        "--duration",
+        str(args.seconds),
+        "--precision",
+        precision,
+    ]
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return json.loads(out)[0]["tokens_per_second"]
 
@@ -119,8 +150,8 @@ def main():
         speeds = {}
         for number in range(args.rounds):
             for shape in shapes:
-                runs = {f"bertqa {p}": lambda p=p: bertqa(args, folder, shape, p) for p in ("int8", "bf16", "f32")}
-                runs |= {n: lambda f=f: measure(f, shape, vocabulary, args.seconds) for n, f in peers.items()}
+                runs = {f"bertqa {p}": lambda p=p, s=shape: bertqa(args, folder, s, p) for p in ("int8", "bf16", "f32")}
+                runs |= {n: lambda f=f, s=shape: measure(f, s, vocabulary, args.seconds) for n, f in peers.items()}
                 for runner, run in runs.items():
                     speeds.setdefault(runner, {}).setdefault(shape, []).append(run())
                     print(f"round {number + 1}, {shape}: {runner} {speeds[runner][shape][-1]:.0f}", file=sys.stderr)

@@ -13,9 +13,10 @@ import json
 import sys
 
 import numpy as np
-import reference
 import torch
 from transformers.pipelines.question_answering import select_starts_ends
+
+import reference
 
 SAME_SHARE = 0.999
 SCORE_TOLERANCE = 1e-4
@@ -46,8 +47,17 @@ def main():
     check.add_argument("bertqa")
     check.add_argument("--name", default="bertqa", help="what the line of the table is called")
     args = parser.parse_args()
-    options = {name: getattr(args, name) for name in
-               ("max_seq_len", "doc_stride", "max_answer_len", "top_k", "handle_impossible_answer", "align_to_words")}
+    options = {
+        name: getattr(args, name)
+        for name in (
+            "max_seq_len",
+            "doc_stride",
+            "max_answer_len",
+            "top_k",
+            "handle_impossible_answer",
+            "align_to_words",
+        )
+    }
     if args.command == "reference":
         write_reference(args, options)
     else:
@@ -110,8 +120,10 @@ def compare(args, options):
         print(f"{row['id']}: {reason}\n  reference {brief(want)}\n  bertqa    {brief(answers)}")
     share = same / len(rows)
     passed = share >= SAME_SHARE and not unexplained
-    print(f"| {args.name} | {len(rows)} | {same} | {100 * share:.3f} % | {largest:.1e} "
-          f"| {differing} | {unexplained} | {'pass' if passed else 'FAIL'} |")
+    print(
+        f"| {args.name} | {len(rows)} | {same} | {100 * share:.3f} % | {largest:.1e} "
+        f"| {differing} | {unexplained} | {'pass' if passed else 'FAIL'} |"
+    )
     return 0 if passed else 1
 
 
@@ -127,8 +139,11 @@ def explain(qa, row, want, got, options):
 
 def windows(qa, row, options):
     """What the reference's network gives for each window of the row."""
-    inputs = qa.preprocess(qa.create_sample(row["question"], row["context"]),
-                           max_seq_len=options["max_seq_len"], doc_stride=options["doc_stride"])
+    inputs = qa.preprocess(
+        qa.create_sample(row["question"], row["context"]),
+        max_seq_len=options["max_seq_len"],
+        doc_stride=options["doc_stride"],
+    )
     return [qa.forward(window) for window in inputs]
 
 
@@ -153,8 +168,13 @@ def span_scores(qa, outputs, options):
     scores = {}
     for output in outputs:
         starts, ends, values, _ = select_starts_ends(
-            output["start"].numpy(), output["end"].numpy(), output["p_mask"].numpy(), output["attention_mask"].numpy(),
-            top_k=output["start"].shape[-1] ** 2 + 1, max_answer_len=options["max_answer_len"])
+            output["start"].numpy(),
+            output["end"].numpy(),
+            output["p_mask"].numpy(),
+            output["attention_mask"].numpy(),
+            top_k=output["start"].shape[-1] ** 2 + 1,
+            max_answer_len=options["max_answer_len"],
+        )
         for start, end, value in zip(starts, ends, values):
             place = qa.get_indices(output["encoding"], start, end, 1, False)
             scores[place] = max(scores.get(place, 0.0), float(value))
@@ -169,8 +189,10 @@ def tied_logits(qa, outputs, got, options):
     random = np.random.default_rng(0)
     keep = {key: options[key] for key in ("top_k", "handle_impossible_answer", "max_answer_len", "align_to_words")}
     for _ in range(TRIALS):
-        moved = [output | {side: output[side] + noise(random, output[side]) for side in ("start", "end")}
-                 for output in outputs]
+        moved = [
+            output | {side: output[side] + noise(random, output[side]) for side in ("start", "end")}
+            for output in outputs
+        ]
         answers = qa.postprocess(moved, **keep)
         answers = answers if isinstance(answers, list) else [answers]
         if same_spans(answers, got) and score_difference(answers, got) <= SCORE_TOLERANCE:

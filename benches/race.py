@@ -51,8 +51,12 @@ def arguments():
     parser.add_argument("peers_dir", type=Path, help="the folder with peer.py and score.py")
     parser.add_argument("input", help="JSONL rows: id, question, context")
     parser.add_argument("gold", nargs="+", help="SQuAD-format JSON with the right answers")
-    parser.add_argument("--peers", type=str.split, default=["bertqa", "hf", "ort-f32"],
-                        help=f"what runs, in one argument: bertqa {' '.join(PACKAGES)} (default: bertqa hf ort-f32)")
+    parser.add_argument(
+        "--peers",
+        type=str.split,
+        default=["bertqa", "hf", "ort-f32"],
+        help=f"what runs, in one argument: bertqa {' '.join(PACKAGES)} (default: bertqa hf ort-f32)",
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--limit", type=int, help="only the first rows")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -75,8 +79,10 @@ def check_packages(args):
     found = subprocess.run([args.python, "-c", code, *needed], check=True, capture_output=True, text=True)
     missing = found.stdout.split()
     if missing:
-        sys.exit(f"{args.python} lacks {', '.join(missing)}: {args.python} -m pip install -r "
-                 f"{args.peers_dir / 'requirements.txt'}, or name another interpreter by --python")
+        sys.exit(
+            f"{args.python} lacks {', '.join(missing)}: {args.python} -m pip install -r "
+            f"{args.peers_dir / 'requirements.txt'}, or name another interpreter by --python"
+        )
 
 
 def binary():
@@ -93,14 +99,14 @@ def binary():
 
 def run_bertqa(args, _, output):
     """Its speed is by the whole wall time of the process, start-up and reading the model included."""
-    command = [str(binary()), "run", args.input, "-o", str(output), "--force", "--log-format", "json",
-               *settings(args)]
+    command = [str(binary()), "run", args.input, "-o", str(output), "--force", "--log-format", "json", *settings(args)]
     begin = time.perf_counter()
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
     wall = time.perf_counter() - begin
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)}: status {done.returncode}\n{done.stderr}")
-    rows = sum(1 for _ in open(output, "rb"))
+    with open(output, "rb") as answers:
+        rows = sum(1 for _ in answers)
     return {"rows": rows, "seconds": wall, "rows_per_second": rows / wall, "summary": summary(done.stderr)}
 
 

@@ -13,8 +13,10 @@ VERSION = "5.2.0"
 def load(model, tokenizer, threads=None):
     """The pipeline with the model and tokenizer of the two folders."""
     if transformers.__version__ != VERSION:
-        raise SystemExit(f"transformers {VERSION} is the reference, found {transformers.__version__}: "
-                         f"pip install transformers=={VERSION}")
+        raise SystemExit(
+            f"transformers {VERSION} is the reference, found {transformers.__version__}: "
+            f"pip install transformers=={VERSION}"
+        )
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     if threads:

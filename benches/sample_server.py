@@ -1,5 +1,5 @@
-"""The sample application's way to serve, for serve.sh: FastAPI around one row at a time, padded to 512 tokens, through a
-traced model, and the best start and end logit as the answer.
+"""The sample application's way to serve, for serve.sh: FastAPI around one row at a time, padded to 512 tokens,
+through a traced model, and the best start and end logit as the answer.
 
 Needs torch, transformers, fastapi and uvicorn.
 """
@@ -38,8 +38,15 @@ def main():
     network = AutoModelForQuestionAnswering.from_pretrained(args.model, dtype=torch.float32).eval()
 
     def tokenize(question, context):
-        return tokenizer(question, context, return_tensors="pt", max_length=MAX_LENGTH, padding="max_length",
-                         truncation=True, return_offsets_mapping=True)
+        return tokenizer(
+            question,
+            context,
+            return_tensors="pt",
+            max_length=MAX_LENGTH,
+            padding="max_length",
+            truncation=True,
+            return_offsets_mapping=True,
+        )
 
     example = tokenize("Who?", "Bell did.")
     with torch.inference_mode():

@@ -24,8 +24,10 @@ def main():
                 if measured["failed"] or measured["rows_failed"]:
                     sys.exit(f"{name} failed: {measured}")
                 figures[name, concurrency] = measured
-                print(f"{name}, {concurrency} at a time: {measured['requests_per_second']:.1f} requests/s",
-                      file=sys.stderr)
+                print(
+                    f"{name}, {concurrency} at a time: {measured['requests_per_second']:.1f} requests/s",
+                    file=sys.stderr,
+                )
     print(markdown(args, list(servers), figures), end="")
 
 
@@ -35,8 +37,18 @@ def ours(args, logs):
 
 def theirs(args, logs):
     port = free_port()
-    command = [args.python, str(ROOT / "benches/sample_server.py"), "--port", str(port), "--model", args.model,
-               "--tokenizer", args.tokenizer, "--threads", str(args.threads)]
+    command = [
+        args.python,
+        str(ROOT / "benches/sample_server.py"),
+        "--port",
+        str(port),
+        "--model",
+        args.model,
+        "--tokenizer",
+        args.tokenizer,
+        "--threads",
+        str(args.threads),
+    ]
     return Server(command, port, logs / "sample.log", "/openapi.json")
 
 
@@ -44,7 +56,9 @@ def markdown(args, names, figures):
     lines = [
         f"{Path(args.rows).name}, {args.threads} threads, {args.duration} s each, one row a request",
         "",
-        "| clients | " + " | ".join(f"{name}: requests/s | p50 ms | p99 ms" for name in names) + " | times the requests/s |",
+        "| clients | "
+        + " | ".join(f"{name}: requests/s | p50 ms | p99 ms" for name in names)
+        + " | times the requests/s |",
         "| --- |" + " --- | --- | --- |" * len(names) + " --- |",
     ]
     for concurrency in args.concurrency:
@@ -61,14 +75,21 @@ def markdown(args, names, figures):
 def arguments():
     parser = argparse.ArgumentParser(prog="serve.sh", description="Compares bertqa serve with the sample's server.")
     parser.add_argument("rows", help="rows of question and context, in any format that bertqa reads")
-    parser.add_argument("--concurrency", type=lambda text: [int(part) for part in text.split(",")],
-                        default=[1, 8, 64, 256], help="clients, separated by commas (default: 1,8,64,256)")
+    parser.add_argument(
+        "--concurrency",
+        type=lambda text: [int(part) for part in text.split(",")],
+        default=[1, 8, 64, 256],
+        help="clients, separated by commas (default: 1,8,64,256)",
+    )
     parser.add_argument("--duration", type=float, default=30, help="seconds of each measurement (default: 30)")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--model", default=str(ROOT / "models/default"))
     parser.add_argument("--tokenizer", default=str(ROOT / "tokenizer"))
-    parser.add_argument("--python", default=os.environ.get("PYTHON", sys.executable),
-                        help="interpreter that has the sample server's packages (default: $PYTHON)")
+    parser.add_argument(
+        "--python",
+        default=os.environ.get("PYTHON", sys.executable),
+        help="interpreter that has the sample server's packages (default: $PYTHON)",
+    )
     args = parser.parse_args()
     packages = "import torch, transformers, fastapi, uvicorn"
     if subprocess.run([args.python, "-c", packages], capture_output=True).returncode != 0:

@@ -51,28 +51,44 @@ def main():
             logged = statuses(log)
 
     print(f"capacity   {capacity['requests_per_second']:.1f} requests/s")
-    print(f"soak       {soaked['statuses']} in {soaked['seconds']:.0f} s, {soaked['checked']} answers checked, "
-          f"{soaked['mismatches']} differ, errors {soaked['errors']}")
+    print(
+        f"soak       {soaked['statuses']} in {soaked['seconds']:.0f} s, {soaked['checked']} answers checked, "
+        f"{soaked['mismatches']} differ, errors {soaked['errors']}"
+    )
     print(f"latency    {soaked['latency_ms']}")
     print(f"memory     {memory}")
-    print(f"SIGTERM    exit status {status}, clients saw {drained['statuses']} and {drained['errors']}, "
-          f"the server answered {dict(logged)}")
+    print(
+        f"SIGTERM    exit status {status}, clients saw {drained['statuses']} and {drained['errors']}, "
+        f"the server answered {dict(logged)}"
+    )
     print(f"logs       {work}")
-    fail([
-        (set(soaked["statuses"]) == {"200", "429"}, "there are other statuses than 200 and 429, or one of them is missing"),
-        (not soaked["errors"], "requests had no answer"),
-        (soaked["checked"] == soaked["requests"] and soaked["requests"] > 0, "not every answer was checked"),
-        (soaked["mismatches"] == 0 and drained["mismatches"] == 0, "answers differ from those of bertqa run"),
-        (memory.is_flat(), "memory grew"),
-        (status == 0, "the server did not end with status 0"),
-        # What came after the signal may find no server, but whatever the server answered has arrived.
-        (set(drained["statuses"]) <= {"200", "429", "503"}, "there are other statuses than 200, 429 and 503 at the end"),
-        (all(drained["statuses"].get(key, 0) == logged[key] for key in ("200", "429")),
-         "the server answered what did not arrive"),
-        (logged["none"] == 0, "the server took on requests that it did not answer"),
-        (set(drained["errors"]) <= {"connection refused", "connection closed without an answer"},
-         "requests failed otherwise than for want of a server"),
-    ])
+    fail(
+        [
+            (
+                set(soaked["statuses"]) == {"200", "429"},
+                "there are other statuses than 200 and 429, or one of them is missing",
+            ),
+            (not soaked["errors"], "requests had no answer"),
+            (soaked["checked"] == soaked["requests"] and soaked["requests"] > 0, "not every answer was checked"),
+            (soaked["mismatches"] == 0 and drained["mismatches"] == 0, "answers differ from those of bertqa run"),
+            (memory.is_flat(), "memory grew"),
+            (status == 0, "the server did not end with status 0"),
+            # What came after the signal may find no server, but whatever the server answered has arrived.
+            (
+                set(drained["statuses"]) <= {"200", "429", "503"},
+                "there are other statuses than 200, 429 and 503 at the end",
+            ),
+            (
+                all(drained["statuses"].get(key, 0) == logged[key] for key in ("200", "429")),
+                "the server answered what did not arrive",
+            ),
+            (logged["none"] == 0, "the server took on requests that it did not answer"),
+            (
+                set(drained["errors"]) <= {"connection refused", "connection closed without an answer"},
+                "requests failed otherwise than for want of a server",
+            ),
+        ]
+    )
 
 
 def statuses(log):
@@ -132,7 +148,9 @@ def fail(checks):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="soak.sh", description="Soaks bertqa serve at twice the load that it can take.")
+    parser = argparse.ArgumentParser(
+        prog="soak.sh", description="Soaks bertqa serve at twice the load that it can take."
+    )
     parser.add_argument("rows", help="rows of question and context, in any format that bertqa reads")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--capacity-seconds", type=float, default=30)

@@ -100,7 +100,7 @@ if [ -n "$(missing)" ]; then
     complete
 fi
 if [ -n "$(missing)" ]; then
-    echo "libtorch.sh: torch $version needs these libraries, which are in none of its wheels:" $(missing) >&2
+    echo "libtorch.sh: torch $version needs these libraries, which are in none of its wheels: $(missing | tr '\n' ' ')" >&2
     exit 1
 fi
 

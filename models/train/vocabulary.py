@@ -72,7 +72,7 @@ def expected(tokenizer, texts):
 
 
 def cased(word, language):
-    """The word as it stands in text: English words, which the list has in lower case, also begin sentences and names."""
+    """The word as it stands in text: English words, in the list in lower case, also begin sentences and names."""
     if language == "en":
         return [(word, 0.8), (word.capitalize(), 0.15), (word.upper(), 0.05)]
     return [(word, 1.0)]
