@@ -85,8 +85,17 @@ def paths(text):
         yield from tree(WORD.findall(rest), 0, [])[0]
 
 
-def resolve(path, module, files, crates):
-    """The module that a path of names leads into, from a module."""
+def exports(text):
+    """Names that a module hands on, and the paths behind them."""
+    handed_on = {}
+    for match in re.finditer(r"\bpub(?:\([^)]*\))?\s+use\s+", text):
+        for path in tree(WORD.findall(text[match.end() : match.end() + 4000]), 0, [])[0]:
+            handed_on[path[-1]] = path
+    return handed_on
+
+
+def resolve(path, module, files, crates, handed_on):
+    """The module that a path of names leads into, from a module; what is handed on is where it comes from."""
     if path[0] == "crate":
         at, path = (module[0],), path[1:]
     elif path[0] in ("self", "super"):
@@ -98,9 +107,12 @@ def resolve(path, module, files, crates):
     else:
         at = module
     for name in path:
-        if (*at, name) not in files:
+        if (*at, name) in files:
+            at = (*at, name)
+        elif name in handed_on.get(at, {}) and at != module:
+            return resolve(handed_on[at][name], at, files, crates, handed_on)
+        else:
             break
-        at = (*at, name)
     return at
 
 
@@ -109,10 +121,12 @@ def graph():
     files = {}
     for crate, folder in crates.items():
         files |= modules(crate, folder)
+    texts = {module: without_tests(file.read_text()) for module, file in files.items()}
+    handed_on = {module: exports(text) for module, text in texts.items()}
     edges = {module: set() for module in files}
-    for module, file in files.items():
-        for path in paths(without_tests(file.read_text())):
-            target = resolve(path, module, files, crates)
+    for module, text in texts.items():
+        for path in paths(text):
+            target = resolve(path, module, files, crates, handed_on)
             shared = min(len(module), len(target))
             # A module and its own parts.
             if target in files and module[:shared] != target[:shared]:
