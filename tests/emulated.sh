@@ -11,7 +11,6 @@ cd "$(dirname "$0")/.."
 export PROPTEST_CASES="${1:-16}"
 cache="${BERTQA_CACHE:-$HOME/.cache/bertqa}/emulated"
 mkdir -p "$cache"
-cp Cargo.lock tests/kernels/Cargo.lock # The versions of the project; cargo drops what is not needed.
 
 packages=(qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
 dpkg --status "${packages[@]}" > /dev/null 2>&1 || {
@@ -22,7 +21,7 @@ dpkg --status "${packages[@]}" > /dev/null 2>&1 || {
 run_tests() {
     printf '\n== %s: %s\n' "$2" "$1"
     # shellcheck disable=SC2086 # The emulator and its options.
-    BYTES=$1 $2 "$program" 2> >(grep -v "TCG doesn't support" >&2)
+    INT8=$1 $2 "$program" 2> >(grep -v "TCG doesn't support" >&2)
 }
 
 # Prints where cargo, of whose messages it reads, put the tests.
@@ -30,7 +29,11 @@ tests_of() { python3 -c 'import json, sys
 for line in sys.stdin:
     message = json.loads(line)
     if message.get("executable"): print(message["executable"])'; }
-build() { cargo test --manifest-path tests/kernels/Cargo.toml --lib --no-run --message-format json-render-diagnostics "$@" | tests_of; }
+# Debian's compiler may be older than the one that the workspace names.
+build() {
+    cargo test --locked --package bertqa-kernels --lib --no-run --ignore-rust-version \
+        --message-format json-render-diagnostics "$@" | tests_of
+}
 
 # With the toolchain that there is.
 program=$(CARGO_TARGET_DIR="$cache/target" build)

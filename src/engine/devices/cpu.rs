@@ -2,7 +2,7 @@ use std::num::NonZeroUsize;
 
 use sysinfo::{CpuRefreshKind, RefreshKind, System};
 
-use crate::engine::native::kernel::{bf16, bytes};
+use bertqa_kernels::{bf16_instructions, f32_instructions, int8_instructions};
 
 /// The processor.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -30,25 +30,7 @@ impl Cpu {
         let name = system.cpus().first().map_or("", |cpu| cpu.brand()).trim().to_owned();
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let instructions =
-            Instructions { f32: float_instructions(), bf16: bf16::instructions(), int8: bytes::instructions() };
+            Instructions { f32: f32_instructions(), bf16: bf16_instructions(), int8: int8_instructions() };
         Self { name, cores, instructions }
     }
-}
-
-/// What `rten-simd` dispatches to.
-fn float_instructions() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if rten_simd::isa::Avx512Isa::new().is_some() {
-            return "AVX-512";
-        }
-        if rten_simd::isa::Avx2Isa::new().is_some() {
-            return "AVX2";
-        }
-    }
-    #[cfg(target_arch = "aarch64")]
-    if rten_simd::isa::ArmNeonIsa::new().is_some() {
-        return "NEON";
-    }
-    "portable"
 }

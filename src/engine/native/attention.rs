@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Precision;
-use super::kernel::{AttentionBuffers, BytePanels, Panels, Rows, RowsMut, attend_bytes, gemm, grow, softmax_unscaled};
+use bertqa_kernels::{AttentionBuffers, Int8Panels, Panels, Rows, RowsMut, attend_int8, gemm, grow, softmax_unscaled};
 
 /// Queries scored at a time, so that their scores stay in the cache.
 const QUERIES: usize = 64;
@@ -19,7 +19,7 @@ pub struct Heads {
 #[derive(Debug, Default)]
 pub struct Attention {
     float: FloatHead,
-    bytes: ByteHead,
+    bytes: Int8Head,
 }
 
 /// Computes one head of one window.
@@ -96,14 +96,14 @@ impl Head for FloatHead {
 }
 
 #[derive(Debug, Default)]
-struct ByteHead {
-    keys: BytePanels,
-    values: BytePanels,
+struct Int8Head {
+    keys: Int8Panels,
+    values: Int8Panels,
     tokens: usize,
     buffers: AttentionBuffers,
 }
 
-impl Head for ByteHead {
+impl Head for Int8Head {
     fn take(&mut self, keys: Rows, values: Rows) {
         self.tokens = keys.rows();
         self.keys.pack_transposed(keys);
@@ -111,6 +111,6 @@ impl Head for ByteHead {
     }
 
     fn attend(&mut self, queries: Rows, output: RowsMut) {
-        attend_bytes(queries, &self.keys, &self.values, self.tokens, &mut self.buffers, output);
+        attend_int8(queries, &self.keys, &self.values, self.tokens, &mut self.buffers, output);
     }
 }

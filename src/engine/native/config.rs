@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::LoadError;
 use super::family::{Family, LayerSharing, Positions};
-use super::kernel::Activation;
+use bertqa_kernels::Activation;
 
 /// Shape of a network, every value checked.
 #[derive(Debug)]

@@ -6,9 +6,9 @@ use super::Precision;
 use super::attention::{Attention, Heads};
 use super::config::Config;
 use super::family::Positions;
-use super::kernel::Rows;
 use super::profile::Operator;
 use super::weights::{Layer, LinearBuffers, Weights};
+use bertqa_kernels::Rows;
 
 /// Rows of the feed-forward part computed at a time, so that its widest matrix stays in the cache.
 const FEED_FORWARD_ROWS: usize = 64;

@@ -8,7 +8,6 @@ mod config;
 mod error;
 mod family;
 mod forward;
-pub mod kernel;
 mod profile;
 mod schedule;
 mod tensors;
@@ -44,8 +43,8 @@ pub enum Precision {
 impl Precision {
     /// Those that make sense on this processor, the fastest first.
     pub fn by_speed() -> impl Iterator<Item = Self> {
-        let int8 = kernel::bytes::instructions().map(|_| Self::Int8);
-        let bf16 = kernel::bf16::instructions().map(|_| Self::Bf16);
+        let int8 = bertqa_kernels::int8_instructions().map(|_| Self::Int8);
+        let bf16 = bertqa_kernels::bf16_instructions().map(|_| Self::Bf16);
         int8.into_iter().chain(bf16).chain([Self::F32])
     }
 }
@@ -129,9 +128,9 @@ impl NativeEngine {
     pub fn measure_peak(&self) -> f64 {
         const SECONDS: f64 = 0.05;
         let peak = match self.precision {
-            Precision::F32 => kernel::peak_f32,
-            Precision::Bf16 => kernel::peak_bf16,
-            Precision::Int8 => kernel::peak_bytes,
+            Precision::F32 => bertqa_kernels::peak_f32,
+            Precision::Bf16 => bertqa_kernels::peak_bf16,
+            Precision::Int8 => bertqa_kernels::peak_int8,
         };
         self.pool.broadcast(|_| peak(SECONDS)).into_iter().sum()
     }
@@ -157,8 +156,8 @@ impl std::fmt::Display for NativeEngine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let instructions = match self.precision {
             Precision::F32 => None,
-            Precision::Bf16 => kernel::bf16::instructions(),
-            Precision::Int8 => Some(kernel::bytes::instructions().unwrap_or("portable")),
+            Precision::Bf16 => bertqa_kernels::bf16_instructions(),
+            Precision::Int8 => Some(bertqa_kernels::int8_instructions().unwrap_or("portable")),
         };
         write!(f, "native {}", self.precision)?;
         if let Some(instructions) = instructions {

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 
 use super::config::{Config, LayerWeights};
-use super::kernel::{
-    Activation, Bf16, BytePanels, LayerNorm, PANEL, PanelRow, Panels, QuantizedRows, Rows, RowsMut, Spread, gemm,
-    gemm_bf16, gemm_bytes,
-};
 use super::profile::{Operator, Spending};
 use super::tensors::{Tensor, Tensors};
 use super::{LoadError, Precision};
+use bertqa_kernels::{
+    Activation, Bf16, Int8Panels, LayerNorm, PANEL, PanelRow, Panels, QuantizedRows, Rows, RowsMut, Spread, gemm,
+    gemm_bf16, gemm_int8,
+};
 
 /// `y = x · Wᵀ + b`
 #[derive(Debug)]
@@ -28,7 +28,7 @@ enum Matrix {
     /// Pairs of weights of neighbouring inputs.
     Bf16(Panels<[Bf16; 2]>),
     Int8 {
-        weight: BytePanels,
+        weight: Int8Panels,
         /// What inputs are multiplied by, and the weights were divided by.
         input_weights: Vec<f32>,
     },
@@ -63,7 +63,7 @@ impl Linear {
             Matrix::Int8 { weight, input_weights } => {
                 spending.measure(Operator::Quantize, 0, || quantized.quantize_weighted(input, spread, input_weights));
                 let input = quantized.rows();
-                let multiply = || gemm_bytes(output, input, weight, Some(&self.bias), activation);
+                let multiply = || gemm_int8(output, input, weight, Some(&self.bias), activation);
                 spending.measure(operator, operations, multiply);
             }
         }
@@ -277,7 +277,7 @@ impl Loader<'_> {
             }
             Precision::Int8 => {
                 let input_weights = balance(outputs, inputs, read_row);
-                let weight = BytePanels::from_transposed_rows(outputs, inputs, |output, row| {
+                let weight = Int8Panels::from_transposed_rows(outputs, inputs, |output, row| {
                     read_row(output, row);
                     row.iter_mut().zip(&input_weights).for_each(|(value, weight)| *value /= weight);
                 });

@@ -1,0 +1,117 @@
+//! Attention of one head in bytes.
+
+use std::f32::consts::LOG2_E;
+
+use super::gemm::{Columns, Gemm};
+use super::int8::{Int8Isa, Int8Op};
+use super::quantize::{QuantizeRows, Side};
+use super::scores::{SCORED_QUERIES, Scores, key_bias};
+use super::softmax_int8::{SCORE_BLOCK, SoftmaxInt8};
+use super::{Int8Panels, PANEL, PanelRow, QuantizedRows, Rows, RowsMut, Spread, grow};
+
+/// Writes what `queries` gather from the values, `[queries, head_size]` both; `tokens` is the number of keys.
+///
+/// `keys` are packed transposed, and `values` as they are.
+///
+/// # Panics
+/// If the shapes do not fit together.
+pub fn attend_int8(
+    queries: Rows,
+    keys: &Int8Panels,
+    values: &Int8Panels,
+    tokens: usize,
+    buffers: &mut AttentionBuffers,
+    output: RowsMut,
+) {
+    buffers.reserve(queries, tokens);
+    Attend { queries, keys, values, tokens, buffers, output }.dispatch();
+}
+
+/// What [`attend_int8`] needs, for as many queries as it works on at a time.
+#[derive(Debug, Default)]
+pub struct AttentionBuffers {
+    queries: QuantizedRows,
+    /// `[queries, keys]`
+    scores: Vec<f32>,
+    /// The same, as rows of bytes.
+    probabilities: Vec<[u8; 4]>,
+    scales: Vec<f32>,
+    key_bias: Vec<PanelRow>,
+}
+
+impl AttentionBuffers {
+    pub(super) fn reserve(&mut self, queries: Rows, tokens: usize) {
+        let rows = SCORED_QUERIES.min(queries.rows());
+        let stride = stride(tokens);
+        self.queries.reserve(queries.slice_rows(0..rows));
+        grow(&mut self.scores, rows * stride, 0.0);
+        grow(&mut self.probabilities, rows * stride, [0; 4]);
+        grow(&mut self.scales, rows, 0.0);
+        grow(&mut self.key_bias, tokens.div_ceil(PANEL), PanelRow::default());
+    }
+}
+
+pub(super) struct Attend<'a> {
+    pub queries: Rows<'a>,
+    pub keys: &'a Int8Panels,
+    pub values: &'a Int8Panels,
+    pub tokens: usize,
+    /// With room for them all.
+    pub buffers: &'a mut AttentionBuffers,
+    pub output: RowsMut<'a>,
+}
+
+impl Int8Op for Attend<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<B: Int8Isa>(self, isa: B) {
+        let Self { queries, keys, values, tokens, buffers, mut output } = self;
+        let (width, stride) = (tokens.next_multiple_of(SCORE_BLOCK), stride(tokens));
+        let columns = Columns { bias: None, scales: Some(&values.scales), sums: Some(&values.sums) };
+        let spread = Spread::Symmetric;
+        let bias = &mut buffers.key_bias[..keys.panels()];
+        key_bias(isa, bias, keys, tokens, spread.zero_point());
+        let count = queries.rows();
+        let blocks = count.div_ceil(block_queries(queries.cols(), tokens));
+        for block in 0..blocks {
+            // Of equal heights, rather than full ones and a low rest.
+            let (first, end) = (block * count / blocks, (block + 1) * count / blocks);
+            let rows = end - first;
+            let source = queries.slice_rows(first..end);
+            buffers.queries.reserve(source);
+            // For powers of 2 rather than of e.
+            let side = Side::Left(spread);
+            isa.call(QuantizeRows { source, side, weights: None, factor: LOG2_E, out: &mut buffers.queries });
+            let queries = buffers.queries.rows();
+
+            let scores = &mut buffers.scores[..rows * stride];
+            let out = RowsMut::new(scores, rows, width, stride);
+            isa.call(Scores { out, queries, keys, bias });
+            let probabilities = &mut buffers.probabilities[..rows * stride];
+            let scales = &mut buffers.scales[..rows];
+            scales.copy_from_slice(queries.scales);
+            let out = RowsMut::new(probabilities, rows, width / 4, stride);
+            isa.call(SoftmaxInt8 { scores: Rows::new(scores, rows, width, stride), out, scales });
+
+            let out = output.slice_rows(first..end);
+            let a = Rows::new(probabilities, rows, values.depth(), stride);
+            let b = &values.panels;
+            isa.call(Gemm { out, a, row_scales: scales, zero_point: 0, b, columns, activation: None });
+        }
+    }
+}
+
+/// Queries to work on at a time: fewer where that leaves room for their scores beside the keys and values in the
+/// nearest cache.
+fn block_queries(head_size: usize, tokens: usize) -> usize {
+    /// A little more than its size, since not all of it is needed at once.
+    const CACHE: usize = 56 << 10;
+    const FEWER: usize = SCORED_QUERIES * 2 / 3;
+    let fits = |queries: usize| tokens * (2 * head_size + 5 * queries) <= CACHE;
+    if fits(FEWER) && !fits(SCORED_QUERIES) { FEWER } else { SCORED_QUERIES }
+}
+
+fn stride(tokens: usize) -> usize {
+    tokens.next_multiple_of(SCORE_BLOCK) + 16
+}

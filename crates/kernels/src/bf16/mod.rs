@@ -1,0 +1,114 @@
+//! Products with weights in bfloat16, the upper half of an `f32`.
+
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+#[cfg(target_arch = "x86_64")]
+pub use x86_64::{Avx512Bf16, Bf16Op};
+
+use rten_simd::ops::{BitOps, IntOps, NumOps};
+use rten_simd::{Isa, Simd, SimdOp};
+
+use super::gemm::{Columns, Gemm};
+use super::panels::PanelRow;
+use super::product::Product;
+use super::{Activation, Panels, Rows, RowsMut};
+
+/// The upper half of an `f32`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Bf16(u16);
+
+impl Bf16 {
+    /// The nearest one, ties to even.
+    pub fn from_f32(value: f32) -> Self {
+        Self(half::bf16::from_f32(value).to_bits())
+    }
+}
+
+/// Name of the instructions that multiply bfloat16 by bfloat16, where they are faster than `f32`.
+pub fn instructions() -> Option<&'static str> {
+    #[cfg(target_arch = "x86_64")]
+    if Avx512Bf16::fast().is_some() {
+        return Some("AVX-512 BF16");
+    }
+    None
+}
+
+/// `out = activation(a · b + bias)`, with weights in pairs of bfloat16. Where the processor multiplies bfloat16 by
+/// bfloat16, `a` is rounded to it first, into `rounded`.
+///
+/// # Panics
+/// If the shapes do not fit together.
+pub fn gemm_bf16(
+    out: RowsMut,
+    a: Rows<[f32; 2]>,
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused))] rounded: &mut Vec<[Bf16; 2]>,
+    b: &Panels<[Bf16; 2]>,
+    bias: Option<&[PanelRow]>,
+    activation: Option<Activation>,
+) {
+    let columns = Columns::biased(bias);
+    #[cfg(target_arch = "x86_64")]
+    if let Some(isa) = Avx512Bf16::fast() {
+        let a = isa.round(a, rounded);
+        return isa.run(Gemm { out, a, row_scales: &[], zero_point: 0, b, columns, activation });
+    }
+    SimdOp::dispatch(Gemm { out, a, row_scales: &[], zero_point: 0, b, columns, activation })
+}
+
+/// Products of pairs of `f32` with pairs of bfloat16 that are widened as they are loaded, begun at the bias.
+#[derive(Debug, Clone, Copy)]
+pub struct Widened<I>(pub I);
+
+impl<I: Isa> Product for Widened<I> {
+    type Isa = I;
+    type Left = [f32; 2];
+    type Right = [Bf16; 2];
+    type RightVector = [I::F32; 2];
+    type Sum = I::F32;
+
+    const APPROXIMATE: bool = false;
+
+    #[inline(always)]
+    fn isa(self) -> I {
+        self.0
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, right: *const [Bf16; 2]) -> [I::F32; 2] {
+        let (floats, ints) = (self.0.f32(), self.0.i32());
+        // SAFETY: the caller's; a pair is as large as a lane.
+        let pairs = unsafe { ints.load_ptr(right.cast()) };
+        // The first of a pair lies in the low half on the little-endian processors that there are vectors for.
+        let low = ints.shift_left::<16>(pairs);
+        let high = ints.and(pairs, ints.splat(0xffff_0000_u32.cast_signed()));
+        let (first, second) = if cfg!(target_endian = "little") { (low, high) } else { (high, low) };
+        [floats.from_bits(first.to_bits()), floats.from_bits(second.to_bits())]
+    }
+
+    #[inline(always)]
+    fn begin(self, bias: I::F32, _: I::I32, _: u8) -> I::F32 {
+        bias
+    }
+
+    #[inline(always)]
+    fn multiply_add<const VECTORS: usize>(
+        self,
+        left: &[f32; 2],
+        right: &[[I::F32; 2]; VECTORS],
+        sums: &mut [I::F32; VECTORS],
+    ) {
+        let ops = self.0.f32();
+        let left = [ops.splat(left[0]), ops.splat(left[1])];
+        for vector in 0..VECTORS {
+            sums[vector] = ops.mul_add(left[0], right[vector][0], sums[vector]);
+            sums[vector] = ops.mul_add(left[1], right[vector][1], sums[vector]);
+        }
+    }
+
+    #[inline(always)]
+    fn finish(self, sum: I::F32, _: I::F32, _: I::F32) -> I::F32 {
+        sum
+    }
+}

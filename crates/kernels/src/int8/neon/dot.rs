@@ -1,0 +1,87 @@
+//! The dot product instructions.
+
+use std::arch::aarch64::*;
+use std::arch::asm;
+
+use rten_simd::Isa;
+use rten_simd::isa::ArmNeonIsa;
+use rten_simd::ops::{BitOps, NumOps, ToFloat};
+
+use super::super::super::product::Product;
+use super::super::{Int8Isa, Int8Op};
+use super::{F32, I32, int8_isa_neon};
+
+/// NEON with `sdot`, which takes both sides with their signs.
+#[derive(Clone, Copy)]
+pub struct NeonDot(ArmNeonIsa);
+
+impl NeonDot {
+    pub fn new() -> Option<Self> {
+        ArmNeonIsa::new().filter(|_| std::arch::is_aarch64_feature_detected!("dotprod")).map(Self)
+    }
+
+    pub fn run<Op: Int8Op>(self, op: Op) -> Op::Output {
+        #[inline(never)]
+        #[target_feature(enable = "neon,dotprod")]
+        fn with_features<Op: Int8Op>(isa: NeonDot, op: Op) -> Op::Output {
+            op.eval(isa)
+        }
+        // SAFETY: a value of this type exists only where the processor has these features.
+        unsafe { with_features(self, op) }
+    }
+}
+
+impl Product for NeonDot {
+    type Isa = ArmNeonIsa;
+    type Left = [u8; 4];
+    type Right = [i8; 4];
+    type RightVector = I32;
+    type Sum = I32;
+
+    const APPROXIMATE: bool = true;
+
+    #[inline(always)]
+    fn isa(self) -> ArmNeonIsa {
+        self.0
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, right: *const [i8; 4]) -> I32 {
+        // SAFETY: the caller's; a lane is four bytes.
+        unsafe { self.0.i32().load_ptr(right.cast()) }
+    }
+
+    #[inline(always)]
+    fn begin(self, _: F32, column_sum: I32, zero_point: u8) -> I32 {
+        self.begin_int8(column_sum, zero_point)
+    }
+
+    #[inline(always)]
+    fn multiply_add<const VECTORS: usize>(self, left: &[u8; 4], right: &[I32; VECTORS], sums: &mut [I32; VECTORS]) {
+        let left = self.0.i32().splat(i32::from_ne_bytes(*left));
+        for vector in 0..VECTORS {
+            let mut sum = sums[vector];
+            // The intrinsic is not stable yet.
+            // SAFETY: a value of this type exists only where the processor has the instruction, which touches
+            // nothing but its registers.
+            unsafe {
+                asm!(
+                    ".arch_extension dotprod",
+                    "sdot {sum:v}.4s, {right:v}.16b, {left:v}.16b",
+                    sum = inout(vreg) sum,
+                    right = in(vreg) right[vector],
+                    left = in(vreg) left,
+                    options(pure, nomem, nostack, preserves_flags),
+                );
+            }
+            sums[vector] = sum;
+        }
+    }
+
+    #[inline(always)]
+    fn finish(self, sum: I32, scale: F32, bias: F32) -> F32 {
+        self.0.f32().mul_add(self.0.i32().to_float(sum), scale, bias)
+    }
+}
+
+int8_isa_neon!(NeonDot, -128);

@@ -1,0 +1,64 @@
+//! The inner loops of bertqa: matrix products, attention, softmax and layer normalization on each instruction set.
+//!
+//! # Structure
+//! A product `out = a · b` reads its left-hand side (LHS) from [`Rows`] and its right-hand side (RHS) from packed
+//! [`Panels`]: blocks of [`PANEL`] columns, row after row. An int8 LHS is packed too, as [`QuantizedRows`]. The
+//! product is cut into tiles of MR rows and NR columns, whose sums stay in registers (`tile.rs`). The microkernel,
+//! `Product::multiply_add`, adds one step over the depth to a tile: an `f32`, two bfloat16 or four int8. `gemm.rs` has
+//! the loops around the tiles and chooses MR and NR by the number of registers.
+//!
+//! Kernels are written once over the vectors of `rten-simd`, which picks AVX-512, AVX2, NEON or plain code when the
+//! program runs. Only the int8 and bfloat16 microkernels use instructions of their own.
+//!
+//! # Adding an instruction set for int8
+//! 1. In `int8/`, add a type with `new() -> Option<Self>`, which detects the features, and `run`, which calls an
+//!    operation in a function with these target features.
+//! 2. Implement `Product` for it (how elements are multiplied) and `Int8Isa` (how values are stored as int8).
+//! 3. Add it to `Int8Op::dispatch` and to `int8::instructions`, in the order of speed.
+//! 4. Check MR and NR in `Gemm` and `Scores`: the sums of a tile have to fit into the registers.
+//! 5. Add it to `on_every_int8_isa!` in `tests/int8.rs`; every int8 test then runs on it. Where the processor at hand
+//!    lacks it, add a case to the project's `tests/emulated.sh`.
+//!
+//! For bfloat16, do the same in `bf16/`, with `Bf16Op` and `bf16::instructions`.
+
+mod activation;
+mod attend;
+mod bf16;
+mod exp;
+mod gemm;
+mod int8;
+mod int8_panels;
+mod layer_norm;
+mod panels;
+mod peak;
+mod product;
+mod quantize;
+mod rows;
+mod scores;
+mod softmax;
+mod softmax_int8;
+#[cfg(test)]
+mod tests;
+mod tile;
+
+pub use activation::Activation;
+pub use attend::{AttentionBuffers, attend_int8};
+pub use bf16::{Bf16, gemm_bf16, instructions as bf16_instructions};
+pub use gemm::{gemm, gemm_int8};
+pub use int8::instructions as int8_instructions;
+pub use int8_panels::Int8Panels;
+pub use layer_norm::LayerNorm;
+pub use panels::{PANEL, PanelRow, Panels};
+pub use peak::{peak_bf16, peak_f32, peak_int8};
+pub use product::f32_instructions;
+pub use quantize::{Int8Rows, QuantizedRows, Spread};
+pub use rows::{Rows, RowsMut};
+pub use softmax::softmax_unscaled;
+
+/// Makes a buffer that is kept from use to use long enough.
+#[inline]
+pub fn grow<T: Copy>(buffer: &mut Vec<T>, len: usize, fill: T) {
+    if buffer.len() < len {
+        buffer.resize(len, fill);
+    }
+}

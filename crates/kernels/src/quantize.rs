@@ -1,0 +1,308 @@
+//! From `f32` to bytes: rows of activations for the left-hand side of a product.
+//!
+//! A row's values are multiples of its scale, so that 0 stays 0; see [`Spread`] for how many there are on which side.
+
+use rten_simd::Isa;
+use rten_simd::ops::{BitOps, FloatOps, NumOps};
+
+use super::int8::{Int8Isa, Int8Op};
+use super::product::F32;
+use super::{Rows, grow};
+
+/// How the values of a row spread around zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spread {
+    /// To both sides: 127 steps below zero, 127 above.
+    Symmetric,
+    /// Mostly above zero, as what activation functions give: 16 steps below, 239 above.
+    Skewed,
+}
+
+impl Spread {
+    /// Steps below zero and above.
+    const fn steps(self) -> (u8, u8) {
+        match self {
+            Self::Symmetric => (127, 127),
+            Self::Skewed => (16, 239),
+        }
+    }
+
+    /// The byte of zero.
+    pub(super) const fn zero_point(self) -> u8 {
+        match self {
+            Self::Symmetric => 128,
+            Self::Skewed => 16,
+        }
+    }
+}
+
+/// Largest magnitude of a right-hand byte.
+pub(super) const LARGEST: f32 = 127.0;
+
+/// Rows with a scale below this count as zeros, since its reciprocal is no number.
+pub(super) const SMALLEST: f32 = 1e-37;
+
+/// Rows of bytes are this many bytes apart or a multiple of it, so that kernels may write whole vectors.
+const ROW_BYTES: usize = 16;
+
+/// Elements (four bytes) between the beginnings of two rows of so many bytes.
+pub(super) fn row_stride(bytes: usize) -> usize {
+    bytes.div_ceil(ROW_BYTES) * ROW_BYTES / 4
+}
+
+/// Rows of bytes, the left-hand side of a product.
+#[derive(Debug, Clone, Copy)]
+pub struct Int8Rows<'a> {
+    /// The quantized values, four an element.
+    pub rows: Rows<'a, [u8; 4]>,
+    /// The value of one step in each row.
+    pub scales: &'a [f32],
+    /// The byte that stands for 0.
+    pub zero_point: u8,
+}
+
+/// Quantized rows; the buffers are kept from use to use.
+#[derive(Debug, Default)]
+pub struct QuantizedRows {
+    data: Vec<[u8; 4]>,
+    scales: Vec<f32>,
+    count: usize,
+    cols: usize,
+    zero_point: u8,
+}
+
+impl QuantizedRows {
+    /// Quantizes every row of `source`; the scales are multiplied by `factor`.
+    pub fn quantize(&mut self, source: Rows, spread: Spread, factor: f32) {
+        self.fill(source, Side::Left(spread), None, factor);
+    }
+
+    /// Quantizes every row of `source` after multiplying it by `weights`, element by element.
+    ///
+    /// # Panics
+    /// If the rows have not as many elements as there are weights.
+    pub fn quantize_weighted(&mut self, source: Rows, spread: Spread, weights: &[f32]) {
+        assert_eq!(source.cols(), weights.len());
+        self.fill(source, Side::Left(spread), Some(weights), 1.0);
+    }
+
+    /// Makes room for the rows of `source`.
+    pub(super) fn reserve(&mut self, source: Rows) {
+        (self.count, self.cols) = (source.rows(), source.cols());
+        grow(&mut self.data, self.count * row_stride(self.cols), [0; 4]);
+        grow(&mut self.scales, self.count, 0.0);
+    }
+
+    pub(super) fn fill(&mut self, source: Rows, side: Side, weights: Option<&[f32]>, factor: f32) {
+        self.reserve(source);
+        QuantizeRows { source, side, weights, factor, out: self }.dispatch();
+    }
+
+    /// What was quantized last.
+    #[inline]
+    pub fn rows(&self) -> Int8Rows<'_> {
+        let stride = row_stride(self.cols);
+        Int8Rows {
+            rows: Rows::new(&self.data, self.count, self.cols.div_ceil(4), stride),
+            scales: &self.scales[..self.count],
+            zero_point: self.zero_point,
+        }
+    }
+}
+
+/// On which side of a product quantized values will be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Left(Spread),
+    /// Symmetric, with their signs.
+    Right,
+}
+
+pub(super) struct QuantizeRows<'a> {
+    pub source: Rows<'a>,
+    pub side: Side,
+    pub weights: Option<&'a [f32]>,
+    pub factor: f32,
+    pub out: &'a mut QuantizedRows,
+}
+
+impl Int8Op for QuantizeRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<B: Int8Isa>(self, isa: B) {
+        let Self { source, side, weights, factor, out } = self;
+        let (spread, zero) = match side {
+            Side::Left(spread) => (spread, i32::from(spread.zero_point()) + B::SHIFT),
+            Side::Right => (Spread::Symmetric, 0),
+        };
+        out.zero_point = spread.zero_point();
+        let QuantizedRows { data, scales, .. } = out;
+        match (side, weights) {
+            (Side::Right, weights) => quantize::<B, true, true>(isa, source, weights, spread, zero, data, scales),
+            // Apart, so that it is compiled without the weights.
+            (Side::Left(Spread::Symmetric), None) => {
+                quantize::<B, true, false>(isa, source, None, spread, zero, data, scales);
+            }
+            (Side::Left(Spread::Symmetric), weights) => {
+                quantize::<B, true, false>(isa, source, weights, spread, zero, data, scales);
+            }
+            (Side::Left(Spread::Skewed), weights) => {
+                quantize::<B, false, false>(isa, source, weights, spread, zero, data, scales);
+            }
+        }
+        scales[..source.rows()].iter_mut().for_each(|scale| *scale *= factor);
+    }
+}
+
+/// Writes the bytes of all rows, `zero` for 0, and the value of one step in each.
+#[inline(always)]
+fn quantize<B: Int8Isa, const SYMMETRIC: bool, const RIGHT: bool>(
+    isa: B,
+    source: Rows,
+    weights: Option<&[f32]>,
+    spread: Spread,
+    zero: i32,
+    out: &mut [[u8; 4]],
+    scales: &mut [f32],
+) {
+    /// Rows whose scales are found first: each is a chain of steps that wait for each other, which short chains after
+    /// another hide better.
+    const ROWS: usize = 4;
+    assert!(weights.is_none_or(|weights| weights.len() == source.cols()));
+    let row = |row: usize| Row { isa, values: source.row(row), weights };
+    let stride = row_stride(source.cols());
+    for first in (0..source.rows()).step_by(ROWS) {
+        let rows = first..source.rows().min(first + ROWS);
+        let mut factors = [0.0; ROWS];
+        for (scale, (factor, row)) in scales[rows.clone()].iter_mut().zip(factors.iter_mut().zip(rows.clone().map(row)))
+        {
+            let largest = row.largest::<SYMMETRIC>(spread);
+            *scale = if SYMMETRIC { largest / LARGEST } else { largest };
+            *factor = 1.0 / *scale;
+            if *scale < SMALLEST {
+                (*scale, *factor) = (0.0, 0.0);
+            }
+        }
+        for (&factor, index) in factors.iter().zip(rows) {
+            row(index).write::<RIGHT>(factor, zero, out[index * stride..][..stride].as_flattened_mut());
+        }
+    }
+}
+
+/// A row to be quantized, each value times its weight.
+struct Row<'a, B> {
+    isa: B,
+    values: &'a [f32],
+    /// As many.
+    weights: Option<&'a [f32]>,
+}
+
+impl<B: Int8Isa> Row<'_, B> {
+    /// # Safety
+    /// A vector from `column` on must lie within the row.
+    #[inline(always)]
+    unsafe fn vector(&self, column: usize) -> F32<B> {
+        let ops = self.isa.isa().f32();
+        // SAFETY: the caller's; there are as many weights.
+        unsafe {
+            let values = ops.load_ptr(self.values.as_ptr().add(column));
+            match self.weights {
+                Some(weights) => ops.mul(values, ops.load_ptr(weights.as_ptr().add(column))),
+                None => values,
+            }
+        }
+    }
+
+    /// The last vector, filled up with zeros.
+    #[inline(always)]
+    fn rest(&self, column: usize) -> F32<B> {
+        let ops = self.isa.isa().f32();
+        let values = ops.load_pad(&self.values[column..]).0;
+        match self.weights {
+            Some(weights) => ops.mul(values, ops.load_pad(&weights[column..]).0),
+            None => values,
+        }
+    }
+
+    /// The largest magnitude, or the least scale with which all values stay in range.
+    #[inline(always)]
+    fn largest<const SYMMETRIC: bool>(&self, spread: Spread) -> f32 {
+        /// Vectors looked at side by side, since each comparison waits for the one before.
+        const CHAINS: usize = 4;
+        let ops = self.isa.isa().f32();
+        let (len, lanes) = (self.values.len(), ops.len());
+        let (below, above) = spread.steps();
+        let (below, above) = (ops.splat(-1.0 / f32::from(below)), ops.splat(1.0 / f32::from(above)));
+        let mut largest = [ops.zero(); CHAINS];
+        macro_rules! look_at {
+            ($chain:expr, $values:expr) => {
+                let values = $values;
+                let steps = match SYMMETRIC {
+                    true => ops.abs(values),
+                    false => ops.max(ops.mul(values, above), ops.mul(values, below)),
+                };
+                largest[$chain] = ops.max(largest[$chain], steps);
+            };
+        }
+        let whole = len - len % lanes;
+        let blocks = whole - whole % (CHAINS * lanes);
+        for column in (0..blocks).step_by(CHAINS * lanes) {
+            // SAFETY: four vectors from `column` on lie within the row.
+            look_at!(0, unsafe { self.vector(column) });
+            // SAFETY: as above.
+            look_at!(1, unsafe { self.vector(column + lanes) });
+            // SAFETY: as above.
+            look_at!(2, unsafe { self.vector(column + 2 * lanes) });
+            // SAFETY: as above.
+            look_at!(3, unsafe { self.vector(column + 3 * lanes) });
+        }
+        for column in (blocks..whole).step_by(lanes) {
+            // SAFETY: a vector from `column` on lies within the row.
+            look_at!(0, unsafe { self.vector(column) });
+        }
+        if whole < len {
+            look_at!(0, self.rest(whole));
+        }
+        self.isa.max_lane(ops.max(ops.max(largest[0], largest[1]), ops.max(largest[2], largest[3])))
+    }
+
+    /// Writes the values times `factor`, rounded, plus `zero`.
+    #[inline(always)]
+    fn write<const RIGHT: bool>(&self, factor: f32, zero: i32, out: &mut [u8]) {
+        let isa = self.isa;
+        let (ops, ints) = (isa.isa().f32(), isa.isa().i32());
+        let (len, lanes) = (self.values.len(), ops.len());
+        assert!(out.len() >= len.next_multiple_of(lanes));
+        let (factor, zero) = (ops.splat(factor), ints.splat(zero));
+        let whole = len - len % lanes;
+        let blocks = whole - whole % (4 * lanes);
+        for column in (0..blocks).step_by(4 * lanes) {
+            let mut values = [zero; 4];
+            for (vector, out) in values.iter_mut().enumerate() {
+                // SAFETY: four vectors from `column` on lie within the row.
+                let value = unsafe { self.vector(column + vector * lanes) };
+                *out = ints.add(ops.to_int_round(ops.mul(value, factor)), zero);
+            }
+            // SAFETY: `out` has a byte for each lane.
+            unsafe {
+                match RIGHT || B::SHIFT != 0 {
+                    true => isa.store_bytes::<true>(values, out.as_mut_ptr().add(column)),
+                    false => isa.store_bytes::<false>(values, out.as_mut_ptr().add(column)),
+                }
+            }
+        }
+        for column in (blocks..whole).step_by(lanes) {
+            // SAFETY: a vector from `column` on lies within the row.
+            let value = unsafe { self.vector(column) };
+            let values = ints.add(ops.to_int_round(ops.mul(value, factor)), zero);
+            // SAFETY: `out` has a byte for each lane.
+            unsafe { isa.store_low_bytes(values, out.as_mut_ptr().add(column)) };
+        }
+        if whole < len {
+            let values = ints.add(ops.to_int_round(ops.mul(self.rest(whole), factor)), zero);
+            // SAFETY: a byte for each lane is left, by the assertion.
+            unsafe { isa.store_low_bytes(values, out.as_mut_ptr().add(whole)) };
+        }
+    }
+}
