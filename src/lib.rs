@@ -13,12 +13,17 @@
 //! between them. [`serve`] puts HTTP before it, and [`eval`] says how good the answers are.
 
 pub mod batch;
+#[cfg(feature = "cli")]
 pub mod bench;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod engine;
+#[cfg(feature = "cli")]
 pub mod eval;
+#[cfg(feature = "io")]
 pub mod io;
 pub mod model;
 pub mod pipeline;
 pub mod qa;
+#[cfg(feature = "serve")]
 pub mod serve;

@@ -45,6 +45,7 @@ pub use format::{InputFormat, OutputFormat};
 pub use options::{ReadOptions, WriteOptions};
 pub use read::{Input, Table, TableRow, open, read_stream};
 pub use row::{Answered, Fields, InputColumns, InputRow, Position, Record, Row, Rows};
+#[cfg(feature = "cli")]
 pub(crate) use write::target::Target;
 pub use write::{RowWriter, write_stream};
 
