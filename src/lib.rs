@@ -8,10 +8,11 @@
 //!  rows     windows    batches   logits    answers    rows, in input order
 //! ```
 //!
-//! [`io`] reads and writes rows, [`qa`] turns an example into windows and logits into answers, [`batch`] lays
+//! [`QuestionAnswerer`] is the front door. Behind it, `io` reads and writes rows, [`qa`] turns an example into windows and logits into answers, [`batch`] lays
 //! windows out for a forward pass, [`engine`] runs the network, and [`pipeline`] is the threads and channels
-//! between them. [`serve`] puts HTTP before it, and [`eval`] says how good the answers are.
+//! between them. `serve` puts HTTP before it, and `eval` says how good the answers are.
 
+mod answerer;
 pub mod batch;
 #[cfg(feature = "cli")]
 pub mod bench;
@@ -27,3 +28,5 @@ pub mod pipeline;
 pub mod qa;
 #[cfg(feature = "serve")]
 pub mod serve;
+
+pub use answerer::{AnswerError, AnswerStream, Builder, QuestionAnswerer};
