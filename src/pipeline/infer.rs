@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, select_biased};
 
-use super::pack::{Job, Work};
+use super::messages::{Job, Work};
 use super::{BATCH_FILL, FORWARD_SECONDS, Stats, TOKENS};
 use crate::batch::Batch;
 use crate::engine::{Engine, EngineError, Layout, Logits};

@@ -11,12 +11,16 @@
 //! fails gives its batch to the others, and is a failure only if it was the last.
 
 mod budget;
+mod decode;
+mod encode;
 mod infer;
+mod messages;
 mod pack;
 mod pending;
-mod stages;
+mod read;
 mod stats;
 mod stop;
+mod write;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -167,13 +171,13 @@ impl Pipeline {
 
         spawn.reader({
             let (budget, stats) = (budget.clone(), stats.clone());
-            move || stages::read(source, &stats, &budget, &rows_in)
+            move || read::read(source, &stats, &budget, &rows_in)
         })?;
         for _ in 0..threads {
             let (encoder, stop, stats) = (encoder.clone(), stop.clone(), stats.clone());
             let (rows, encoded, answered) = (rows_out.clone(), encoded_in.clone(), answered_in.clone());
             spawn.stage("encode", move || {
-                stages::encode(&encoder, &stats, stop.signal(), &rows, &encoded, &answered);
+                encode::encode(&encoder, &stats, stop.signal(), &rows, &encoded, &answered);
                 Ok(())
             })?;
         }
@@ -194,7 +198,7 @@ impl Pipeline {
         for _ in 0..threads {
             let (logits, answered, stats) = (logits_out.clone(), answered_in.clone(), stats.clone());
             spawn.stage("decode", move || {
-                stages::decode(&stats, &logits, &answered);
+                decode::decode(&stats, &logits, &answered);
                 Ok(())
             })?;
         }
@@ -202,7 +206,7 @@ impl Pipeline {
         drop((rows_out, encoded_in, batches_out, returned, logits_in, logits_out, answered_in));
         spawn.writer({
             let (budget, stats) = (budget.clone(), stats.clone());
-            move || stages::write(sink, order, &budget, &stats, &answered_out)
+            move || write::write(sink, order, &budget, &stats, &answered_out)
         })?;
         drop(spawn);
 

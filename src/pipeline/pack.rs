@@ -4,43 +4,11 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Select, Sender, TryRecvError};
 
+use super::messages::{Done, Job, RowWindow, Work};
 use super::pending::Pending;
-use super::stages::Done;
 use super::{Payload, Stats};
 use crate::batch::{Batch, Waiting};
 use crate::engine::Layout;
-
-/// A row, and which of its windows.
-type RowWindow<T> = (Arc<Pending<T>>, usize);
-
-/// A batch, and the window of which row each of its windows is.
-pub(super) struct Work<T> {
-    pub batch: Batch,
-    pub windows: Vec<RowWindow<T>>,
-}
-
-impl<T> Default for Work<T> {
-    fn default() -> Self {
-        Self { batch: Batch::default(), windows: Vec::new() }
-    }
-}
-
-impl<T> Work<T> {
-    /// Takes the second half of the rows out, where there is more than one.
-    pub fn split(&mut self) -> Option<Self> {
-        let half = self.batch.rows().len().div_ceil(2);
-        let batch = self.batch.split_off(half);
-        let windows = self.windows.split_off(self.batch.windows());
-        (!batch.is_empty()).then_some(Self { batch, windows })
-    }
-}
-
-/// A batch on its way to an engine, with the way back for what that one can't run. The way stays open while such a
-/// batch is about: an engine with nothing to do waits until none is left that could come to it.
-pub(super) struct Job<T> {
-    pub work: Work<T>,
-    pub returns: Sender<Job<T>>,
-}
 
 /// How batches are filled.
 #[derive(Debug, Clone, Copy)]

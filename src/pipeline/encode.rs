@@ -1,0 +1,50 @@
+//! The stage that turns rows into windows.
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender, select};
+
+use super::messages::{Done, Numbered, cancelled};
+use super::pending::{Pending, PendingRow};
+use super::{Answered, Item, Payload, Stats};
+use crate::qa::Encoder;
+
+pub(super) fn encode<T: Payload>(
+    encoder: &Encoder,
+    stats: &Stats,
+    stop: &Receiver<()>,
+    rows: &Receiver<Numbered<T>>,
+    encoded: &Sender<Arc<Pending<T>>>,
+    answered: &Sender<Done<T>>,
+) {
+    loop {
+        // Rows come through one queue, so that those taken until a stop are all rows up to some point of the input.
+        let next = select! {
+            recv(rows) -> row => row.ok(),
+            recv(stop) -> _ => None,
+        };
+        let Some(Numbered { index, item }) = next else { break };
+        stats.taken.add(1);
+        let Item { payload, example, options, bytes } = item;
+        let windows = example.and_then(|example| {
+            if !payload.is_wanted() {
+                return Err(cancelled());
+            }
+            let windows = stats.busy.encode.measure(|| encoder.encode(&example, &options))?;
+            Ok((example, windows))
+        });
+        let sent = match windows {
+            Ok((example, windows)) => {
+                stats.windows.add(windows.len());
+                let row = PendingRow { index, bytes, payload, example };
+                encoded.send(Arc::new(Pending::new(row, windows, options))).is_ok()
+            }
+            Err(error) => answered
+                .send(Done { index, bytes, row: Answered { payload, answers: Err(error), evidence: None } })
+                .is_ok(),
+        };
+        if !sent {
+            break;
+        }
+    }
+}
