@@ -23,7 +23,7 @@ use crate::qa::{Answer, Encoder, Example, Options, OptionsError, RequestOptions,
 ///
 /// let answerer = QuestionAnswerer::builder().build()?;
 /// let answers = answerer.answer("Who invented the telephone?", "It was invented by Alexander Graham Bell.")?;
-/// assert_eq!(answers[0].text, "Alexander Graham Bell");
+/// assert_eq!(answers[0].text.trim(), "Alexander Graham Bell");
 /// # }
 /// # Ok(())
 /// # }
