@@ -84,6 +84,16 @@ test-emulated *cases:
 page-test *files: build
     tests/page.sh {{ files }}
 
+# Make the pictures of docs/images: just pictures rows.jsonl gold.json
+[group('check')]
+pictures rows gold: build
+    tests/pictures.sh {{ rows }} {{ gold }}
+
+# Check shell scripts, Python programs, and the links and code blocks of the documentation
+[group('check')]
+lint: build
+    tests/lint.sh
+
 # Hold the server to its OpenAPI document
 [group('check')]
 openapi: build
@@ -144,7 +154,7 @@ soak rows *options: build
 memory rows: build
     benches/memory.sh {{ rows }}
 
-# Check licences, advisories and sources of the dependencies (needs cargo-deny)
+# Check licences, advisories and sources of the dependencies (needs cargo-deny, and the network for advisories)
 [group('check')]
 deny:
-    cargo deny check
+    cargo deny --locked check

