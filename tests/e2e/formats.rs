@@ -93,3 +93,20 @@ fn a_parquet_file_through_a_pipe() {
     command.write_stdin(std::fs::read(project("samples/questions.parquet")).unwrap());
     assert_eq!(rows(&ends(command, 0).stdout).len(), 2);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_name_that_is_not_utf8() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &[u8]| folder.path().join(std::ffi::OsStr::from_bytes(name));
+    // The name of the input also looks like a pattern.
+    let (input, output) = (at(b"caf\xe9[1].jsonl"), at(b"r\xe9ponses.jsonl"));
+    std::fs::write(&input, "{\"question\": \"Who?\", \"context\": \"Ada.\"}\n{}\n").unwrap();
+    let mut command = tiny("run");
+    command.arg(&input).arg("-o").arg(&output);
+    ends(command, 1);
+    let rows = file_rows(&output);
+    assert_eq!(rows.len(), 2);
+    assert!(rows[1]["error"].as_str().unwrap().contains("caf\u{fffd}[1].jsonl:2: "), "{}", rows[1]);
+}

@@ -32,3 +32,42 @@ fn flag(role: ColumnRole) -> &'static str {
         ColumnRole::Carried => "--columns",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+    use crate::io::{ReadOptions, WriteOptions};
+
+    #[test]
+    fn a_remedy_is_found_under_the_context_of_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("in.csv"), "question,context,answer\n").unwrap();
+        std::fs::write(at("in.txt"), "").unwrap();
+        let open = |name: &str, options: &ReadOptions| io::open(&[at(name)], options);
+        let hint = |error: io::Error| {
+            let failure = Err::<(), _>(error).context("cannot start").unwrap_err();
+            (super::super::of(&failure).unwrap(), format!("{failure:#}"))
+        };
+        let defaults = ReadOptions::default();
+        let input = open("in.csv", &defaults).unwrap();
+        let clash = io::create(at("out.jsonl"), &input, &WriteOptions::default()).err().unwrap();
+        let unknown = io::create(at("out"), &input, &WriteOptions::default()).err().unwrap();
+        let prefixed = WriteOptions { prefix: Some("p_".to_owned()), ..WriteOptions::default() };
+        std::fs::write(at("there.jsonl"), "").unwrap();
+        let there = io::create(at("there.jsonl"), &input, &prefixed).err().unwrap();
+        for (error, flag) in [
+            (open("in.txt", &defaults).err().unwrap(), "--input-format"),
+            (open("in.csv", &ReadOptions { id: Some("id".to_owned()), ..defaults.clone() }).err().unwrap(), "--id"),
+            (clash, "--prefix"),
+            (unknown, "--output-format"),
+            (there, "--force"),
+        ] {
+            let (hint, message) = hint(error);
+            assert!(hint.contains(flag), "{hint}");
+            assert!(!message.contains("--"), "{message}");
+        }
+    }
+}

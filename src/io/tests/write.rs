@@ -224,7 +224,7 @@ proptest! {
         prop_assert_eq!(&written[..expected.len()], &expected[..]);
         prop_assert_eq!(written[expected.len()..].iter().map(|(name, _)| *name).collect::<Vec<_>>(),
             ["question", "context", "answer", "score", "start", "end", "error"]);
-        // Whatever it is, it has a place in a typed file too.
+        // Whatever it is, it has a place in a columnar file too.
         prop_assert_eq!(run_default(&[&input], &folder.path("out.parquet")).unwrap(), vec![]);
     }
 
