@@ -44,7 +44,7 @@ find_target() {
         trn*.*) fail "there is nothing for instances of type $kind; BERTQA_TARGET=cpu runs on their processor" ;;
         *)
             if neuron_devices > /dev/null; then
-                fail "there are Neuron devices, but it cannot be told of which kind; set BERTQA_TARGET to inf1, inf2 or trn1"
+                fail "there are Neuron devices, of a kind that could not be detected; set BERTQA_TARGET to inf1, inf2 or trn1"
             elif nvidia-smi --list-gpus 2> /dev/null | grep --quiet '^GPU'; then
                 echo gpu
             else
@@ -79,7 +79,7 @@ devices() {
 region() {
     local found=${AWS_REGION:-${AWS_DEFAULT_REGION:-}}
     if [[ -z $found ]]; then found=$(aws configure get region 2> /dev/null || metadata placement/region || true); fi
-    [[ -n $found ]] || fail "it cannot be told which AWS region this is; set AWS_REGION"
+    [[ -n $found ]] || fail "cannot detect the AWS region; set AWS_REGION"
     echo "$found"
 }
 

@@ -7,10 +7,9 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::engine::native::Precision;
-use crate::engine::{Devices, Engine};
-use crate::model::{Model, Placement, Source};
-use crate::pipeline::{Answered, InFlight, Item, Order, Payload, Pipeline, Sink, Stats, Stop};
+use crate::engine::{Devices, Engine, Precision};
+use crate::model::{LoadOptions, Model, Source};
+use crate::pipeline::{Answered, InFlightLimit, Item, Order, Pipeline, RowTag, Sink, Stats, Stop};
 use crate::qa::{Answer, Encoder, Example, Options, OptionsError, RequestOptions, RowError};
 
 /// Answers questions from contexts. It is loaded once, kept, and asked from any number of threads, whose questions
@@ -65,7 +64,7 @@ pub struct Builder {
     model: Option<String>,
     revision: Option<String>,
     tokenizer: Option<PathBuf>,
-    placement: Placement,
+    loading: LoadOptions,
     threads: Option<usize>,
     batch_size: Option<usize>,
     options: RequestOptions,
@@ -92,13 +91,13 @@ impl Builder {
 
     /// In what precision the network runs.
     pub fn precision(mut self, precision: Precision) -> Self {
-        self.placement.precision = Some(precision);
+        self.loading.precision = Some(precision);
         self
     }
 
     /// Where the network runs.
     pub fn devices(mut self, devices: Devices) -> Self {
-        self.placement.devices = devices;
+        self.loading.devices = devices;
         self
     }
 
@@ -125,10 +124,10 @@ impl Builder {
     /// # Errors
     /// If the model cannot be found, read or run, or an option does not fit it.
     pub fn build(mut self) -> Result<QuestionAnswerer, AnswerError> {
-        self.placement.threads = self.processor_threads();
+        self.loading.threads = self.processor_threads();
         let load = || {
             let source = Source::parse(self.model.as_deref(), self.revision.as_deref())?;
-            Model::load(&source, self.tokenizer.as_deref(), &self.placement)
+            Model::load(&source, self.tokenizer.as_deref(), &self.loading)
         };
         let Model { encoder, engines } = load().map_err(AnswerError::Load)?;
         let longest = engines.max_seq_len();
@@ -168,7 +167,7 @@ impl Builder {
             threads: self.processor_threads(),
             engines,
             batch_size,
-            in_flight: InFlight::default(),
+            in_flight: InFlightLimit::default(),
             order: Order::Completion,
             stop: Stop::default(),
             stats: Arc::new(Stats::default()),
@@ -229,7 +228,7 @@ impl QuestionAnswerer {
         let example = Example::new(question, context)?;
         let bytes = example.question().len() + example.context().len();
         let (reply, answers) = bounded(1);
-        let item = Item { payload: Tag(reply), example: Ok(example), options: self.options.clone(), bytes };
+        let item = Item { tag: Tag(reply), example: Ok(example), options: self.options.clone(), bytes };
         self.rows.send(item).map_err(|_| self.ended())?;
         Ok(answers)
     }
@@ -249,14 +248,14 @@ type Reply = Receiver<Result<Vec<Answer>, RowError>>;
 /// Where a row's answers go.
 struct Tag(Sender<Result<Vec<Answer>, RowError>>);
 
-impl Payload for Tag {}
+impl RowTag for Tag {}
 
 struct Replies;
 
 impl Sink<Tag> for Replies {
     fn write(&mut self, row: Answered<Tag>) -> anyhow::Result<()> {
         // Whoever asked may not wait any more.
-        let _ = row.payload.0.try_send(row.answers);
+        let _ = row.tag.0.try_send(row.answers);
         Ok(())
     }
 }

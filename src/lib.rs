@@ -8,9 +8,10 @@
 //!  rows     windows    batches   logits    answers    rows, in input order
 //! ```
 //!
-//! [`QuestionAnswerer`] is the front door. Behind it, `io` reads and writes rows, [`qa`] turns an example into windows and logits into answers, [`batch`] lays
-//! windows out for a forward pass, [`engine`] runs the network, and [`pipeline`] is the threads and channels
-//! between them. `serve` puts HTTP before it, and `eval` says how good the answers are.
+//! [`QuestionAnswerer`] is the front door. Behind it, `io` reads and writes rows, [`qa`] turns an example into windows
+//! and logits into answers, [`batch`] lays windows out for a forward pass, [`engine`] runs the network, and
+//! [`pipeline`] is the threads and channels between them. `serve` puts HTTP before it, and `eval` says how good the
+//! answers are.
 
 mod answerer;
 pub mod batch;
@@ -25,6 +26,7 @@ pub mod eval;
 pub mod io;
 pub mod model;
 pub mod pipeline;
+mod plural;
 pub mod qa;
 #[cfg(feature = "serve")]
 pub mod serve;

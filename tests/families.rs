@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bertqa::batch::Batch;
-use bertqa::engine::native::{LoadError, NativeEngine, Precision, WeightBytes};
-use bertqa::engine::{Engine, EngineError, Logits};
+use bertqa::engine::native::{LoadError, NativeEngine, WeightBytes};
+use bertqa::engine::{Engine, EngineError, Logits, Precision};
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use bertqa::batch::Batch;
-use bertqa::engine::native::Precision;
-use bertqa::model::{Model, Placement, Source};
+use bertqa::engine::Precision;
+use bertqa::model::{LoadOptions, Model, Source};
 use bertqa::qa::{Example, Options, decode};
 use serde::Deserialize;
 
@@ -44,8 +44,8 @@ struct Answer {
 fn answers_as_the_reference(family: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/families").join(family);
     let golden: Golden = serde_json::from_slice(&fs::read(folder.join("golden.json")).unwrap()).unwrap();
-    let placement = Placement { precision: Some(Precision::F32), threads: 2, ..Placement::default() };
-    let Model { encoder, engines } = Model::load(&Source::Folder(folder), None, &placement).unwrap();
+    let options = LoadOptions { precision: Some(Precision::F32), threads: 2, ..LoadOptions::default() };
+    let Model { encoder, engines } = Model::load(&Source::Folder(folder), None, &options).unwrap();
     let mut engine = engines.into_boxes().remove(0);
     assert!(!golden.runs.is_empty());
     for run in golden.runs {

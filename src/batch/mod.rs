@@ -4,13 +4,13 @@ mod padded;
 mod shape;
 #[cfg(test)]
 mod tests;
-mod waiting;
+mod window_queue;
 
 use std::ops::Range;
 
-pub use padded::{Misfit, Padded};
+pub use padded::{Padded, ShapeError};
 pub use shape::Shape;
-pub use waiting::Waiting;
+pub use window_queue::WindowQueue;
 
 /// Token ids of one or more windows, end to end, without padding.
 ///

@@ -2,7 +2,7 @@ use super::{Batch, Shape};
 
 /// A batch that a shape can't hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Misfit {
+pub enum ShapeError {
     #[error("a batch of {rows} rows is more than the {max} that the model was compiled for")]
     Rows { rows: usize, max: usize },
     #[error("{tokens} tokens in a row are more than the {max} that the model was compiled for; lower --max-seq-len")]
@@ -22,21 +22,21 @@ pub struct Padded<'a> {
 }
 
 impl<'a> Padded<'a> {
-    pub fn new(batch: &'a Batch, shape: Shape) -> Result<Self, Misfit> {
+    pub fn new(batch: &'a Batch, shape: Shape) -> Result<Self, ShapeError> {
         let (max_rows, seq_len) = (shape.batch.get(), shape.seq_len.get());
         let rows = batch.rows().len();
         if rows > max_rows {
-            return Err(Misfit::Rows { rows, max: max_rows });
+            return Err(ShapeError::Rows { rows, max: max_rows });
         }
         let ends = batch.cu_seq_lengths();
         let mut slots = Vec::with_capacity(batch.windows());
         for (row, windows) in batch.rows().enumerate() {
             if windows.len() > 1 && !shape.packed {
-                return Err(Misfit::Windows { windows: windows.len() });
+                return Err(ShapeError::Windows { windows: windows.len() });
             }
             let tokens = ends[windows.end] - ends[windows.start];
             if tokens > seq_len {
-                return Err(Misfit::Tokens { tokens, max: seq_len });
+                return Err(ShapeError::Tokens { tokens, max: seq_len });
             }
             let first = ends[windows.start];
             slots.extend(windows.map(|window| row * seq_len + ends[window] - first));

@@ -66,7 +66,7 @@ proptest! {
         let second = first.split_off(at);
         prop_assert_eq!(&first, &batch(&rows[..at]));
         prop_assert_eq!(second.rows().len(), rows.len() - at);
-        // The ids tell the place in the whole batch.
+        // The ids are the place in the whole batch.
         let whole = batch(&rows);
         prop_assert_eq!([first.input_ids(), second.input_ids()].concat(), whole.input_ids());
         prop_assert_eq!([first.token_type_ids(), second.token_type_ids()].concat(), whole.token_type_ids());
@@ -81,7 +81,7 @@ proptest! {
         lengths in proptest::collection::vec(1usize..60, 0..60),
         rooms in proptest::collection::vec(proptest::option::of(0usize..70), 0..90),
     ) {
-        let mut waiting = Waiting::default();
+        let mut waiting = WindowQueue::default();
         let mut left: Vec<(usize, usize)> = Vec::new();
         for (window, tokens) in lengths.into_iter().enumerate() {
             waiting.push(tokens, window);
@@ -106,10 +106,10 @@ proptest! {
 #[test]
 fn what_does_not_fit_is_told() {
     let batch = batch(&[vec![9, 9], vec![5]]);
-    let misfit = |shape| Padded::new(&batch, shape).map(|_| ()).unwrap_err();
-    assert_eq!(misfit(shape(1, 18, false)), Misfit::Rows { rows: 2, max: 1 });
-    assert_eq!(misfit(shape(2, 17, false)), Misfit::Tokens { tokens: 18, max: 17 });
-    assert_eq!(misfit(Shape { packed: false, ..shape(2, 18, false) }), Misfit::Windows { windows: 2 });
+    let error = |shape| Padded::new(&batch, shape).map(|_| ()).unwrap_err();
+    assert_eq!(error(shape(1, 18, false)), ShapeError::Rows { rows: 2, max: 1 });
+    assert_eq!(error(shape(2, 17, false)), ShapeError::Tokens { tokens: 18, max: 17 });
+    assert_eq!(error(Shape { packed: false, ..shape(2, 18, false) }), ShapeError::Windows { windows: 2 });
     assert!(Padded::new(&batch, shape(2, 18, false)).is_ok());
 }
 
@@ -118,11 +118,11 @@ fn what_does_not_fit_is_told() {
 #[test]
 fn rows_are_filled_well() {
     let mut random = fastrand::Rng::with_seed(1);
-    let mut waiting = Waiting::default();
+    let mut waiting = WindowQueue::default();
     let (mut tokens, rows, seq_len) = (0, 1000, 512);
     for _ in 0..rows {
         let mut room = seq_len;
-        let mut choose: fn(&mut Waiting<usize>, usize) -> Option<usize> = |waiting, _| waiting.oldest();
+        let mut choose: fn(&mut WindowQueue<usize>, usize) -> Option<usize> = |waiting, _| waiting.oldest();
         loop {
             while waiting.len() < 64 {
                 let length = random.usize(60..320);
@@ -130,7 +130,7 @@ fn rows_are_filled_well() {
             }
             let Some(length) = choose(&mut waiting, room) else { break };
             room -= length;
-            choose = Waiting::longest;
+            choose = WindowQueue::longest;
         }
         tokens += seq_len - room;
     }

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::io::Rows;
+use crate::plural::plural;
 
 /// A row to ask.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -130,9 +131,10 @@ fn answers(path: &Path, rows: usize) -> anyhow::Result<Vec<Answer>> {
     }
     if answers.len() != rows {
         bail!(
-            "{} has {} rows and the input {rows}; make it with `bertqa run INPUT -o {}`",
+            "{} has {} {} and the input {rows}; make it with `bertqa run INPUT -o {}`",
             path.display(),
             answers.len(),
+            plural(answers.len(), "row"),
             path.display()
         );
     }

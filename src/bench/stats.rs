@@ -6,6 +6,8 @@ use hdrhistogram::Histogram;
 use indicatif::HumanCount;
 use serde::Serialize;
 
+use crate::plural::plural;
+
 /// How many differing answers are shown; all are counted.
 const MISMATCHES_SHOWN: usize = 5;
 
@@ -183,8 +185,9 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "answered   {} requests in {:.1} s: {:.1} requests/s, {:.1} rows/s",
+            "answered   {} {} in {:.1} s: {:.1} requests/s, {:.1} rows/s",
             HumanCount(self.requests),
+            plural(self.requests, "request"),
             self.seconds,
             self.requests_per_second,
             self.rows_per_second
@@ -204,7 +207,12 @@ impl fmt::Display for Report {
             writeln!(f, "failed     {}: {kind}", HumanCount(*count))?;
         }
         if self.rows_failed > 0 {
-            writeln!(f, "failed     {} rows have no answer", HumanCount(self.rows_failed))?;
+            writeln!(
+                f,
+                "failed     {} {} without an answer",
+                HumanCount(self.rows_failed),
+                plural(self.rows_failed, "row")
+            )?;
         }
         if self.checked > 0 {
             writeln!(f, "checked    {} answers, {} differ", HumanCount(self.checked), HumanCount(self.mismatches))?;

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::engine::{Devices, Input, native};
+use super::precision::PrecisionChoice;
+use crate::engine::{Devices, Input};
 use crate::io::ReadOptions;
-use crate::model::{Model, Placement, Source};
+use crate::model::{LoadOptions, Model, Source};
 use crate::qa::{Options, RequestOptions};
 
 /// What every command takes that answers rows.
@@ -61,8 +62,8 @@ pub(super) struct ModelArgs {
     device: Devices,
 
     /// Precision in which the network runs
-    #[arg(long, value_enum, default_value_t = Precision::Auto, env = "BERTQA_PRECISION")]
-    precision: Precision,
+    #[arg(long, value_enum, default_value_t = PrecisionChoice::AUTO, env = "BERTQA_PRECISION")]
+    precision: PrecisionChoice,
 
     /// Inputs of a compiled model without a manifest (model.json beside model.pt), in its order, separated by commas
     /// [default: input_ids,attention_mask]
@@ -83,35 +84,17 @@ pub(super) struct ModelArgs {
     batch_size: NonZeroUsize,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Precision {
-    /// The fastest on this processor that keeps the model's answers, tried on a few samples while loading; a compiled
-    /// model's own
-    Auto,
-    /// 32-bit floating point: the answers and scores of the reference
-    F32,
-    /// Weights in 16 bits: half the memory, up to twice the speed of f32, and hardly ever another answer
-    Bf16,
-    /// Weights and activations in 8-bit integers: two to three times as fast, and seldom another answer
-    Int8,
-}
-
 impl ModelArgs {
     pub fn load(&self) -> anyhow::Result<Model> {
-        let placement = Placement {
+        let options = LoadOptions {
             devices: self.device.clone(),
-            precision: match self.precision {
-                Precision::Auto => None,
-                Precision::F32 => Some(native::Precision::F32),
-                Precision::Bf16 => Some(native::Precision::Bf16),
-                Precision::Int8 => Some(native::Precision::Int8),
-            },
+            precision: self.precision.0,
             threads: self.threads(),
             inputs: self.inputs.clone(),
             neuron_library: self.neuron_lib.clone(),
         };
         let source = Source::parse(self.model.as_deref(), self.revision.as_deref())?;
-        Model::load(&source, self.tokenizer.as_deref(), &placement)
+        Model::load(&source, self.tokenizer.as_deref(), &options)
     }
 
     /// What the model is called.

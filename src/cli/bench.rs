@@ -15,6 +15,7 @@ use crate::bench::{Report, Requests, Sample};
 use crate::engine::Layout;
 use crate::io::{self, InputFormat, ReadOptions};
 use crate::model::Model;
+use crate::plural::plural;
 
 /// Measure a server under load, or the engine by itself
 ///
@@ -187,7 +188,13 @@ fn load(args: &Args, url: &str) -> anyhow::Result<Status> {
         )?;
     } else {
         let pace = rate.map_or_else(String::new, |rate| format!(", {rate} requests/s"));
-        writeln!(out, "POST {}: {concurrency} connections, {rows_per_request} rows a request{pace}", load.url)?;
+        writeln!(
+            out,
+            "POST {}: {concurrency} {}, {rows_per_request} {} a request{pace}",
+            load.url,
+            plural(concurrency.get(), "connection"),
+            plural(rows_per_request.get(), "row")
+        )?;
         write!(out, "{report}")?;
     }
     Ok(status)

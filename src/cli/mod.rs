@@ -9,6 +9,7 @@ mod hint;
 mod interrupt;
 mod logging;
 mod man;
+mod precision;
 mod profile;
 mod progress;
 mod rows;

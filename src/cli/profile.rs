@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::native::{Operator, Profile, Spending};
+use crate::engine::native::{Operator, OperatorTimes, Profile};
 use crate::model::Engines;
 use crate::pipeline::{Busy, Stats};
 
@@ -64,7 +64,7 @@ impl fmt::Display for Stages<'_> {
 
 /// The forward pass, split by operator.
 pub(super) struct Operators {
-    spending: Spending,
+    spending: OperatorTimes,
     threads: usize,
     /// Operations a second of all threads.
     peak: f64,

@@ -7,6 +7,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::io::Input;
 use crate::pipeline::Stats;
+use crate::plural::plural;
 
 /// How the end of the run is known.
 enum Total {
@@ -91,8 +92,9 @@ fn message(stats: &Stats, elapsed: Duration) -> String {
     let per_second = |count: u64| HumanCount((count as f64 / elapsed.as_secs_f64().max(0.001)) as u64);
     let (rows, failed) = (stats.rows.get(), stats.failed.get());
     format!(
-        "{} rows, {} failed, {} rows/s, {} tokens/s",
+        "{} {}, {} failed, {} rows/s, {} tokens/s",
         HumanCount(rows),
+        plural(rows, "row"),
         HumanCount(failed),
         per_second(rows),
         per_second(stats.tokens.get())

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::StrictStop;
 use crate::io::{self, Answered, InputRow, Row, RowWriter, Rows};
-use crate::pipeline::{self, Item, Payload, Sink, Stats};
+use crate::pipeline::{self, Item, RowTag, Sink, Stats};
 use crate::qa::{Options, RowError};
 
 /// How many failed rows are shown on stderr; the output has them all.
 pub(super) const FAILURES_SHOWN: u64 = 5;
 
 /// Every row that was read is wanted in the output.
-impl Payload for Row {}
+impl RowTag for Row {}
 
 /// Rows as the pipeline takes them.
 pub(super) fn items(
@@ -23,9 +23,9 @@ pub(super) fn items(
     rows.take(limit.unwrap_or(usize::MAX)).map(move |row| {
         let InputRow { position, record, example } = row?;
         let example_bytes = example.as_ref().map_or(0, |example| example.question().len() + example.context().len());
-        let payload = Row { position, record };
-        let bytes = example_bytes + payload.bytes();
-        Ok(Item { payload, example, options: options.clone(), bytes })
+        let tag = Row { position, record };
+        let bytes = example_bytes + tag.bytes();
+        Ok(Item { tag, example, options: options.clone(), bytes })
     })
 }
 
@@ -65,10 +65,10 @@ impl Output {
 
 impl Sink<Row> for Output {
     fn write(&mut self, row: pipeline::Answered<Row>) -> anyhow::Result<()> {
-        let pipeline::Answered { payload, answers, .. } = row;
-        let position = payload.position.clone();
+        let pipeline::Answered { tag, answers, .. } = row;
+        let position = tag.position.clone();
         let error = answers.as_ref().err().cloned();
-        let misfit = self.writer.write(Answered { row: payload, answers })?;
+        let misfit = self.writer.write(Answered { row: tag, answers })?;
         if misfit.is_some() && error.is_none() {
             self.stats.failed.add(1);
         }

@@ -12,7 +12,7 @@ use super::rows::{Output, items};
 use super::summary::Summary;
 use super::{Status, interrupt, logging};
 use crate::io::{Input, RowWriter};
-use crate::pipeline::{InFlight, Order, Pipeline, Stop};
+use crate::pipeline::{InFlightLimit, Order, Pipeline, Stop};
 use crate::qa::{Options, RequestOptions};
 
 /// A model that is loaded, with the options for its rows.
@@ -35,7 +35,7 @@ impl Ready {
             engines: loaded.engines.into_boxes(),
             threads: model.threads(),
             batch_size: model.batch_size(),
-            in_flight: InFlight::default(),
+            in_flight: InFlightLimit::default(),
             order: Order::Input,
             stop: stop.clone(),
             stats: Arc::default(),

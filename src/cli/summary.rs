@@ -5,6 +5,7 @@ use indicatif::HumanCount;
 
 use super::args::{LogFormat, MessageArgs};
 use crate::pipeline::Stats;
+use crate::plural::plural;
 
 /// The last line on stderr: what was done.
 #[derive(Debug, serde::Serialize)]
@@ -47,11 +48,14 @@ impl Summary {
         match args.log_format {
             LogFormat::Json => eprintln!("{}", serde_json::to_string(self)?),
             LogFormat::Text => eprintln!(
-                "{} rows, {} failed, {} windows, {} tokens in {:.2} s: {:.1} rows/s, {:.0} tokens/s{} ({})",
+                "{} {}, {} failed, {} {}, {} {} in {:.2} s: {:.1} rows/s, {:.0} tokens/s{} ({})",
                 HumanCount(self.rows),
+                plural(self.rows, "row"),
                 HumanCount(self.failed),
                 HumanCount(self.windows),
+                plural(self.windows, "window"),
                 HumanCount(self.tokens),
+                plural(self.tokens, "token"),
                 self.seconds,
                 self.rows_per_second,
                 self.tokens_per_second,

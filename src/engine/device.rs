@@ -62,8 +62,8 @@ pub enum Devices {
     /// What fits the model, the fastest that there is.
     #[default]
     Auto,
-    /// These, all of one kind; never empty.
-    These(Vec<DeviceChoice>),
+    /// Explicit, all of one kind; never empty.
+    Explicit(Vec<DeviceChoice>),
 }
 
 impl Devices {
@@ -71,7 +71,7 @@ impl Devices {
     pub fn kind(&self) -> Option<DeviceKind> {
         match self {
             Self::Auto => None,
-            Self::These(choices) => choices.first().map(|choice| choice.kind),
+            Self::Explicit(choices) => choices.first().map(|choice| choice.kind),
         }
     }
 
@@ -81,7 +81,7 @@ impl Devices {
     /// # Errors
     /// The first one asked for that is not there.
     pub fn select(&self, available: &[usize]) -> Result<Vec<usize>, DeviceChoice> {
-        let Self::These(choices) = self else { return Ok(available.to_vec()) };
+        let Self::Explicit(choices) = self else { return Ok(available.to_vec()) };
         let absent = |choice: &&DeviceChoice| choice.index.is_some_and(|index| !available.contains(&index));
         if let Some(choice) = choices.iter().find(absent) {
             return Err(*choice);
@@ -110,7 +110,7 @@ impl FromStr for Devices {
         let choices: Vec<DeviceChoice> = text.split(',').map(str::parse).collect::<Result<_, _>>()?;
         match choices.iter().find(|choice| choice.kind != choices[0].kind) {
             Some(other) => Err(DeviceSyntax::Mixed(choices[0], *other)),
-            None => Ok(Self::These(choices)),
+            None => Ok(Self::Explicit(choices)),
         }
     }
 }
@@ -136,7 +136,7 @@ impl FromStr for DeviceChoice {
 
 impl fmt::Display for Devices {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::These(choices) = self else { return f.write_str("auto") };
+        let Self::Explicit(choices) = self else { return f.write_str("auto") };
         for (place, choice) in choices.iter().enumerate() {
             write!(f, "{}{choice}", if place > 0 { "," } else { "" })?;
         }

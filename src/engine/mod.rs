@@ -4,14 +4,16 @@ mod device;
 pub mod devices;
 mod input;
 pub mod native;
+mod precision;
 #[cfg(feature = "torch")]
 pub mod torch;
 
-use crate::batch::{Batch, Misfit};
+use crate::batch::{Batch, ShapeError};
 
 pub use crate::batch::Shape;
 pub use device::{Device, DeviceChoice, DeviceKind, DeviceSyntax, Devices};
 pub use input::Input;
+pub use precision::Precision;
 
 /// What an engine wants its batches to look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +80,7 @@ pub enum EngineError {
     #[error("token type {id} is outside the model's {type_vocab_size} token types")]
     TokenType { id: u32, type_vocab_size: usize },
     #[error(transparent)]
-    Shape(#[from] Misfit),
+    Shape(#[from] ShapeError),
     /// Less at once may do.
     #[error("the device has not enough memory")]
     OutOfMemory(#[source] DeviceError),

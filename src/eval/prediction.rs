@@ -1,4 +1,4 @@
-use crate::pipeline::Evidence;
+use crate::pipeline::RowDetails;
 use crate::qa::Answer;
 
 /// What was answered to a question, and how sure of it.
@@ -32,8 +32,8 @@ pub struct Rival {
 impl Prediction {
     /// What the pipeline says of a row when it was run without `handle_impossible_answer`; with
     /// `null_may_win`, the prediction is what that option would have made of it.
-    pub fn new(best: Answer, evidence: Option<Evidence>, null_may_win: bool) -> Self {
-        let null_score = evidence.map(|evidence| evidence.null_score);
+    pub fn new(best: Answer, details: Option<RowDetails>, null_may_win: bool) -> Self {
+        let null_score = details.map(|details| details.null_score);
         let rivals = Rivals { span: Some(Rival { text: best.text.clone(), score: Some(best.score) }), null_score };
         match null_score.filter(|null| null_may_win && *null > best.score) {
             Some(null) => Self { text: String::new(), score: Some(null), start: None, rivals },
@@ -65,7 +65,7 @@ mod tests {
     fn no_answer_wins_only_where_it_may_and_is_more_probable() {
         let best = Answer { text: "Bell".to_owned(), score: 0.4, start: 3, end: 7 };
         let prediction =
-            |null_score, may| Prediction::new(best.clone(), Some(Evidence { windows: 1, null_score }), may);
+            |null_score, may| Prediction::new(best.clone(), Some(RowDetails { windows: 1, null_score }), may);
         assert_eq!(prediction(0.5, false).text, "Bell");
         assert_eq!(prediction(0.4, true).text, "Bell");
         let null = prediction(0.5, true);

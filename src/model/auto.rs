@@ -1,8 +1,8 @@
 //! The precision that is chosen where none is asked for: the fastest in which the model still gives its answers.
 
 use crate::batch::Batch;
-use crate::engine::native::{NativeEngine, Precision};
-use crate::engine::{Engine, Logits};
+use crate::engine::native::{NativeEngine, precisions_by_speed};
+use crate::engine::{Engine, Logits, Precision};
 use crate::qa::{Encoder, Example, Options, Window};
 
 /// Rows for which a precision is held against f32: question and context.
@@ -46,7 +46,7 @@ pub(super) fn choose(
 ) -> anyhow::Result<NativeEngine> {
     let samples = Samples::new(encoder, exact.max_seq_len());
     let expected = exact.forward(&samples.batch)?;
-    for precision in Precision::by_speed().filter(|precision| *precision != Precision::F32) {
+    for precision in precisions_by_speed().filter(|precision| *precision != Precision::F32) {
         // Some models can't be loaded in every precision.
         let Ok(mut engine) = load(precision) else { continue };
         let moved = samples.moved(&expected, &engine.forward(&samples.batch)?);
@@ -103,15 +103,15 @@ fn softmax(logits: &[f32]) -> Vec<f64> {
 
 #[cfg(all(test, feature = "bundled"))]
 mod tests {
-    use super::super::{Model, Placement, Source};
+    use super::super::{LoadOptions, Model, Source};
     use super::*;
 
     /// The tolerance leaves room above what int8 is known to be good enough with.
     #[test]
     fn the_default_model_bears_int8() {
         let forward = |precision| {
-            let placement = Placement { precision: Some(precision), threads: 2, ..Placement::default() };
-            let model = Model::load(&Source::Bundled, None, &placement).unwrap();
+            let options = LoadOptions { precision: Some(precision), threads: 2, ..LoadOptions::default() };
+            let model = Model::load(&Source::Bundled, None, &options).unwrap();
             let samples = Samples::new(&model.encoder, model.engines.max_seq_len());
             let logits = model.engines.into_boxes()[0].forward(&samples.batch).unwrap();
             (samples, logits)

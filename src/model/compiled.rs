@@ -3,13 +3,12 @@ use std::path::Path;
 use anyhow::{Context, bail};
 
 use super::folder::{self, TOKENIZER};
-use super::{Engines, Model, Placement, encoder, parse_tokenizer};
-use crate::engine::Input;
-use crate::engine::native;
-use crate::engine::torch::{Compiled, Precision};
+use super::{Engines, LoadOptions, Model, encoder, parse_tokenizer};
+use crate::engine::torch::Compiled;
+use crate::engine::{Input, Precision};
 
 /// Loads the compiled model at `path`, with the tokenizer beside it or that of another folder.
-pub(super) fn load(path: &Path, tokenizer: Option<&Path>, placement: &Placement) -> anyhow::Result<Model> {
+pub(super) fn load(path: &Path, tokenizer: Option<&Path>, options: &LoadOptions) -> anyhow::Result<Model> {
     let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if tokenizer.is_none() && !beside.join(TOKENIZER).exists() {
         bail!("there is no {TOKENIZER} beside {}; name the folder that has it with --tokenizer", path.display());
@@ -18,21 +17,20 @@ pub(super) fn load(path: &Path, tokenizer: Option<&Path>, placement: &Placement)
     let (tokenizer, config) =
         parse_tokenizer(&files).with_context(|| format!("cannot load the tokenizer of {}", path.display()))?;
 
-    let compiled = Compiled::open(path, placement.inputs.as_deref())?;
+    let compiled = Compiled::open(path, options.inputs.as_deref())?;
     let manifest = compiled.manifest();
-    check_precision(path, manifest.precision, placement.precision)?;
+    check_precision(path, manifest.precision, options.precision)?;
     let takes_token_types = manifest.inputs.contains(&Input::TokenTypeIds);
     let encoder = encoder(tokenizer, &config, &manifest.model_type, takes_token_types);
-    let engines = compiled.load(&placement.devices, placement.neuron_library.as_deref(), placement.threads)?;
-    Ok(Model { encoder, engines: Engines::Torch { compiled, engines, threads: placement.threads } })
+    let engines = compiled.load(&options.devices, options.neuron_library.as_deref(), options.threads)?;
+    Ok(Model { encoder, engines: Engines::Torch { compiled, engines, threads: options.threads } })
 }
 
 /// A graph's precision was chosen when it was compiled.
-fn check_precision(path: &Path, has: Option<Precision>, asked: Option<native::Precision>) -> anyhow::Result<()> {
+fn check_precision(path: &Path, has: Option<Precision>, asked: Option<Precision>) -> anyhow::Result<()> {
     match (has, asked) {
         (_, None) => {}
-        (Some(Precision::F32), Some(native::Precision::F32))
-        | (Some(Precision::Bf16), Some(native::Precision::Bf16)) => {}
+        (Some(has), Some(asked)) if has == asked => {}
         (Some(has), Some(_)) => {
             bail!("{} was compiled in {has}; compile it again for another --precision", path.display())
         }

@@ -4,6 +4,8 @@ use crate::engine::native::NativeEngine;
 #[cfg(feature = "torch")]
 use crate::engine::torch::{Compiled, TorchEngine};
 use crate::engine::{Engine, Layout};
+#[cfg(feature = "torch")]
+use crate::plural::plural;
 
 /// What runs a model: one engine on the processor, or copies of a compiled one, each on a device of its own.
 pub enum Engines {
@@ -87,7 +89,7 @@ impl fmt::Display for Engines {
                 let packed = if manifest.shape.packed { ", packed" } else { "" };
                 write!(f, " [{}, {}]{packed}", manifest.shape.batch, manifest.shape.seq_len)?;
                 match engines.as_slice() {
-                    [engine] if engine.name() == "cpu" => write!(f, ", cpu, {threads} threads"),
+                    [engine] if engine.name() == "cpu" => write!(f, ", cpu, {threads} {}", plural(*threads, "thread")),
                     [engine] => write!(f, ", {}", engine.name()),
                     [first, .., last] => write!(f, ", {} to {} ({})", first.name(), last.name(), engines.len()),
                     [] => Ok(()),

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use tokenizers::Tokenizer;
 
-use crate::engine::native::{NativeEngine, Precision, WeightBytes};
-use crate::engine::{DeviceKind, Devices, Input};
+use crate::engine::native::{NativeEngine, WeightBytes, precisions_by_speed};
+use crate::engine::{DeviceKind, Devices, Input, Precision};
 use crate::qa::Encoder;
 pub use engines::Engines;
 use tokenizer_config::TokenizerConfig;
@@ -25,7 +25,7 @@ use tokenizer_config::TokenizerConfig;
 /// Which model to load.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// The model that comes along.
+    /// The built-in model.
     Bundled,
     /// A folder with config.json, model.safetensors and tokenizer.json.
     Folder(PathBuf),
@@ -65,7 +65,7 @@ impl Source {
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Bundled => f.write_str("the model that comes along"),
+            Self::Bundled => f.write_str("the built-in model"),
             Self::Folder(path) | Self::Compiled(path) => path.display().fmt(f),
             Self::Hub { id, revision: None } => f.write_str(id),
             Self::Hub { id, revision: Some(revision) } => write!(f, "{id} at {revision}"),
@@ -91,7 +91,7 @@ struct TokenizerFiles {
 
 /// How a model is to be run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Placement {
+pub struct LoadOptions {
     pub devices: Devices,
     /// `None`: the fastest that keeps the accuracy; a compiled model's own.
     pub precision: Option<Precision>,
@@ -115,11 +115,11 @@ impl Model {
     /// # Errors
     /// If a file is missing, unreadable, or of a kind that is not supported, or if the model can't run where it is
     /// asked to.
-    pub fn load(source: &Source, tokenizer: Option<&Path>, placement: &Placement) -> anyhow::Result<Self> {
+    pub fn load(source: &Source, tokenizer: Option<&Path>, options: &LoadOptions) -> anyhow::Result<Self> {
         let own_tokenizer = tokenizer.is_none();
         let mut files = match source {
             #[cfg(feature = "torch")]
-            Source::Compiled(path) => return compiled::load(path, tokenizer, placement),
+            Source::Compiled(path) => return compiled::load(path, tokenizer, options),
             #[cfg(not(feature = "torch"))]
             Source::Compiled(path) => bail!("{} is TorchScript, and {WITHOUT_TORCH}", path.display()),
             #[cfg(feature = "bundled")]
@@ -132,15 +132,15 @@ impl Model {
         if let Some(path) = tokenizer {
             files.tokenizer = folder::tokenizer_files(path)?;
         }
-        check_native(source, placement)?;
+        check_native(source, options)?;
         let Files { config, weights, tokenizer } = files;
         let load = |precision| {
-            NativeEngine::load(&config, weights.clone(), precision, placement.threads)
+            NativeEngine::load(&config, weights.clone(), precision, options.threads)
                 .with_context(|| format!("cannot load {source}"))
         };
-        let precision = match (placement.precision, source) {
+        let precision = match (options.precision, source) {
             // What it loses in int8 is known: hardly anything.
-            (None, Source::Bundled) => Precision::by_speed().next(),
+            (None, Source::Bundled) => precisions_by_speed().next(),
             (asked_for, _) => asked_for,
         };
 
@@ -168,21 +168,21 @@ const WITHOUT_TORCH: &str = "this program was built without the torch engine; bu
                              libtorch (docker/libtorch.sh)";
 
 /// Refuses what only a compiled model can do.
-fn check_native(source: &Source, placement: &Placement) -> anyhow::Result<()> {
-    match placement.devices.kind() {
+fn check_native(source: &Source, options: &LoadOptions) -> anyhow::Result<()> {
+    match options.devices.kind() {
         None | Some(DeviceKind::Cpu) => {}
         #[cfg(feature = "torch")]
         Some(_) => bail!(
             "{source} runs on the processor; for --device {} compile it with docker/trace.py and give its .pt file",
-            placement.devices
+            options.devices
         ),
         #[cfg(not(feature = "torch"))]
         Some(_) => bail!(
             "{source} runs on the processor; --device {} is for compiled models, and {WITHOUT_TORCH}",
-            placement.devices
+            options.devices
         ),
     }
-    if placement.inputs.is_some() {
+    if options.inputs.is_some() {
         bail!("--inputs is for compiled models (.pt); {source} is none");
     }
     Ok(())

@@ -1,11 +1,11 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use super::InFlight;
+use super::InFlightLimit;
 
 /// How much of the input may be between the reader and the writer at once. This is what bounds memory: the writer
 /// restores the order of rows, so a slow row holds back those behind it.
 pub(super) struct Budget {
-    limit: InFlight,
+    limit: InFlightLimit,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -18,7 +18,7 @@ struct State {
 }
 
 impl Budget {
-    pub fn new(limit: InFlight) -> Self {
+    pub fn new(limit: InFlightLimit) -> Self {
         Self { limit, state: Mutex::default(), changed: Condvar::new() }
     }
 
@@ -28,7 +28,7 @@ impl Budget {
     pub fn acquire(&self, bytes: usize) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let full = |state: &mut State| {
-            let InFlight { rows: max_rows, bytes: max_bytes } = self.limit;
+            let InFlightLimit { rows: max_rows, bytes: max_bytes } = self.limit;
             !state.closed && state.rows > 0 && (state.rows >= max_rows || state.bytes + bytes > max_bytes)
         };
         let mut state = self.changed.wait_while(state, full).unwrap_or_else(PoisonError::into_inner);

@@ -4,7 +4,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::messages::{Done, Work};
 use super::pending::PendingRow;
-use super::{Answered, Evidence, Stats};
+use super::{Answered, RowDetails, Stats};
 use crate::engine::Logits;
 use crate::qa::decode;
 
@@ -15,12 +15,12 @@ pub(super) fn decode<T>(stats: &Stats, logits: &Receiver<(Work<T>, Logits)>, ans
             let (start, end) = (&logits.start[place.clone()], &logits.end[place]);
             let decode = || decode::window_spans(&row.windows[number], start, end, &row.options);
             let spans = stats.busy.decode.measure(decode);
-            let Some((PendingRow { index, bytes, payload, example }, spans)) = row.found(number, spans) else {
+            let Some((PendingRow { index, bytes, tag, example }, spans)) = row.found(number, spans) else {
                 continue;
             };
             let answers = decode::merge(example.context(), &spans, &row.options);
-            let evidence = Some(Evidence { windows: spans.len(), null_score: decode::null_score(&spans) });
-            if answered.send(Done { index, bytes, row: Answered { payload, answers, evidence } }).is_err() {
+            let details = Some(RowDetails { windows: spans.len(), null_score: decode::null_score(&spans) });
+            if answered.send(Done { index, bytes, row: Answered { tag, answers, details } }).is_err() {
                 return;
             }
         }

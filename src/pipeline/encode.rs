@@ -6,10 +6,10 @@ use crossbeam_channel::{Receiver, Sender, select};
 
 use super::messages::{Done, Numbered, cancelled};
 use super::pending::{Pending, PendingRow};
-use super::{Answered, Item, Payload, Stats};
+use super::{Answered, Item, RowTag, Stats};
 use crate::qa::Encoder;
 
-pub(super) fn encode<T: Payload>(
+pub(super) fn encode<T: RowTag>(
     encoder: &Encoder,
     stats: &Stats,
     stop: &Receiver<()>,
@@ -25,9 +25,9 @@ pub(super) fn encode<T: Payload>(
         };
         let Some(Numbered { index, item }) = next else { break };
         stats.taken.add(1);
-        let Item { payload, example, options, bytes } = item;
+        let Item { tag, example, options, bytes } = item;
         let windows = example.and_then(|example| {
-            if !payload.is_wanted() {
+            if !tag.is_wanted() {
                 return Err(cancelled());
             }
             let windows = stats.busy.encode.measure(|| encoder.encode(&example, &options))?;
@@ -36,12 +36,12 @@ pub(super) fn encode<T: Payload>(
         let sent = match windows {
             Ok((example, windows)) => {
                 stats.windows.add(windows.len());
-                let row = PendingRow { index, bytes, payload, example };
+                let row = PendingRow { index, bytes, tag, example };
                 encoded.send(Arc::new(Pending::new(row, windows, options))).is_ok()
             }
-            Err(error) => answered
-                .send(Done { index, bytes, row: Answered { payload, answers: Err(error), evidence: None } })
-                .is_ok(),
+            Err(error) => {
+                answered.send(Done { index, bytes, row: Answered { tag, answers: Err(error), details: None } }).is_ok()
+            }
         };
         if !sent {
             break;

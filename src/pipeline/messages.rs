@@ -25,8 +25,8 @@ pub(super) struct Done<T> {
 impl<T> Done<T> {
     /// A row that is given up.
     pub fn cancelled(row: PendingRow<T>) -> Self {
-        let PendingRow { index, bytes, payload, .. } = row;
-        Self { index, bytes, row: Answered { payload, answers: Err(cancelled()), evidence: None } }
+        let PendingRow { index, bytes, tag, .. } = row;
+        Self { index, bytes, row: Answered { tag, answers: Err(cancelled()), details: None } }
     }
 }
 

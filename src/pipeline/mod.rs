@@ -35,12 +35,12 @@ use crate::engine::Engine;
 use crate::qa::{Answer, Encoder, Example, Options, RowError};
 use budget::Budget;
 use infer::Worker;
-use pack::Filling;
+use pack::PackingPolicy;
 pub use stats::{BATCH_FILL, Busy, Clock, Counter, FORWARD_SECONDS, Stats, TOKENS};
 pub use stop::Stop;
 
 /// What the answers of a row will be joined to.
-pub trait Payload: Send + 'static {
+pub trait RowTag: Send + 'static {
     /// Whether anybody still waits for the answers. A row that nobody wants is not run; it comes out with an error
     /// of kind [`RowErrorKind::Cancelled`](crate::qa::RowErrorKind::Cancelled).
     fn is_wanted(&self) -> bool {
@@ -50,7 +50,7 @@ pub trait Payload: Send + 'static {
 
 /// A row on its way in.
 pub struct Item<T> {
-    pub payload: T,
+    pub tag: T,
     /// What to ask, or why the row can't be asked.
     pub example: Result<Example, RowError>,
     pub options: Arc<Options>,
@@ -60,16 +60,16 @@ pub struct Item<T> {
 
 /// A row on its way out.
 pub struct Answered<T> {
-    pub payload: T,
+    pub tag: T,
     /// Never empty.
     pub answers: Result<Vec<Answer>, RowError>,
     /// `None` for a row that the network did not see.
-    pub evidence: Option<Evidence>,
+    pub details: Option<RowDetails>,
 }
 
 /// What the network saw of a row, whatever it answered.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Evidence {
+pub struct RowDetails {
     /// In how many windows the context was read.
     pub windows: usize,
     /// Probability that the context holds no answer: the smallest of its windows', as the reference has it.
@@ -95,7 +95,7 @@ pub struct Pipeline {
     pub threads: usize,
     /// Most windows in a forward pass of a ragged engine; a fixed shape says itself how much it takes.
     pub batch_size: usize,
-    pub in_flight: InFlight,
+    pub in_flight: InFlightLimit,
     pub order: Order,
     pub stop: Stop,
     pub stats: Arc<Stats>,
@@ -103,12 +103,12 @@ pub struct Pipeline {
 
 /// How much of the input may be between reader and writer at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InFlight {
+pub struct InFlightLimit {
     pub rows: usize,
     pub bytes: usize,
 }
 
-impl Default for InFlight {
+impl Default for InFlightLimit {
     /// Enough that a row of many windows does not hold up those behind it for long.
     fn default() -> Self {
         Self { rows: 4096, bytes: 64 << 20 }
@@ -144,7 +144,7 @@ impl Pipeline {
     /// The first error of the source, of an engine or of the sink, or the panic of a stage. The sink is dropped.
     pub fn run<T, I, S>(self, source: I, sink: S) -> anyhow::Result<S>
     where
-        T: Payload,
+        T: RowTag,
         I: Iterator<Item = anyhow::Result<Item<T>>> + Send + 'static,
         S: Sink<T> + 'static,
     {
@@ -154,7 +154,7 @@ impl Pipeline {
             engines.iter().all(|engine| engine.layout() == layout),
             "engines of several layouts can't share batches"
         );
-        let filling = Filling::new(layout, batch_size);
+        let policy = PackingPolicy::new(layout, batch_size);
         let budget = Arc::new(Budget::new(in_flight));
         let (outcomes, ended) = bounded(engines.len() + 2 * threads + 3);
         let spawn = Spawner { outcomes };
@@ -184,7 +184,7 @@ impl Pipeline {
         spawn.stage("pack", {
             let (answered, stats) = (answered_in.clone(), stats.clone());
             move || {
-                pack::pack(filling, &stats, &encoded_out, &batches_in, &returns, &answered);
+                pack::pack(policy, &stats, &encoded_out, &batches_in, &returns, &answered);
                 Ok(())
             }
         })?;

@@ -6,13 +6,13 @@ use crossbeam_channel::{Receiver, Select, Sender, TryRecvError};
 
 use super::messages::{Done, Job, RowWindow, Work};
 use super::pending::Pending;
-use super::{Payload, Stats};
-use crate::batch::{Batch, Waiting};
+use super::{RowTag, Stats};
+use crate::batch::{Batch, WindowQueue};
 use crate::engine::Layout;
 
 /// How batches are filled.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Filling {
+pub(super) struct PackingPolicy {
     /// Most rows of a batch.
     rows: usize,
     /// Tokens that the windows of a row share; `None` where each has a row of its own.
@@ -21,10 +21,10 @@ pub(super) struct Filling {
     look_ahead: usize,
 }
 
-/// Where windows share rows, a choice of fewer leaves more of them empty, and one of more keeps an interrupt waiting.
+/// Windows considered when packing: fewer waste space, more delay shutdown.
 const CHOICE: usize = 128;
 
-impl Filling {
+impl PackingPolicy {
     /// That of a layout, where a ragged batch has at most so many windows.
     pub fn new(layout: Layout, batch_size: usize) -> Self {
         let windows = layout.windows(batch_size).max(1);
@@ -40,15 +40,15 @@ impl Filling {
 /// Fills batches while engines are busy, and hands over what there is as soon as an engine is free: a row that comes
 /// alone does not wait for company. Rows take turns, a window each, so that one of very many windows does not hold up
 /// those that come after it.
-pub(super) fn pack<T: Payload>(
-    filling: Filling,
+pub(super) fn pack<T: RowTag>(
+    policy: PackingPolicy,
     stats: &Stats,
     encoded: &Receiver<Arc<Pending<T>>>,
     batches: &Sender<Job<T>>,
     returns: &Sender<Job<T>>,
     answered: &Sender<Done<T>>,
 ) {
-    let mut packer = Packer { filling, waiting: Waiting::default(), answered };
+    let mut packer = Packer { policy, waiting: WindowQueue::default(), answered };
     let (mut packed, mut ended) = (None, false);
     loop {
         while !ended && !packer.is_full() {
@@ -90,15 +90,15 @@ pub(super) fn pack<T: Payload>(
 }
 
 struct Packer<'a, T> {
-    filling: Filling,
+    policy: PackingPolicy,
     /// The first window that is in no batch yet, of each row that has such.
-    waiting: Waiting<RowWindow<T>>,
+    waiting: WindowQueue<RowWindow<T>>,
     answered: &'a Sender<Done<T>>,
 }
 
-impl<T: Payload> Packer<'_, T> {
+impl<T: RowTag> Packer<'_, T> {
     fn is_full(&self) -> bool {
-        self.waiting.len() >= self.filling.look_ahead
+        self.waiting.len() >= self.policy.look_ahead
     }
 
     fn push(&mut self, row: Arc<Pending<T>>, number: usize) {
@@ -110,10 +110,10 @@ impl<T: Payload> Packer<'_, T> {
     /// A batch of the windows that fill it best; `None` if none is wanted.
     fn fill(&mut self) -> Option<Work<T>> {
         let mut work = Work::default();
-        while work.batch.rows().len() < self.filling.rows
-            && let Some(tokens) = self.place(&mut work, Batch::push, Waiting::oldest)
+        while work.batch.rows().len() < self.policy.rows
+            && let Some(tokens) = self.place(&mut work, Batch::push, WindowQueue::oldest)
         {
-            let mut room = self.filling.room.unwrap_or(0).saturating_sub(tokens);
+            let mut room = self.policy.room.unwrap_or(0).saturating_sub(tokens);
             while let Some(tokens) = self.place(&mut work, Batch::push_beside, |waiting| waiting.longest(room)) {
                 room -= tokens;
             }
@@ -121,12 +121,12 @@ impl<T: Payload> Packer<'_, T> {
         (!work.batch.is_empty()).then_some(work)
     }
 
-    /// Puts a window of those that wait into the batch, and tells its tokens.
+    /// Puts a window of those that wait into the batch, and returns its tokens.
     fn place(
         &mut self,
         work: &mut Work<T>,
         put: fn(&mut Batch, &[u32], &[u32]),
-        choose: impl Fn(&mut Waiting<RowWindow<T>>) -> Option<RowWindow<T>>,
+        choose: impl Fn(&mut WindowQueue<RowWindow<T>>) -> Option<RowWindow<T>>,
     ) -> Option<usize> {
         loop {
             let (row, number) = choose(&mut self.waiting)?;

@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Payload;
+use super::RowTag;
 use crate::qa::decode::WindowSpans;
 use crate::qa::{Example, Options, Window};
 
@@ -22,7 +22,7 @@ struct State<T> {
 pub(super) struct PendingRow<T> {
     pub index: u64,
     pub bytes: usize,
-    pub payload: T,
+    pub tag: T,
     pub example: Example,
 }
 
@@ -36,10 +36,10 @@ impl<T> Pending<T> {
     /// Gives the row back if nobody wants its answers any more; what its windows still say is then left unused.
     pub fn take_unwanted(&self) -> Option<PendingRow<T>>
     where
-        T: Payload,
+        T: RowTag,
     {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.row.take_if(|row| !row.payload.is_wanted())
+        state.row.take_if(|row| !row.tag.is_wanted())
     }
 
     /// Notes what a window says. With the row's last window, gives the row back, and what all its windows say in

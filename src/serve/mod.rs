@@ -37,7 +37,7 @@ use tokio::sync::oneshot;
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::engine::Engine;
-use crate::pipeline::{InFlight, Order, Pipeline, Stats, Stop};
+use crate::pipeline::{InFlightLimit, Order, Pipeline, Stats, Stop};
 use crate::qa::{Encoder, Example, Options};
 use app::{App, Serving};
 pub use auth::ApiKey;
@@ -212,13 +212,13 @@ impl PipelineThread {
         let Loaded { encoder, engines, defaults, info } = load()?;
         let windows: usize = engines.iter().map(|engine| engine.layout().windows(batch_size)).sum();
         // Two batches keep an engine at work: one that it runs, and one that is filled meanwhile.
-        let busy = InFlight { rows: 2 * windows, bytes: 2 * windows * WINDOW_BYTES };
+        let busy = InFlightLimit { rows: 2 * windows, bytes: 2 * windows * WINDOW_BYTES };
         let pipeline = Pipeline {
             encoder: Arc::new(encoder),
             engines,
             threads,
             batch_size,
-            in_flight: InFlight { rows: 2 * busy.rows, bytes: usize::MAX },
+            in_flight: InFlightLimit { rows: 2 * busy.rows, bytes: usize::MAX },
             order: Order::Completion,
             stop: Stop::default(),
             stats: Arc::new(Stats::default()),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::metrics::{QUEUE_ROWS, QUEUE_WAIT_SECONDS};
-use crate::pipeline::{Answered, InFlight, Item, Payload, Sink};
+use crate::pipeline::{Answered, InFlightLimit, Item, RowTag, Sink};
 use crate::qa::{Answer, Example, Options, RowError};
 
 /// What becomes of a row.
@@ -99,7 +99,7 @@ impl Queue {
 
     /// The rows in the order of their turns; it waits for the next, until the queue is closed. `busy` is how much
     /// keeps the pipeline busy: with that in it, a request that already has rows there must wait.
-    pub fn source(&self, busy: InFlight) -> Source {
+    pub fn source(&self, busy: InFlightLimit) -> Source {
         Source { queue: self.0.clone(), busy }
     }
 }
@@ -125,7 +125,7 @@ impl State {
     }
 
     /// The next row in turn that may go.
-    fn take(&mut self, busy: InFlight) -> Option<(u64, Queued)> {
+    fn take(&mut self, busy: InFlightLimit) -> Option<(u64, Queued)> {
         let is_busy = self.in_flight_rows >= busy.rows || self.in_flight_bytes >= busy.bytes;
         let may_go = |lane: &u64| !is_busy || self.lanes.get(lane).is_some_and(|lane| lane.in_flight == 0);
         let id = self.turns.remove(self.turns.iter().position(may_go)?)?;
@@ -197,7 +197,7 @@ impl Drop for Lane {
 /// See [`Queue::source`].
 pub struct Source {
     queue: Arc<Shared>,
-    busy: InFlight,
+    busy: InFlightLimit,
 }
 
 impl Iterator for Source {
@@ -221,7 +221,7 @@ impl Iterator for Source {
             metrics::histogram!(QUEUE_WAIT_SECONDS).record(since.elapsed());
             let flight = Flight { queue: self.queue.clone(), lane, bytes };
             return Some(Ok(Item {
-                payload: PendingReply { reply, _flight: flight },
+                tag: PendingReply { reply, _flight: flight },
                 example: Ok(example),
                 options,
                 bytes,
@@ -236,7 +236,7 @@ pub struct PendingReply {
     _flight: Flight,
 }
 
-impl Payload for PendingReply {
+impl RowTag for PendingReply {
     fn is_wanted(&self) -> bool {
         !self.reply.is_closed()
     }
@@ -268,7 +268,7 @@ pub struct Replies;
 impl Sink<PendingReply> for Replies {
     fn write(&mut self, row: Answered<PendingReply>) -> anyhow::Result<()> {
         // Whoever asked may have gone.
-        let _ = row.payload.reply.send(row.answers);
+        let _ = row.tag.reply.send(row.answers);
         Ok(())
     }
 }

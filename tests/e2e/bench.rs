@@ -81,7 +81,7 @@ fn an_answer_that_differs_is_told() {
 
     std::fs::write(&answers, "{}\n").unwrap();
     let output = ends(bench(&server.url(""), &[&rows, "--check", &answers]), 2);
-    assert!(stderr(&output).contains("has 1 rows and the input 4"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("has 1 row and the input 4"), "{}", stderr(&output));
 }
 
 #[test]

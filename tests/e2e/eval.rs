@@ -151,7 +151,7 @@ fn running_the_model_is_running_it_and_scoring_that() {
         let windows: u64 =
             found["by_windows"].as_array().unwrap().iter().map(|group| group["rows"].as_u64().unwrap()).sum();
         assert_eq!(windows, 18);
-        // The pipeline tells how probable "no answer" is, whatever it answered.
+        // The pipeline says how probable "no answer" is, whatever it answered.
         let best = &found["no_answer"]["best"];
         assert_eq!((&best["by"], &best["unlisted"]), (&json!("null_score"), &json!(0)));
         assert!(
@@ -209,7 +209,7 @@ fn predictions_without_questions_or_ids() {
     for name in ["id.jsonl", "id.csv", "id.parquet"] {
         assert_eq!(figures(&gold, &answers(name, &["id"]), &[])["f1"], expected["f1"], "{name}");
     }
-    // By their order, which is checked as far as answers tell it.
+    // By their order, which is checked as far as answers show it.
     for name in ["none.jsonl", "none.csv", "none.parquet"] {
         assert_eq!(
             figures(&gold, &answers(name, &["", "--prefix", "qa_"]), &["--prefix", "qa_"])["f1"],
@@ -330,7 +330,7 @@ fn the_report_is_one_page_that_needs_nothing_else() {
     assert!(page.contains("<mark class=\"gold\">on Quay Street</mark>"), "{page}");
     assert!(page.contains("<mark class=\"answer\">a former grain store</mark>"));
 
-    // A page is not overwritten unasked, and that is told before any work.
+    // A page is not overwritten unasked, and that is said before any work.
     assert!(stderr(&eval(&[], 2)).contains("--force"));
     eval(&["--force"], 0);
 }

@@ -1,4 +1,4 @@
-//! The reference's answers to the samples, with the models that come along.
+//! The reference's answers to the samples, with the built-in models.
 
 use crate::support::{assert_same_answer, bertqa, ends, file_rows, project, rows};
 

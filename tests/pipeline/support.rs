@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use bertqa::batch::{Batch, Padded};
 use bertqa::engine::{Engine, EngineError, Layout, Logits};
-use bertqa::pipeline::{Answered, InFlight, Item, Order, Payload, Pipeline, Sink, Stats, Stop};
+use bertqa::pipeline::{Answered, InFlightLimit, Item, Order, Pipeline, RowTag, Sink, Stats, Stop};
 use bertqa::qa::{Answer, Encoder, Example, Options, RowError};
 use tokenizers::Tokenizer;
 
-/// Finds the last token of every window likeliest, notes the sizes of batches, and does as told on one of them.
+/// Finds the last token of every window likeliest, notes the sizes of batches, and does what the test asks on one of them.
 #[derive(Clone, Default)]
 pub struct TestEngine {
     pub batches: Arc<Mutex<Vec<usize>>>,
@@ -55,7 +55,7 @@ impl Engine for TestEngine {
 /// The place of a row in the input, and whether anybody wants its answers.
 pub struct Number(pub usize, pub Arc<AtomicBool>);
 
-impl Payload for Number {
+impl RowTag for Number {
     fn is_wanted(&self) -> bool {
         self.1.load(Ordering::Relaxed)
     }
@@ -71,7 +71,7 @@ impl Sink<Number> for TestSink {
     fn write(&mut self, row: Answered<Number>) -> anyhow::Result<()> {
         let mut rows = self.rows.lock().unwrap();
         anyhow::ensure!(rows.len() < self.full_at, "the disk is full");
-        rows.push((row.payload.0, row.answers.is_ok()));
+        rows.push((row.tag.0, row.answers.is_ok()));
         Ok(())
     }
 }
@@ -84,7 +84,7 @@ pub fn item(number: usize, words: usize, good: bool) -> Item<Number> {
     };
     let options = Options { max_seq_len: 32, doc_stride: 4, ..Options::default() };
     Item {
-        payload: Number(number, Arc::new(AtomicBool::new(true))),
+        tag: Number(number, Arc::new(AtomicBool::new(true))),
         example,
         options: Arc::new(options),
         bytes: 26 * words,
@@ -103,7 +103,7 @@ pub fn pipeline(engine: TestEngine, engines: usize, batch_size: usize) -> Pipeli
         engines: (0..engines).map(|_| Box::new(engine.clone()) as Box<dyn Engine>).collect(),
         threads: 2,
         batch_size,
-        in_flight: InFlight::default(),
+        in_flight: InFlightLimit::default(),
         order: Order::Input,
         stop: Stop::default(),
         stats: Arc::new(Stats::default()),
@@ -143,7 +143,7 @@ pub type Answers = Vec<(usize, Option<Vec<Answer>>)>;
 
 impl Sink<Number> for Keep {
     fn write(&mut self, row: Answered<Number>) -> anyhow::Result<()> {
-        self.0.lock().unwrap().push((row.payload.0, row.answers.ok()));
+        self.0.lock().unwrap().push((row.tag.0, row.answers.ok()));
         Ok(())
     }
 }

@@ -65,7 +65,7 @@ fn rows_that_nobody_wants_are_not_run() {
     let engine = TestEngine::default();
     let rows = (0..100).map(|number| {
         let item = item(number, 1, true);
-        item.payload.1.store(number % 3 == 0, Ordering::Relaxed);
+        item.tag.1.store(number % 3 == 0, Ordering::Relaxed);
         Ok(item)
     });
     let (found, ended) = run(pipeline(engine.clone(), 1, 4), rows, usize::MAX);
@@ -78,7 +78,7 @@ fn rows_that_nobody_wants_are_not_run() {
 #[test]
 fn a_row_that_is_given_up_is_run_no_further() {
     let long = item(0, 2000, true);
-    let trouble = Some((3, Trouble::GiveUp(long.payload.1.clone())));
+    let trouble = Some((3, Trouble::GiveUp(long.tag.1.clone())));
     let engine = TestEngine { trouble, ..TestEngine::default() };
     let rows = [Ok(long), Ok(item(1, 1, true))].into_iter();
     let (found, ended) = run(pipeline(engine.clone(), 1, 2), rows, usize::MAX);

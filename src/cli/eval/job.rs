@@ -78,7 +78,7 @@ impl Job<'_> {
             let gold = gold?;
             // The context goes along twice: to be asked, and to be shown if the answer is a bad miss.
             let bytes = 2 * (gold.example.question().len() + gold.example.context().len());
-            Ok(Item { example: Ok(gold.example.clone()), payload: gold, options: options.clone(), bytes })
+            Ok(Item { example: Ok(gold.example.clone()), tag: gold, options: options.clone(), bytes })
         });
         let ScoringSink { scorer, .. } = pipeline.run(items, ScoringSink { scorer, null_may_win, failed: 0 })?;
         drop(progress);

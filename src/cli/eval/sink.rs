@@ -1,6 +1,6 @@
 use crate::cli::rows::FAILURES_SHOWN;
 use crate::eval::{Gold, Prediction, Scorer};
-use crate::pipeline::{Answered, Payload, Sink};
+use crate::pipeline::{Answered, RowTag, Sink};
 
 /// Scores what the pipeline answers.
 pub(super) struct ScoringSink {
@@ -9,13 +9,13 @@ pub(super) struct ScoringSink {
     pub(super) failed: u64,
 }
 
-impl Payload for Gold {}
+impl RowTag for Gold {}
 
 impl Sink<Gold> for ScoringSink {
     fn write(&mut self, row: Answered<Gold>) -> anyhow::Result<()> {
-        let Answered { payload: gold, answers, evidence } = row;
+        let Answered { tag: gold, answers, details } = row;
         let prediction = match answers {
-            Ok(answers) => answers.into_iter().next().map(|best| Prediction::new(best, evidence, self.null_may_win)),
+            Ok(answers) => answers.into_iter().next().map(|best| Prediction::new(best, details, self.null_may_win)),
             Err(error) => {
                 self.failed += 1;
                 if self.failed <= FAILURES_SHOWN {
@@ -24,7 +24,7 @@ impl Sink<Gold> for ScoringSink {
                 None
             }
         };
-        self.scorer.add(&gold, prediction.as_ref(), evidence.map(|evidence| evidence.windows));
+        self.scorer.add(&gold, prediction.as_ref(), details.map(|details| details.windows));
         Ok(())
     }
 }

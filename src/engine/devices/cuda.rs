@@ -14,7 +14,7 @@ pub struct CudaDevice {
 
 const VISIBLE: &str = "CUDA_VISIBLE_DEVICES";
 
-/// The devices that this process may use, as nvidia-smi tells of them.
+/// The devices that this process may use, as nvidia-smi lists them.
 pub(super) fn find(machine: &Machine, problems: &mut Vec<String>) -> Vec<CudaDevice> {
     let query = ["--query-gpu=index,name,uuid,memory.total,memory.free", "--format=csv,noheader,nounits"];
     let listed = match machine.ask("nvidia-smi", &query) {
@@ -25,7 +25,7 @@ pub(super) fn find(machine: &Machine, problems: &mut Vec<String>) -> Vec<CudaDev
         }
         None => {
             if machine.path("dev/nvidia0").exists() {
-                problems.push("there is /dev/nvidia0, but no nvidia-smi on PATH to tell what it is".to_owned());
+                problems.push("there is /dev/nvidia0, but no nvidia-smi on PATH to identify it".to_owned());
             }
             return Vec::new();
         }

@@ -33,7 +33,7 @@ pub struct Choice {
 }
 
 impl Hardware {
-    /// Looks around. What can't be told is among the problems.
+    /// Looks around. What can't be determined is among the problems.
     pub fn find(machine: &Machine) -> Self {
         let mut problems = Vec::new();
         let cuda = cuda::find(machine, &mut problems);

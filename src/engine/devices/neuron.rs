@@ -12,14 +12,14 @@ use super::Machine;
 pub struct NeuronDevice {
     #[serde(rename(deserialize = "neuron_device"))]
     pub index: usize,
-    /// `None` where it can't be told.
+    /// `None` if unknown.
     #[serde(rename(deserialize = "nc_count"))]
     pub cores: Option<usize>,
     #[serde(rename(deserialize = "memory_size"))]
     pub memory_bytes: Option<u64>,
 }
 
-/// Why it can't be told which NeuronCores a process may use.
+/// Why the NeuronCores that a process may use can't be determined.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CoresError {
     #[error("{VISIBLE}={value} is no list of cores, such as 0-3,5")]
@@ -28,9 +28,7 @@ pub enum CoresError {
     Count { value: String },
     #[error("{variable}={value} asks for more NeuronCores than there are: {cores}")]
     TooMany { variable: &'static str, value: String, cores: usize },
-    #[error(
-        "it can't be told how many cores /dev/neuron{device} has, without neuron-ls on PATH and in /sys; set {COUNT}"
-    )]
+    #[error("cannot count the cores of /dev/neuron{device} without neuron-ls on PATH and in /sys; set {COUNT}")]
     Unknown { device: usize },
 }
 

@@ -123,5 +123,5 @@ fn devices_without_a_tool_that_tells_of_them_are_told() {
     std::fs::create_dir(folder.path().join("dev")).unwrap();
     std::fs::write(folder.path().join("dev/nvidia0"), "").unwrap();
     let found = Hardware::find(&Machine::at(folder.path(), []));
-    assert_eq!(found.problems, ["there is /dev/nvidia0, but no nvidia-smi on PATH to tell what it is"]);
+    assert_eq!(found.problems, ["there is /dev/nvidia0, but no nvidia-smi on PATH to identify it"]);
 }

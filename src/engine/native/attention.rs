@@ -45,7 +45,9 @@ impl Attention {
         context: &mut [f32],
     ) {
         match precision {
-            Precision::F32 | Precision::Bf16 => forward(&mut self.float, heads, window, queries, context),
+            Precision::F32 | Precision::F16 | Precision::Bf16 => {
+                forward(&mut self.float, heads, window, queries, context)
+            }
             Precision::Int8 => forward(&mut self.bytes, heads, window, queries, context),
         }
     }

@@ -1,3 +1,6 @@
+use crate::engine::Precision;
+use crate::plural::plural;
+
 /// Why a model can't be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -17,8 +20,10 @@ pub enum LoadError {
     Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
     #[error("model.safetensors: tensor {name} is of type {found}; supported: F32, F16, BF16")]
     Dtype { name: String, found: String },
+    #[error("{0} is for compiled models; the processor runs f32, bf16 and int8")]
+    Precision(Precision),
     #[error("a matrix of {inputs} inputs can't be halved into pairs for bf16; use --precision f32")]
     OddInputs { inputs: usize },
-    #[error("can't start {threads} threads: {source}")]
+    #[error("cannot start {threads} {}: {source}", plural(*threads, "thread"))]
     Threads { threads: usize, source: rayon::ThreadPoolBuildError },
 }

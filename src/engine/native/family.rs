@@ -1,4 +1,4 @@
-//! What tells one family of models from another: the names of its tensors, and how tokens are numbered.
+//! What distinguishes families of models: the names of its tensors, and how tokens are numbered.
 
 /// Where the position ids of a window begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,7 @@ mod tensors;
 mod weights;
 
 pub use error::LoadError;
-pub use profile::{Operator, Profile, Spending, Spent};
+pub use profile::{Operator, OperatorTime, OperatorTimes, Profile};
 pub use tensors::WeightBytes;
 
 use std::sync::Arc;
@@ -22,42 +22,18 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::batch::Batch;
-use crate::engine::{Engine, EngineError, Layout, Logits};
+use crate::engine::{Engine, EngineError, Layout, Logits, Precision};
+use crate::plural::plural;
 use config::Config;
 use forward::{Group, Network, Window, Workspace};
 use tensors::Tensors;
 use weights::Weights;
 
-/// In what numbers the layers of the network are computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Precision {
-    /// 32-bit floating point.
-    F32,
-    /// Weights of matrices in bfloat16, and what they are multiplied by too where the processor has fast instructions
-    /// for it; everything else in `f32`.
-    Bf16,
-    /// Bytes with a scale for each output of a weight matrix and for each token; sums are exact.
-    Int8,
-}
-
-impl Precision {
-    /// Those that make sense on this processor, the fastest first.
-    pub fn by_speed() -> impl Iterator<Item = Self> {
-        let int8 = bertqa_kernels::int8_instructions().map(|_| Self::Int8);
-        let bf16 = bertqa_kernels::bf16_instructions().map(|_| Self::Bf16);
-        int8.into_iter().chain(bf16).chain([Self::F32])
-    }
-}
-
-/// As `--precision` names it.
-impl std::fmt::Display for Precision {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::F32 => "f32",
-            Self::Bf16 => "bf16",
-            Self::Int8 => "int8",
-        })
-    }
+/// The precisions that make sense on this processor, the fastest first.
+pub fn precisions_by_speed() -> impl Iterator<Item = Precision> {
+    let int8 = bertqa_kernels::int8_instructions().map(|_| Precision::Int8);
+    let bf16 = bertqa_kernels::bf16_instructions().map(|_| Precision::Bf16);
+    int8.into_iter().chain(bf16).chain([Precision::F32])
 }
 
 /// Runs the network on the processor.
@@ -104,7 +80,7 @@ impl NativeEngine {
         self.config.max_seq_len()
     }
 
-    /// Whether the model tells question and context apart by their token types.
+    /// Whether the model distinguishes question and context by their token types.
     pub fn takes_token_types(&self) -> bool {
         self.config.type_vocab_size > 1
     }
@@ -128,7 +104,7 @@ impl NativeEngine {
     pub fn measure_peak(&self) -> f64 {
         const SECONDS: f64 = 0.05;
         let peak = match self.precision {
-            Precision::F32 => bertqa_kernels::peak_f32,
+            Precision::F32 | Precision::F16 => bertqa_kernels::peak_f32,
             Precision::Bf16 => bertqa_kernels::peak_bf16,
             Precision::Int8 => bertqa_kernels::peak_int8,
         };
@@ -155,7 +131,7 @@ impl NativeEngine {
 impl std::fmt::Display for NativeEngine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let instructions = match self.precision {
-            Precision::F32 => None,
+            Precision::F32 | Precision::F16 => None,
             Precision::Bf16 => bertqa_kernels::bf16_instructions(),
             Precision::Int8 => Some(bertqa_kernels::int8_instructions().unwrap_or("portable")),
         };
@@ -163,7 +139,7 @@ impl std::fmt::Display for NativeEngine {
         if let Some(instructions) = instructions {
             write!(f, " ({instructions})")?;
         }
-        write!(f, ", {} threads", self.workers.len())
+        write!(f, ", {} {}", self.workers.len(), plural(self.workers.len(), "thread"))
     }
 }
 

@@ -48,7 +48,7 @@ impl Operator {
 
 /// Time and arithmetic of one operator, summed over threads.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
-pub struct Spent {
+pub struct OperatorTime {
     pub time: Duration,
     /// Multiplications and additions of matrix products.
     pub operations: u64,
@@ -56,15 +56,15 @@ pub struct Spent {
 
 /// Time and arithmetic of each operator.
 #[derive(Debug, Default, Clone, PartialEq)]
-pub struct Spending([Spent; Operator::ALL.len()]);
+pub struct OperatorTimes([OperatorTime; Operator::ALL.len()]);
 
-impl Spending {
-    pub fn of(&self, operator: Operator) -> Spent {
+impl OperatorTimes {
+    pub fn of(&self, operator: Operator) -> OperatorTime {
         self.0[operator as usize]
     }
 
-    pub fn total(&self) -> Spent {
-        self.0.iter().fold(Spent::default(), |total, spent| total + *spent)
+    pub fn total(&self) -> OperatorTime {
+        self.0.iter().fold(OperatorTime::default(), |total, spent| total + *spent)
     }
 
     /// Runs `work` as a part of `operator` with so many operations.
@@ -72,12 +72,12 @@ impl Spending {
         let began = Instant::now();
         let result = work();
         let spent = &mut self.0[operator as usize];
-        *spent = *spent + Spent { time: began.elapsed(), operations: operations as u64 };
+        *spent = *spent + OperatorTime { time: began.elapsed(), operations: operations as u64 };
         result
     }
 }
 
-impl std::ops::Add for Spent {
+impl std::ops::Add for OperatorTime {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
@@ -87,18 +87,18 @@ impl std::ops::Add for Spent {
 
 /// What an engine has spent so far, to be read while it runs.
 #[derive(Debug, Default)]
-pub struct Profile(Mutex<Spending>);
+pub struct Profile(Mutex<OperatorTimes>);
 
 impl Profile {
     /// Moves what a thread has measured into the sum.
-    pub(super) fn take(&self, measured: &mut Spending) {
+    pub(super) fn take(&self, measured: &mut OperatorTimes) {
         let mut sum = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (sum, measured) in sum.0.iter_mut().zip(&mut measured.0) {
             *sum = *sum + std::mem::take(measured);
         }
     }
 
-    pub fn spending(&self) -> Spending {
+    pub fn spending(&self) -> OperatorTimes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

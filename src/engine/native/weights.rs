@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 
 use super::config::{Config, LayerWeights};
-use super::profile::{Operator, Spending};
+use super::profile::{Operator, OperatorTimes};
 use super::tensors::{Tensor, Tensors};
 use super::{LoadError, Precision};
 use bertqa_kernels::{
@@ -75,7 +75,7 @@ impl Linear {
 pub struct LinearBuffers {
     quantized: QuantizedRows,
     rounded: Vec<[Bf16; 2]>,
-    pub spending: Spending,
+    pub spending: OperatorTimes,
 }
 
 #[derive(Debug)]
@@ -118,7 +118,7 @@ impl Weights {
     /// `precision` is that of the layers. The rest costs little and stays in `f32`.
     pub fn load(config: &Config, tensors: &Tensors, precision: Precision) -> Result<Self, LoadError> {
         let loader = Loader { config, tensors, precision };
-        // First, so that a model without it is told from one with other names.
+        // First, so that a model without a head is distinguished from one with other names.
         let head = loader.head()?;
         let embeddings = loader.embeddings()?;
         let mut layers = Vec::new();
@@ -263,6 +263,7 @@ impl Loader<'_> {
         let outputs = parts.len() * outputs;
         let weight = match precision {
             Precision::F32 => Matrix::F32(Panels::from_transposed_rows(outputs, inputs, read_row)),
+            Precision::F16 => return Err(LoadError::Precision(precision)),
             // A last input without a neighbour would fall out of the pairs.
             Precision::Bf16 if inputs % 2 == 1 => return Err(LoadError::OddInputs { inputs }),
             Precision::Bf16 => {

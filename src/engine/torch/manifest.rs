@@ -1,6 +1,5 @@
 //! What is known of a compiled model beside its graph.
 
-use std::fmt;
 use std::fs;
 use std::io;
 use std::num::NonZeroUsize;
@@ -9,7 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::LoadError;
-use crate::engine::{DeviceKind, Input, Shape};
+use crate::engine::{DeviceKind, Input, Precision, Shape};
 
 /// The version of the format that this program reads.
 const FORMAT: u32 = 1;
@@ -49,25 +48,6 @@ impl Target {
             Self::Gpu => DeviceKind::Cuda,
             Self::Inf1 | Self::Inf2 | Self::Trn1 => DeviceKind::Neuron,
         }
-    }
-}
-
-/// In what numbers a graph computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    F32,
-    F16,
-    Bf16,
-}
-
-impl fmt::Display for Precision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-        })
     }
 }
 
@@ -170,7 +150,7 @@ fn check_inputs(inputs: &[Input], packed: bool) -> Result<(), &'static str> {
         return Err("a packed model takes sequence_ids and position_ids");
     }
     if !takes(Input::AttentionMask) && !takes(Input::SequenceIds) {
-        return Err("without attention_mask or sequence_ids a model can't tell padding from text");
+        return Err("without attention_mask or sequence_ids a model can't distinguish padding from text");
     }
     Ok(())
 }

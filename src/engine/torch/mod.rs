@@ -11,7 +11,7 @@ mod placement;
 
 pub use error::LoadError;
 pub use graph::GraphError;
-pub use manifest::{Manifest, Precision, Target};
+pub use manifest::{Manifest, Target};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

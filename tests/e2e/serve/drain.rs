@@ -144,7 +144,7 @@ fn under_load_no_accepted_request_is_lost() {
     assert_eq!(server.ends(), 0);
     assert!(answered > 100);
     let logged = || server.log().iter().filter(|line| line.contains("path=\"/inferences\" status=200")).count() as u64;
-    wait_until("the server has told of as many as the clients", || logged() == answered);
+    wait_until("the server has logged as many as the clients", || logged() == answered);
 }
 
 #[test]

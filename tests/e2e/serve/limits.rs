@@ -74,7 +74,7 @@ fn too_large() {
     let server = Server::start(&["--max-body-bytes", "3000", "--max-rows", "3", "--max-context-chars", "500"]);
     let large = json!({"question": "a", "context": "x".repeat(4000)}).to_string();
     server.send("/inferences", &[JSON], large.as_bytes()).error(413, "too_large");
-    // Also where the length is not told.
+    // Also where the length is not announced.
     let mut stream = server.connect();
     let chunked = "content-type: application/json\r\ntransfer-encoding: chunked\r\nconnection: close\r\n";
     stream.write_all((head("/inferences", chunked) + &format!("{:x}\r\n{large}\r\n", large.len())).as_bytes()).unwrap();

@@ -84,7 +84,7 @@ fn a_client_that_is_gone_frees_its_rows() {
     wait_until("the list is queued", || server.metric("bertqa_queue_rows", &[]) > 50.0);
     drop(huge);
     wait_until("its rows are out of the queue", || server.metric("bertqa_queue_rows", &[]) == 0.0);
-    wait_until("it is told", || server.metric("bertqa_errors_total", &["client_gone"]) == 1.0);
+    wait_until("it is counted", || server.metric("bertqa_errors_total", &["client_gone"]) == 1.0);
     // Those in the pipeline are dropped as well: far fewer windows are run than the list's 40,000.
     server.post("/inferences", &question()).ok();
     let windows = 32.0 * server.metric("bertqa_batch_fill_sum", &[]);

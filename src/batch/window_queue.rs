@@ -6,20 +6,20 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A row begins with the window that has waited longest, so that none is passed over for ever, and takes beside it
 /// the longest that still fit. Best fit leaves short windows for last, where they fill what others left.
 #[derive(Debug)]
-pub struct Waiting<W> {
+pub struct WindowQueue<W> {
     by_arrival: BTreeMap<u64, (usize, W)>,
     /// Tokens and arrival.
     by_length: BTreeSet<(usize, Reverse<u64>)>,
     arrivals: u64,
 }
 
-impl<W> Default for Waiting<W> {
+impl<W> Default for WindowQueue<W> {
     fn default() -> Self {
         Self { by_arrival: BTreeMap::new(), by_length: BTreeSet::new(), arrivals: 0 }
     }
 }
 
-impl<W> Waiting<W> {
+impl<W> WindowQueue<W> {
     /// Adds a window of so many tokens, behind all others.
     pub fn push(&mut self, tokens: usize, window: W) {
         self.by_arrival.insert(self.arrivals, (tokens, window));
