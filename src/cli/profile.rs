@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::engine::native::{Operator, OperatorTimes, Profile};
 use crate::model::Engines;
 use crate::pipeline::{Busy, Stats};
+use crate::plural::plural;
 
 /// What has to be known of engines to judge their profile, taken before they go to their threads.
 pub(super) struct Observed {
@@ -25,7 +26,7 @@ impl Observed {
 
     pub fn operators(&self) -> Option<Operators> {
         let (profile, peak) = self.network.as_ref()?;
-        Some(Operators { spending: profile.spending(), threads: self.threads, peak: *peak })
+        Some(Operators { times: profile.times(), threads: self.threads, peak: *peak })
     }
 
     pub fn stages<'a>(&self, stats: &'a Stats, elapsed: Duration) -> Stages<'a> {
@@ -64,7 +65,7 @@ impl fmt::Display for Stages<'_> {
 
 /// The forward pass, split by operator.
 pub(super) struct Operators {
-    spending: OperatorTimes,
+    times: OperatorTimes,
     threads: usize,
     /// Operations a second of all threads.
     peak: f64,
@@ -72,10 +73,10 @@ pub(super) struct Operators {
 
 impl fmt::Display for Operators {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let total = self.spending.total();
+        let total = self.times.total();
         let peak = self.peak / self.threads as f64;
         writeln!(f, "{:<24} {:>7} {:>10} {:>7}", "operator (a thread)", "time %", "GOP/s", "peak %")?;
-        let operators = Operator::ALL.map(|operator| (operator.name(), self.spending.of(operator)));
+        let operators = Operator::ALL.map(|operator| (operator.name(), self.times.of(operator)));
         for (name, spent) in operators.into_iter().chain([("forward pass", total)]) {
             let seconds = spent.time.as_secs_f64();
             let share = 100.0 * seconds / total.time.as_secs_f64();
@@ -88,7 +89,7 @@ impl fmt::Display for Operators {
                 }
             }
         }
-        let threads = if self.threads == 1 { "thread" } else { "threads" };
+        let threads = plural(self.threads, "thread");
         writeln!(f, "peak of {} {threads}: {:.0} GOP/s", self.threads, self.peak / 1e9)
     }
 }

@@ -2,6 +2,8 @@ use anyhow::Context;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::engine::native::TokenizerDefaults;
+
 /// What tokenizer_config.json and special_tokens_map.json say beyond tokenizer.json.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct TokenizerConfig {
@@ -33,8 +35,7 @@ impl TokenizerConfig {
     pub fn cls_token(&self, model_type: &str) -> String {
         match &self.cls_token {
             Some(Token::Text(text) | Token::Added { content: text }) => text.clone(),
-            None if matches!(model_type, "roberta" | "xlm-roberta" | "camembert") => "<s>".to_owned(),
-            None => "[CLS]".to_owned(),
+            None => TokenizerDefaults::of(model_type).cls_token.to_owned(),
         }
     }
 
@@ -46,7 +47,7 @@ impl TokenizerConfig {
         }
         match self.tokenizer_class.as_deref() {
             Some(class) => matches!(class.trim_end_matches("Fast"), "BertTokenizer" | "ElectraTokenizer"),
-            None => matches!(model_type, "bert" | "electra"),
+            None => TokenizerDefaults::of(model_type).token_types,
         }
     }
 }

@@ -1,19 +1,19 @@
-//! The CPU engine in pure Rust: encoders of the BERT kind from Hugging Face folders, in f32.
+//! The CPU engine in pure Rust: encoders from Hugging Face folders, in f32, bf16 or int8.
 //!
 //! It is ragged: the tokens of all windows form one `[tokens, hidden_size]` matrix without padding, and attention
 //! runs window by window.
 
-mod attention;
-mod config;
 mod error;
-mod family;
 mod forward;
+mod layers;
+mod models;
 mod profile;
 mod schedule;
 mod tensors;
-mod weights;
+mod windows;
 
 pub use error::LoadError;
+pub use models::TokenizerDefaults;
 pub use profile::{Operator, OperatorTime, OperatorTimes, Profile};
 pub use tensors::WeightBytes;
 
@@ -24,10 +24,11 @@ use rayon::prelude::*;
 use crate::batch::Batch;
 use crate::engine::{Engine, EngineError, Layout, Logits, Precision};
 use crate::plural::plural;
-use config::Config;
-use forward::{Group, Network, Window, Workspace};
+use forward::{Group, forward};
+use layers::{Loader, Workspace};
+use models::{Model, Shape};
 use tensors::Tensors;
-use weights::Weights;
+use windows::Window;
 
 /// The precisions that make sense on this processor, the fastest first.
 pub fn precisions_by_speed() -> impl Iterator<Item = Precision> {
@@ -38,10 +39,8 @@ pub fn precisions_by_speed() -> impl Iterator<Item = Precision> {
 
 /// Runs the network on the processor.
 pub struct NativeEngine {
-    config: Config,
+    model: Box<dyn Model>,
     precision: Precision,
-    weights: Weights,
-    file: WeightBytes,
     pool: rayon::ThreadPool,
     workers: Vec<Worker>,
     profile: Arc<Profile>,
@@ -64,34 +63,34 @@ impl NativeEngine {
     /// `threads` of its own (at least one) convert the weights and run the network.
     pub fn load(config: &[u8], weights: WeightBytes, precision: Precision, threads: usize) -> Result<Self, LoadError> {
         let threads = threads.max(1);
-        let config = Config::parse(config)?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|index| format!("native-{index}"))
             .build()
             .map_err(|source| LoadError::Threads { threads, source })?;
-        let packed = pool.install(|| Weights::load(&config, &Tensors::parse(weights.as_ref())?, precision))?;
+        let tensors = Tensors::parse(&weights)?;
+        let model = pool.install(|| models::load(config, Loader { tensors: &tensors, precision }))?;
         let workers = (0..threads).map(|_| Worker::default()).collect();
-        Ok(Self { config, precision, weights: packed, file: weights, pool, workers, profile: Arc::default() })
+        Ok(Self { model, precision, pool, workers, profile: Arc::default() })
     }
 
     /// Longest window in tokens.
     pub fn max_seq_len(&self) -> usize {
-        self.config.max_seq_len()
+        self.model.shape().max_seq_len
     }
 
     /// Whether the model distinguishes question and context by their token types.
     pub fn takes_token_types(&self) -> bool {
-        self.config.type_vocab_size > 1
+        self.model.shape().type_vocab_size > 1
     }
 
     /// `model_type` of config.json.
-    pub fn model_type(&self) -> &'static str {
-        self.config.model_type
+    pub fn model_type(&self) -> &str {
+        &self.model.shape().model_type
     }
 
     pub fn vocab_size(&self) -> usize {
-        self.config.vocab_size
+        self.model.shape().vocab_size
     }
 
     /// Where the time goes, kept up to date while the engine runs.
@@ -112,14 +111,13 @@ impl NativeEngine {
     }
 
     fn check(&self, batch: &Batch) -> Result<(), EngineError> {
-        let (vocab_size, type_vocab_size) = (self.config.vocab_size, self.config.type_vocab_size);
+        let &Shape { vocab_size, type_vocab_size, max_seq_len: max, .. } = self.model.shape();
         if let Some(&id) = batch.input_ids().iter().find(|id| **id as usize >= vocab_size) {
             return Err(EngineError::TokenId { id, vocab_size });
         }
         if let Some(&id) = batch.token_type_ids().iter().find(|id| **id as usize >= type_vocab_size) {
             return Err(EngineError::TokenType { id, type_vocab_size });
         }
-        let max = self.max_seq_len();
         match batch.cu_seq_lengths().windows(2).map(|bounds| bounds[1] - bounds[0]).find(|tokens| *tokens > max) {
             Some(tokens) => Err(EngineError::TooLong { tokens, max }),
             None => Ok(()),
@@ -159,12 +157,7 @@ impl Engine for NativeEngine {
             input_ids: &batch.input_ids()[bounds[index]..bounds[index + 1]],
             token_type_ids: &batch.token_type_ids()[bounds[index]..bounds[index + 1]],
         };
-        let network = Network {
-            config: &self.config,
-            precision: self.precision,
-            weights: &self.weights,
-            file: self.file.as_ref(),
-        };
+        let model = self.model.as_ref();
         for worker in &mut self.workers {
             worker.share.clear();
             worker.logits.clear();
@@ -177,7 +170,7 @@ impl Engine for NativeEngine {
                 self.workers.iter_mut().map(|worker| std::mem::take(&mut worker.workspace)).collect();
             let Worker { share, group, logits, .. } = &mut self.workers[0];
             share.extend(0..batch.windows());
-            self.pool.install(|| network.forward(&windows, group, &mut workspaces, logits));
+            self.pool.install(|| forward(model, &windows, group, &mut workspaces, logits));
             for (worker, workspace) in self.workers.iter_mut().zip(workspaces) {
                 worker.workspace = workspace;
             }
@@ -188,7 +181,7 @@ impl Engine for NativeEngine {
                 self.workers.par_iter_mut().for_each(|Worker { share, group, workspace, logits }| {
                     for indices in schedule::groups(share, &lengths) {
                         let windows: Vec<_> = indices.iter().copied().map(window).collect();
-                        network.forward(&windows, group, std::slice::from_mut(workspace), logits);
+                        forward(model, &windows, group, std::slice::from_mut(workspace), logits);
                     }
                 });
             });
@@ -196,7 +189,7 @@ impl Engine for NativeEngine {
 
         let mut result = Logits { start: vec![0.0; batch.tokens()], end: vec![0.0; batch.tokens()] };
         for worker in &mut self.workers {
-            self.profile.take(&mut worker.workspace.linear.spending);
+            self.profile.take(worker.workspace.times());
             let tokens = worker.share.iter().flat_map(|&index| bounds[index]..bounds[index + 1]);
             for (token, logits) in tokens.zip(worker.logits.as_chunks::<2>().0) {
                 [result.start[token], result.end[token]] = *logits;

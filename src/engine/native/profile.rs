@@ -64,15 +64,15 @@ impl OperatorTimes {
     }
 
     pub fn total(&self) -> OperatorTime {
-        self.0.iter().fold(OperatorTime::default(), |total, spent| total + *spent)
+        self.0.iter().fold(OperatorTime::default(), |total, time| total + *time)
     }
 
     /// Runs `work` as a part of `operator` with so many operations.
     pub(super) fn measure<T>(&mut self, operator: Operator, operations: usize, work: impl FnOnce() -> T) -> T {
         let began = Instant::now();
         let result = work();
-        let spent = &mut self.0[operator as usize];
-        *spent = *spent + OperatorTime { time: began.elapsed(), operations: operations as u64 };
+        let time = &mut self.0[operator as usize];
+        *time = *time + OperatorTime { time: began.elapsed(), operations: operations as u64 };
         result
     }
 }
@@ -98,7 +98,7 @@ impl Profile {
         }
     }
 
-    pub fn spending(&self) -> OperatorTimes {
+    pub fn times(&self) -> OperatorTimes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

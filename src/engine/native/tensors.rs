@@ -71,25 +71,31 @@ impl Float {
 /// A matrix whose rows are read where they lie in the file. A vector is a matrix of one row.
 #[derive(Debug, Clone)]
 pub struct Tensor {
+    file: WeightBytes,
     float: Float,
     cols: usize,
     range: Range<usize>,
 }
 
 impl Tensor {
+    /// Values in a row.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
     /// Reads row `row` as f32.
     ///
     /// # Panics
     /// If the tensor has no such row, or `values` is not one row long.
-    pub fn read_row(&self, file: &[u8], row: usize, values: &mut [f32]) {
+    pub fn read_row(&self, row: usize, values: &mut [f32]) {
         assert_eq!(values.len(), self.cols);
         let size = self.cols * self.float.size();
-        self.float.read(&file[self.range.clone()][row * size..][..size], values);
+        self.float.read(&self.file.as_ref()[self.range.clone()][row * size..][..size], values);
     }
 
     /// Reads all rows as f32.
-    pub fn read(&self, file: &[u8]) -> Vec<f32> {
-        let bytes = &file[self.range.clone()];
+    pub fn read(&self) -> Vec<f32> {
+        let bytes = &self.file.as_ref()[self.range.clone()];
         let mut values = vec![0.0; bytes.len() / self.float.size()];
         self.float.read(bytes, &mut values);
         values
@@ -98,17 +104,13 @@ impl Tensor {
 
 /// The tensors of a file by name.
 pub struct Tensors<'a> {
-    file: &'a [u8],
+    file: &'a WeightBytes,
     index: SafeTensors<'a>,
 }
 
 impl<'a> Tensors<'a> {
-    pub fn parse(file: &'a [u8]) -> Result<Self, LoadError> {
-        Ok(Self { file, index: SafeTensors::deserialize(file)? })
-    }
-
-    pub fn file(&self) -> &'a [u8] {
-        self.file
+    pub fn parse(file: &'a WeightBytes) -> Result<Self, LoadError> {
+        Ok(Self { file, index: SafeTensors::deserialize(file.as_ref())? })
     }
 
     pub fn contains(&self, name: &str) -> bool {
@@ -131,8 +133,9 @@ impl<'a> Tensors<'a> {
             Dtype::BF16 => Float::BF16,
             other => return Err(LoadError::Dtype { name: name.into(), found: other.to_string() }),
         };
-        let start = view.data().as_ptr().addr() - self.file.as_ptr().addr();
+        let start = view.data().as_ptr().addr() - self.file.as_ref().as_ptr().addr();
         let cols = expected.last().copied().unwrap_or(1);
-        Ok(Tensor { float, cols, range: start..start + view.data().len() })
+        let range = start..start + view.data().len();
+        Ok(Tensor { file: self.file.clone(), float, cols, range })
     }
 }

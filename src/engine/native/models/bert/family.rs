@@ -1,14 +1,6 @@
 //! What distinguishes families of models: the names of its tensors, and how tokens are numbered.
 
-/// Where the position ids of a window begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Positions {
-    /// 0, 1, 2, ...
-    FromZero,
-    /// `pad_token_id + 1`, ...; a padding token itself has position `pad_token_id` and is not counted
-    /// (transformers' `create_position_ids_from_input_ids`).
-    AfterPadding,
-}
+use crate::engine::native::models::TokenizerDefaults;
 
 /// How the tensors of layer `{i}` are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +35,8 @@ pub struct Family {
     /// Of the embeddings to the hidden size, where the two differ.
     pub projection: Option<&'static str>,
     pub token_types: bool,
-    pub positions: Positions,
+    /// Whether position ids begin behind that of padding.
+    pub positions_after_padding: bool,
     pub sharing: LayerSharing,
     pub layer: LayerNames,
     /// What transformers assumes where config.json doesn't say.
@@ -57,7 +50,10 @@ pub struct Defaults {
     pub activation: &'static str,
     /// `None`: the hidden size.
     pub embedding_size: Option<usize>,
+    pub tokenizer: TokenizerDefaults,
 }
+
+const BERT_TOKENIZER: TokenizerDefaults = TokenizerDefaults { cls_token: "[CLS]", token_types: true };
 
 const BERT_LAYER: LayerNames = LayerNames {
     prefix: "encoder.layer.{i}",
@@ -71,15 +67,18 @@ const BERT_LAYER: LayerNames = LayerNames {
     output_norm: "output.LayerNorm",
 };
 
+const BERT_DEFAULTS: Defaults =
+    Defaults { pad_token_id: 0, activation: "gelu", embedding_size: None, tokenizer: BERT_TOKENIZER };
+
 const BERT: Family = Family {
     model_types: &["bert"],
     prefix: "bert",
     projection: None,
     token_types: true,
-    positions: Positions::FromZero,
+    positions_after_padding: false,
     sharing: LayerSharing::None,
     layer: BERT_LAYER,
-    defaults: Defaults { pad_token_id: 0, activation: "gelu", embedding_size: None },
+    defaults: BERT_DEFAULTS,
 };
 
 static FAMILIES: [Family; 5] = [
@@ -87,8 +86,12 @@ static FAMILIES: [Family; 5] = [
     Family {
         model_types: &["roberta", "xlm-roberta", "camembert"],
         prefix: "roberta",
-        positions: Positions::AfterPadding,
-        defaults: Defaults { pad_token_id: 1, activation: "gelu", embedding_size: None },
+        positions_after_padding: true,
+        defaults: Defaults {
+            pad_token_id: 1,
+            tokenizer: TokenizerDefaults { cls_token: "<s>", token_types: false },
+            ..BERT_DEFAULTS
+        },
         ..BERT
     },
     Family {
@@ -106,13 +109,14 @@ static FAMILIES: [Family; 5] = [
             output: "ffn.lin2",
             output_norm: "output_layer_norm",
         },
+        defaults: Defaults { tokenizer: TokenizerDefaults { token_types: false, ..BERT_TOKENIZER }, ..BERT_DEFAULTS },
         ..BERT
     },
     Family {
         model_types: &["electra"],
         prefix: "electra",
         projection: Some("embeddings_project"),
-        defaults: Defaults { pad_token_id: 0, activation: "gelu", embedding_size: Some(128) },
+        defaults: Defaults { embedding_size: Some(128), ..BERT_DEFAULTS },
         ..BERT
     },
     Family {
@@ -131,7 +135,12 @@ static FAMILIES: [Family; 5] = [
             output: "ffn_output",
             output_norm: "full_layer_layer_norm",
         },
-        defaults: Defaults { pad_token_id: 0, activation: "gelu_new", embedding_size: Some(128) },
+        defaults: Defaults {
+            activation: "gelu_new",
+            embedding_size: Some(128),
+            tokenizer: TokenizerDefaults { token_types: false, ..BERT_TOKENIZER },
+            ..BERT_DEFAULTS
+        },
         ..BERT
     },
 ];

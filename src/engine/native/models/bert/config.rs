@@ -2,8 +2,10 @@
 
 use serde::Deserialize;
 
-use super::LoadError;
-use super::family::{Family, LayerSharing, Positions};
+use super::family::{Family, LayerSharing};
+use crate::engine::native::LoadError;
+use crate::engine::native::layers::Positions;
+use crate::engine::native::models::Shape;
 use bertqa_kernels::Activation;
 
 /// Shape of a network, every value checked.
@@ -11,7 +13,7 @@ use bertqa_kernels::Activation;
 pub struct Config {
     pub family: &'static Family,
     /// As config.json has it, for messages.
-    pub model_type: &'static str,
+    pub model_type: String,
     pub vocab_size: usize,
     pub embedding_size: usize,
     pub hidden_size: usize,
@@ -40,6 +42,7 @@ pub struct LayerWeights {
 /// config.json as it is written; the aliases are DistilBERT's names.
 #[derive(Deserialize)]
 struct File {
+    model_type: String,
     vocab_size: usize,
     #[serde(alias = "dim")]
     hidden_size: usize,
@@ -62,19 +65,12 @@ struct File {
 }
 
 impl Config {
-    pub fn parse(json: &[u8]) -> Result<Self, LoadError> {
-        let kind: ModelType = serde_json::from_slice(json)?;
-        let (family, model_type) = Family::of(&kind.model_type)
-            .and_then(|family| Some((family, *family.model_types.iter().find(|name| **name == kind.model_type)?)))
-            .ok_or_else(|| LoadError::Unsupported {
-                key: "model_type",
-                value: kind.model_type,
-                supported: Family::supported().join(", "),
-            })?;
-        Self::check(serde_json::from_slice(json)?, family, model_type)
+    /// Reads config.json of a model of `family`.
+    pub fn parse(json: &[u8], family: &'static Family) -> Result<Self, LoadError> {
+        Self::check(serde_json::from_slice(json)?, family)
     }
 
-    fn check(file: File, family: &'static Family, model_type: &'static str) -> Result<Self, LoadError> {
+    fn check(file: File, family: &'static Family) -> Result<Self, LoadError> {
         if let Some(kind) = file.position_embedding_type
             && kind != "absolute"
         {
@@ -119,7 +115,7 @@ impl Config {
         }
         let config = Self {
             family,
-            model_type,
+            model_type: file.model_type,
             vocab_size: file.vocab_size,
             embedding_size,
             hidden_size: file.hidden_size,
@@ -145,9 +141,24 @@ impl Config {
 
     /// Longest window in tokens.
     pub fn max_seq_len(&self) -> usize {
-        match self.family.positions {
-            Positions::FromZero => self.position_embeddings,
-            Positions::AfterPadding => self.position_embeddings.saturating_sub(self.pad_token_id as usize + 1),
+        self.positions().usable(self.position_embeddings)
+    }
+
+    pub fn positions(&self) -> Positions {
+        match self.family.positions_after_padding {
+            false => Positions::FromZero,
+            true => Positions::AfterPadding { pad_token_id: self.pad_token_id },
+        }
+    }
+
+    pub fn shape(&self) -> Shape {
+        Shape {
+            model_type: self.model_type.clone(),
+            vocab_size: self.vocab_size,
+            type_vocab_size: self.type_vocab_size,
+            max_seq_len: self.max_seq_len(),
+            hidden_size: self.hidden_size,
+            projected_size: 3 * self.hidden_size,
         }
     }
 
@@ -166,11 +177,6 @@ impl Config {
     pub fn head_size(&self) -> usize {
         self.hidden_size / self.attention_heads
     }
-}
-
-#[derive(Deserialize)]
-struct ModelType {
-    model_type: String,
 }
 
 fn activation(name: &str) -> Result<Activation, LoadError> {
@@ -193,15 +199,16 @@ fn activation(name: &str) -> Result<Activation, LoadError> {
 mod tests {
     use super::*;
 
-    fn config(fields: &str) -> Config {
-        Config::parse(format!(r#"{{"vocab_size": 9, "max_position_embeddings": 514, {fields}}}"#).as_bytes()).unwrap()
+    fn config(model_type: &str, fields: &str) -> Config {
+        let json =
+            format!(r#"{{"model_type": "{model_type}", "vocab_size": 9, "max_position_embeddings": 514, {fields}}}"#);
+        Config::parse(json.as_bytes(), Family::of(model_type).unwrap()).unwrap()
     }
 
     #[test]
     fn distilbert_has_names_of_its_own() {
-        let config = config(
-            r#""model_type": "distilbert", "dim": 8, "n_heads": 2, "n_layers": 3, "hidden_dim": 16, "activation": "relu""#,
-        );
+        let config =
+            config("distilbert", r#""dim": 8, "n_heads": 2, "n_layers": 3, "hidden_dim": 16, "activation": "relu""#);
         assert_eq!((config.hidden_size, config.attention_heads, config.intermediate_size), (8, 2, 16));
         assert_eq!((config.layers().count(), config.activation, config.max_seq_len()), (3, Activation::Relu, 514));
     }
@@ -210,16 +217,18 @@ mod tests {
     fn roberta_keeps_positions_for_padding() {
         let sizes = r#""hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 16"#;
         for name in ["roberta", "xlm-roberta", "camembert"] {
-            let config = config(&format!(r#""model_type": "{name}", {sizes}"#));
-            assert_eq!((config.model_type, config.family.prefix, config.max_seq_len()), (name, "roberta", 512));
+            let config = config(name, sizes);
+            assert_eq!(
+                (config.model_type.as_str(), config.family.prefix, config.max_seq_len()),
+                (name, "roberta", 512)
+            );
         }
     }
 
     #[test]
     fn albert_runs_through_its_groups() {
         let sizes = r#""hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 3, "intermediate_size": 16"#;
-        let config =
-            config(&format!(r#""model_type": "albert", "num_hidden_groups": 2, "inner_group_num": 2, {sizes}"#));
+        let config = config("albert", &format!(r#""num_hidden_groups": 2, "inner_group_num": 2, {sizes}"#));
         let order: Vec<_> = config.layers().map(|layer| (layer.group, layer.index)).collect();
         assert_eq!(order, [(0, 0), (0, 1), (0, 0), (0, 1), (1, 0), (1, 1)]);
         assert_eq!((config.embedding_size, config.activation), (128, Activation::GeluTanh));

@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use super::Precision;
+use super::Workspace;
+use crate::engine::Precision;
+use crate::engine::native::profile::Operator;
+use crate::engine::native::windows::Windows;
 use bertqa_kernels::{AttentionBuffers, Int8Panels, Panels, Rows, RowsMut, attend_int8, gemm, grow, softmax_unscaled};
 
 /// Queries scored at a time, so that their scores stay in the cache.
@@ -15,11 +18,55 @@ pub struct Heads {
     pub size: usize,
 }
 
-/// Attention over one window after the other; its buffers are kept.
+/// Attention of every token to all tokens of its window.
+#[derive(Debug)]
+pub struct SelfAttention {
+    heads: Heads,
+    numbers: Numbers,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Numbers {
+    F32,
+    Int8,
+}
+
+impl SelfAttention {
+    pub fn new(heads: Heads, precision: Precision) -> Self {
+        let numbers = if precision == Precision::Int8 { Numbers::Int8 } else { Numbers::F32 };
+        Self { heads, numbers }
+    }
+
+    /// Writes the attention of the tokens `rows` to the context of the workspace, `[rows, hidden_size]`.
+    ///
+    /// Rows of `projected` hold query (already divided by the square root of the head size), key and value, each of
+    /// all heads: `[tokens, 3 * hidden_size]`.
+    pub fn forward(&self, windows: &Windows, projected: &[f32], rows: Range<usize>, workspace: &mut Workspace) {
+        let size = self.heads.count * self.heads.size;
+        let Workspace { attention, linear, context, .. } = workspace;
+        context.resize(rows.len() * size, 0.0);
+        for window in windows.bounds() {
+            let queries = window.start.max(rows.start)..window.end.min(rows.end);
+            if queries.is_empty() {
+                continue;
+            }
+            let context = &mut context[(queries.start - rows.start) * size..(queries.end - rows.start) * size];
+            let queries = queries.start - window.start..queries.end - window.start;
+            let operations = 4 * queries.len() * window.len() * size;
+            let window = Rows::dense(&projected[window.start * 3 * size..window.end * 3 * size], 3 * size);
+            linear.times.measure(Operator::Attention, operations, || match self.numbers {
+                Numbers::F32 => attend(&mut attention.float, self.heads, window, queries, context),
+                Numbers::Int8 => attend(&mut attention.int8, self.heads, window, queries, context),
+            });
+        }
+    }
+}
+
+/// Kept from window to window.
 #[derive(Debug, Default)]
-pub struct Attention {
+pub struct Buffers {
     float: FloatHead,
-    bytes: Int8Head,
+    int8: Int8Head,
 }
 
 /// Computes one head of one window.
@@ -31,29 +78,7 @@ trait Head {
     fn attend(&mut self, queries: Rows, output: RowsMut);
 }
 
-impl Attention {
-    /// Writes the attention of the rows `queries` of a window to `context`, `[queries, hidden_size]`.
-    ///
-    /// Rows of `window` hold query (already divided by the square root of the head size), key and value,
-    /// each of all heads: `[tokens, 3 * hidden_size]`.
-    pub fn forward(
-        &mut self,
-        precision: Precision,
-        heads: Heads,
-        window: Rows,
-        queries: Range<usize>,
-        context: &mut [f32],
-    ) {
-        match precision {
-            Precision::F32 | Precision::F16 | Precision::Bf16 => {
-                forward(&mut self.float, heads, window, queries, context)
-            }
-            Precision::Int8 => forward(&mut self.bytes, heads, window, queries, context),
-        }
-    }
-}
-
-fn forward<H: Head>(head: &mut H, heads: Heads, window: Rows, queries: Range<usize>, context: &mut [f32]) {
+fn attend<H: Head>(head: &mut H, heads: Heads, window: Rows, queries: Range<usize>, context: &mut [f32]) {
     let hidden = heads.count * heads.size;
     for column in (0..hidden).step_by(heads.size) {
         let columns = |part: usize| window.slice_cols(part * hidden + column..part * hidden + column + heads.size);

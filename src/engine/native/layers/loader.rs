@@ -1,0 +1,78 @@
+use super::Linear;
+use super::linear::pack;
+use crate::engine::Precision;
+use crate::engine::native::LoadError;
+use crate::engine::native::profile::Operator;
+use crate::engine::native::tensors::{Tensor, Tensors};
+use bertqa_kernels::{LayerNorm, Spread};
+
+/// Reads parts of a network by their names in the file.
+#[derive(Clone, Copy)]
+pub struct Loader<'a> {
+    pub tensors: &'a Tensors<'a>,
+    /// Of the layers. The rest costs little and stays in `f32`.
+    pub precision: Precision,
+}
+
+/// One matrix of a [`Linear`] that may be made of several.
+pub struct Part {
+    pub weight: Tensor,
+    /// `[outputs]`
+    pub bias: Vec<f32>,
+    /// What weight and bias are multiplied by.
+    pub scale: f32,
+}
+
+impl Loader<'_> {
+    /// The head that finds start and end: `[2, hidden_size]`.
+    pub fn head(&self, hidden_size: usize) -> Result<Linear, LoadError> {
+        for name in ["qa_outputs.weight", "qa_outputs.bias"] {
+            if !self.tensors.contains(name) {
+                return Err(LoadError::MissingHead(name.into()));
+            }
+        }
+        self.linear("qa_outputs", 2, hidden_size, Operator::Head, Precision::F32, Spread::Symmetric)
+    }
+
+    /// A matrix of `outputs` and `inputs` with its bias; its input spreads as `spread` says.
+    pub fn linear(
+        &self,
+        name: &str,
+        outputs: usize,
+        inputs: usize,
+        operator: Operator,
+        precision: Precision,
+        spread: Spread,
+    ) -> Result<Linear, LoadError> {
+        pack(&[self.part(name, outputs, inputs, 1.0)?], operator, precision, spread)
+    }
+
+    /// Several matrices of the same input, one after the other.
+    pub fn concat(&self, parts: &[Part], operator: Operator) -> Result<Linear, LoadError> {
+        pack(parts, operator, self.precision, Spread::Symmetric)
+    }
+
+    pub fn part(&self, name: &str, outputs: usize, inputs: usize, scale: f32) -> Result<Part, LoadError> {
+        let weight = self.tensors.get(&format!("{name}.weight"), &[outputs, inputs])?;
+        let mut bias = self.vector(&format!("{name}.bias"), outputs)?;
+        bias.iter_mut().for_each(|value| *value *= scale);
+        Ok(Part { weight, bias, scale })
+    }
+
+    /// Layer normalizations converted from TensorFlow have other names for their two vectors.
+    pub fn norm(&self, name: &str, len: usize, epsilon: f32) -> Result<LayerNorm, LoadError> {
+        let vector = |new: &str, old: &str| {
+            let old = format!("{name}.{old}");
+            if self.tensors.contains(&old) {
+                self.vector(&old, len)
+            } else {
+                self.vector(&format!("{name}.{new}"), len)
+            }
+        };
+        Ok(LayerNorm { weight: vector("weight", "gamma")?, bias: vector("bias", "beta")?, epsilon })
+    }
+
+    fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, LoadError> {
+        Ok(self.tensors.get(name, &[len])?.read())
+    }
+}

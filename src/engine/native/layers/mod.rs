@@ -1,0 +1,40 @@
+//! The parts that networks are made of. Each has its weights, and knows in which numbers it computes.
+//!
+//! Activations of a group of windows are `[tokens, columns]`, all windows end to end; a part computes some of the rows
+//! on one thread.
+
+mod attention;
+mod embeddings;
+mod feed_forward;
+mod linear;
+mod loader;
+
+pub use attention::{Heads, SelfAttention};
+pub use embeddings::{Embeddings, Positions};
+pub use feed_forward::FeedForward;
+pub use linear::{Linear, LinearBuffers};
+pub use loader::Loader;
+
+use super::profile::OperatorTimes;
+
+/// What a thread needs to compute layers; kept from group to group.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    attention: attention::Buffers,
+    pub linear: LinearBuffers,
+    /// `[rows, hidden_size]`: what attention gathers.
+    pub context: Vec<f32>,
+    /// `[rows, hidden_size]`: what is added to the residual.
+    pub dense: Vec<f32>,
+    /// `[rows, intermediate_size]`
+    intermediate: Vec<f32>,
+    /// `[tokens, embedding_size]`
+    embedded: Vec<f32>,
+}
+
+impl Workspace {
+    /// Where the thread's time goes.
+    pub fn times(&mut self) -> &mut OperatorTimes {
+        &mut self.linear.times
+    }
+}

@@ -1,0 +1,107 @@
+//! Families of networks.
+//!
+//! A family is a [`Model`]: embeddings, [`Layer`]s and a head. The engine shares the tokens of a group of windows out
+//! over threads and runs a layer in two steps, with all threads waiting for each other between them:
+//!
+//! 1. [`Layer::project`] computes what attention needs of each token, from the hidden states of all tokens. Here
+//!    belong normalization before attention, rotary positions, and convolutions over neighbouring tokens.
+//! 2. [`Layer::update`] computes a thread's new hidden states from what was projected of all tokens: attention within
+//!    windows (of all tokens or near ones, with relative positions in the scores or not), then all that works token by
+//!    token, such as a plain or gated feed-forward part.
+
+mod bert;
+
+use std::ops::Range;
+
+use serde::Deserialize;
+
+use super::LoadError;
+use super::layers::{Loader, Workspace};
+use super::windows::Windows;
+
+/// What a network takes, and the widths of its activations.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    /// As config.json has it.
+    pub model_type: String,
+    pub vocab_size: usize,
+    /// 1 if it has no token types.
+    pub type_vocab_size: usize,
+    /// Longest window in tokens.
+    pub max_seq_len: usize,
+    pub hidden_size: usize,
+    /// Columns that [`Layer::project`] writes for each token.
+    pub projected_size: usize,
+}
+
+/// A network with its weights.
+pub trait Model: Send + Sync {
+    fn shape(&self) -> &Shape;
+
+    /// Fills `hidden`, `[tokens, hidden_size]`.
+    fn embed(&self, windows: &Windows, hidden: &mut Vec<f32>, workspace: &mut Workspace);
+
+    /// In running order.
+    fn layers(&self) -> Box<dyn Iterator<Item = &dyn Layer> + '_>;
+
+    /// Fills `logits`, `[tokens, 2]`: start and end.
+    fn head(&self, hidden: &[f32], logits: &mut [f32], workspace: &mut Workspace);
+}
+
+/// A layer with its weights.
+pub trait Layer: Send + Sync {
+    /// Fills `projected`, `[rows, projected_size]`, for the tokens `rows` of `hidden`, `[tokens, hidden_size]`.
+    fn project(
+        &self,
+        windows: &Windows,
+        hidden: &[f32],
+        rows: Range<usize>,
+        projected: &mut [f32],
+        workspace: &mut Workspace,
+    );
+
+    /// Replaces `hidden`, `[rows, hidden_size]`, of the tokens `rows`, from `projected`, `[tokens, projected_size]`.
+    fn update(
+        &self,
+        windows: &Windows,
+        projected: &[f32],
+        rows: Range<usize>,
+        hidden: &mut [f32],
+        workspace: &mut Workspace,
+    );
+}
+
+/// What transformers assumes of a family's tokenizer where its files don't say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenizerDefaults {
+    /// The classifier token.
+    pub cls_token: &'static str,
+    /// Whether the tokenizer's output has token types.
+    pub token_types: bool,
+}
+
+impl TokenizerDefaults {
+    /// Those of a `model_type`; of one that is not known, the commonest.
+    pub fn of(model_type: &str) -> Self {
+        let unknown = Self { cls_token: "[CLS]", token_types: false };
+        bert::Family::of(model_type).map_or(unknown, |family| family.defaults.tokenizer)
+    }
+}
+
+/// The keys that config.json of every family has.
+#[derive(Deserialize)]
+struct Common {
+    model_type: String,
+}
+
+/// Loads the network that config.json describes, on the threads of the current pool.
+pub fn load(config: &[u8], loader: Loader) -> Result<Box<dyn Model>, LoadError> {
+    let Common { model_type } = serde_json::from_slice(config)?;
+    match bert::Family::of(&model_type) {
+        Some(family) => Ok(Box::new(bert::Bert::load(config, family, loader)?)),
+        None => {
+            let supported = bert::Family::supported().join(", ");
+            Err(LoadError::Unsupported { key: "model_type", value: model_type, supported })
+        }
+    }
+}
