@@ -16,12 +16,12 @@
 mod answerer;
 pub mod batch;
 #[cfg(feature = "cli")]
-pub mod bench;
+mod bench;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod engine;
 #[cfg(feature = "cli")]
-pub mod eval;
+mod eval;
 #[cfg(feature = "io")]
 pub mod io;
 pub mod model;

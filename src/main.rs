@@ -1,3 +1,5 @@
+//! The program `bertqa`.
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -94,14 +94,17 @@ impl Batch {
             .map(|row| self.rows[row]..self.rows.get(row + 1).copied().unwrap_or_else(|| self.windows()))
     }
 
+    /// How many windows it has.
     pub fn windows(&self) -> usize {
         self.cu_seq_lengths.len() - 1
     }
 
+    /// Tokens of all windows.
     pub fn tokens(&self) -> usize {
         self.input_ids.len()
     }
 
+    /// Whether it has no window.
     pub fn is_empty(&self) -> bool {
         self.windows() == 0
     }

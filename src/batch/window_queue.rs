@@ -41,10 +41,12 @@ impl<W> WindowQueue<W> {
         self.by_arrival.remove(&arrival.0).map(|(_, window)| window)
     }
 
+    /// How many windows wait.
     pub fn len(&self) -> usize {
         self.by_arrival.len()
     }
 
+    /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.by_arrival.is_empty()
     }

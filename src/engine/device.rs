@@ -6,6 +6,7 @@ use std::str::FromStr;
 /// A device that an engine has to itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Device {
+    /// The processor.
     Cpu,
     /// By CUDA's number.
     Cuda(usize),
@@ -26,8 +27,11 @@ impl fmt::Display for Device {
 /// A kind of device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeviceKind {
+    /// The processor.
     Cpu,
+    /// CUDA devices.
     Cuda,
+    /// NeuronCores.
     Neuron,
 }
 
@@ -44,6 +48,7 @@ impl fmt::Display for DeviceKind {
 /// One of the devices asked for: `cpu`, `cuda` and `neuron` for all of the kind, `cuda:1` and `neuron:3` for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeviceChoice {
+    /// What kind of device.
     pub kind: DeviceKind,
     /// `None` for all.
     pub index: Option<usize>,
@@ -94,8 +99,10 @@ impl Devices {
 /// A text that names no devices.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceSyntax {
+    /// A text that names none.
     #[error("{0:?} is no device: auto, cpu, cuda, cuda:N, neuron, neuron:N, or several separated by commas")]
     Unknown(String),
+    /// Devices of two kinds.
     #[error("{0} and {1} are of different kinds, and a model is compiled for one")]
     Mixed(DeviceChoice, DeviceChoice),
 }

@@ -41,16 +41,15 @@ use serde::Serialize;
 
 pub use calibration::{Calibration, CalibrationBin, HistogramBin};
 pub use error::EvalError;
-pub use gold::{Gold, GoldAnswer, GoldColumns, Golds, normalization};
+pub use gold::{Gold, GoldColumns, Golds, normalization};
 pub use join::Join;
 pub use misses::Miss;
-pub use no_answer::{Best, NoAnswer, ThresholdBy};
-pub use normalize::{Normalization, Normalized};
-pub use prediction::{Prediction, Rival, Rivals};
-pub use predictions::{PredictionColumns, PredictionRow, Predictions};
-pub use question::QuestionType;
+pub use no_answer::{NoAnswer, ThresholdBy};
+pub use normalize::Normalization;
+pub use prediction::Prediction;
+pub use predictions::PredictionColumns;
 pub use scorer::{Figures, Scorer};
-pub use totals::{Bucket, Group, Match, Quality};
+pub use totals::Quality;
 
 /// What was evaluated, and the figures.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -1,10 +1,13 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// Names under which a pipeline's measurements go to the `metrics` recorder, where a program has one: a histogram of
-/// how long forward passes take, one of which share of the batch size they run with, and a counter of tokens.
+// Names under which a pipeline's measurements go to the `metrics` recorder, where a program has one.
+
+/// Histogram of how long forward passes take.
 pub const FORWARD_SECONDS: &str = "bertqa_forward_seconds";
+/// Histogram of the share of the batch size with which forward passes run.
 pub const BATCH_FILL: &str = "bertqa_batch_fill";
+/// Counter of tokens.
 pub const TOKENS: &str = "bertqa_tokens_total";
 
 /// What a pipeline has done so far; read while it runs for progress, and afterwards for the summary.
@@ -18,12 +21,15 @@ pub struct Stats {
     pub rows: Counter,
     /// Rows without an answer, or with a column that did not fit the output.
     pub failed: Counter,
+    /// Windows that rows were cut into.
     pub windows: Counter,
+    /// Tokens of those windows, special ones included.
     pub tokens: Counter,
     /// Forward passes.
     pub batches: Counter,
     /// Tokens that the engine ran for, padding included.
     pub slots: Counter,
+    /// Time that each stage worked.
     pub busy: Busy,
 }
 
@@ -31,11 +37,17 @@ pub struct Stats {
 /// waiting for the input.
 #[derive(Debug, Default)]
 pub struct Busy {
+    /// Reads and parses rows.
     pub read: Clock,
+    /// Tokenizes and cuts into windows.
     pub encode: Clock,
+    /// Forms batches.
     pub pack: Clock,
+    /// Runs forward passes.
     pub infer: Clock,
+    /// Finds the answers in the logits.
     pub decode: Clock,
+    /// Writes rows.
     pub write: Clock,
 }
 
@@ -52,19 +64,23 @@ impl Clock {
         result
     }
 
+    /// The sum so far.
     pub fn get(&self) -> Duration {
         Duration::from_nanos(self.0.load(Relaxed))
     }
 }
 
+/// A number that only grows; may be read while it does.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
+    /// Adds `count`.
     pub fn add(&self, count: usize) {
         self.0.fetch_add(count as u64, Relaxed);
     }
 
+    /// The number so far.
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }

@@ -20,10 +20,12 @@ impl Default for Stop {
 }
 
 impl Stop {
+    /// Takes no further row from the input.
     pub fn stop(&self) {
         self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
+    /// Whether it was stopped.
     pub fn is_stopped(&self) -> bool {
         self.sender.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }

@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq;
 use super::config_error::ConfigError;
 use super::error::{ApiError, Problem};
 
+/// The key that requests have to show; compared in constant time.
 #[derive(Clone)]
 pub struct ApiKey(Arc<str>);
 

@@ -11,20 +11,23 @@ pub struct Cpu {
     pub name: String,
     /// Those that this process may use: as many threads the network gets.
     pub cores: usize,
+    /// What the native engine's kernels use.
     pub instructions: Instructions,
 }
 
 /// The vector instructions that the native engine uses here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Instructions {
+    /// Such as `AVX-512`.
     pub f32: &'static str,
     /// `None` where products of bfloat16 are not faster than those of `f32`.
     pub bf16: Option<&'static str>,
-    /// `None` where bytes are slower than `f32`.
+    /// `None` where int8 is slower than `f32`.
     pub int8: Option<&'static str>,
 }
 
 impl Cpu {
+    /// Asks the operating system and the processor.
     pub fn find() -> Self {
         let system = System::new_with_specifics(RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing()));
         let name = system.cpus().first().map_or("", |cpu| cpu.brand()).trim().to_owned();

@@ -5,10 +5,13 @@ use super::Machine;
 pub struct CudaDevice {
     /// CUDA's number: `--device cuda:INDEX`.
     pub index: usize,
+    /// As nvidia-smi calls it.
     pub name: String,
+    /// NVIDIA's identifier of the device.
     pub uuid: String,
     /// `None` where it has none of its own.
     pub memory_bytes: Option<u64>,
+    /// Memory that nothing uses.
     pub free_bytes: Option<u64>,
 }
 

@@ -15,9 +15,11 @@ pub use neuron::{CoresError, NeuronDevice, neuron_cores};
 /// What was found.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Hardware {
+    /// The processor.
     pub cpu: Cpu,
     /// Those that this process may use, in the order of CUDA's numbers.
     pub cuda: Vec<CudaDevice>,
+    /// Neuron devices of the machine.
     pub neuron: Vec<NeuronDevice>,
     /// NeuronCores that this process may use, by the runtime's numbers.
     pub neuron_cores: Vec<usize>,
@@ -28,7 +30,9 @@ pub struct Hardware {
 /// On what a model runs that names no device, and why; `devices` as `--device` takes them.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Choice {
+    /// Such as `cpu` or `cuda:0`.
     pub devices: Vec<String>,
+    /// The reason, for people.
     pub why: &'static str,
 }
 

@@ -10,11 +10,13 @@ use super::Machine;
 /// A Neuron device: a chip with several NeuronCores.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, Deserialize)]
 pub struct NeuronDevice {
+    /// N of /dev/neuronN.
     #[serde(rename(deserialize = "neuron_device"))]
     pub index: usize,
     /// `None` if unknown.
     #[serde(rename(deserialize = "nc_count"))]
     pub cores: Option<usize>,
+    /// Memory of the whole chip; `None` if unknown.
     #[serde(rename(deserialize = "memory_size"))]
     pub memory_bytes: Option<u64>,
 }
@@ -22,14 +24,34 @@ pub struct NeuronDevice {
 /// Why the NeuronCores that a process may use can't be determined.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CoresError {
+    /// `NEURON_RT_VISIBLE_CORES` can't be read.
     #[error("{VISIBLE}={value} is no list of cores, such as 0-3,5")]
-    List { value: String },
+    List {
+        /// What it is set to.
+        value: String,
+    },
+    /// `NEURON_RT_NUM_CORES` can't be read.
     #[error("{COUNT}={value} is no number of cores")]
-    Count { value: String },
+    Count {
+        /// What it is set to.
+        value: String,
+    },
+    /// A variable asks for cores that are not there.
     #[error("{variable}={value} asks for more NeuronCores than there are: {cores}")]
-    TooMany { variable: &'static str, value: String, cores: usize },
+    TooMany {
+        /// Its name.
+        variable: &'static str,
+        /// What it is set to.
+        value: String,
+        /// How many there are.
+        cores: usize,
+    },
+    /// How many cores a device has is not known.
     #[error("cannot count the cores of /dev/neuron{device} without neuron-ls on PATH and in /sys; set {COUNT}")]
-    Unknown { device: usize },
+    Unknown {
+        /// N of /dev/neuronN.
+        device: usize,
+    },
 }
 
 const VISIBLE: &str = "NEURON_RT_VISIBLE_CORES";

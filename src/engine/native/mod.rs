@@ -89,6 +89,7 @@ impl NativeEngine {
         &self.model.shape().model_type
     }
 
+    /// Tokens of the vocabulary: ids are below.
     pub fn vocab_size(&self) -> usize {
         self.model.shape().vocab_size
     }

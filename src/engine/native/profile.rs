@@ -7,18 +7,28 @@ use std::time::{Duration, Instant};
 /// A part of the forward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operator {
+    /// Sums of embeddings, their normalization and projection.
     Embeddings,
+    /// The projections before attention.
     QueryKeyValue,
+    /// Scores, softmax and weighted sums.
     Attention,
+    /// The projection after attention.
     AttentionOutput,
+    /// Residual connections and layer normalization.
     Norm,
+    /// The wide projection of the feed-forward part, with its activation.
     Intermediate,
+    /// The projection back to the hidden size.
     Output,
+    /// Conversion of inputs to int8.
     Quantize,
+    /// Start and end logits.
     Head,
 }
 
 impl Operator {
+    /// All of them, in the order of the forward pass.
     pub const ALL: [Self; 9] = [
         Self::Embeddings,
         Self::QueryKeyValue,
@@ -31,6 +41,7 @@ impl Operator {
         Self::Head,
     ];
 
+    /// As tables show it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Embeddings => "embeddings",
@@ -49,6 +60,7 @@ impl Operator {
 /// Time and arithmetic of one operator, summed over threads.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub struct OperatorTime {
+    /// Summed over threads.
     pub time: Duration,
     /// Multiplications and additions of matrix products.
     pub operations: u64,
@@ -59,10 +71,12 @@ pub struct OperatorTime {
 pub struct OperatorTimes([OperatorTime; Operator::ALL.len()]);
 
 impl OperatorTimes {
+    /// That of one operator.
     pub fn of(&self, operator: Operator) -> OperatorTime {
         self.0[operator as usize]
     }
 
+    /// The sum over operators.
     pub fn total(&self) -> OperatorTime {
         self.0.iter().fold(OperatorTime::default(), |total, time| total + *time)
     }
@@ -98,6 +112,7 @@ impl Profile {
         }
     }
 
+    /// What was measured so far.
     pub fn times(&self) -> OperatorTimes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

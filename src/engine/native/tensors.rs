@@ -12,7 +12,9 @@ use super::LoadError;
 /// The bytes of a safetensors file; clones share them.
 #[derive(Debug, Clone)]
 pub enum WeightBytes {
+    /// A file mapped into memory.
     Mapped(Arc<memmap2::Mmap>),
+    /// Bytes of the program itself.
     Static(&'static [u8]),
 }
 
