@@ -103,15 +103,15 @@ fn softmax(logits: &[f32]) -> Vec<f64> {
 
 #[cfg(all(test, feature = "bundled"))]
 mod tests {
-    use super::super::{LoadOptions, Model, Source};
+    use super::super::LoadOptions;
     use super::*;
 
     /// The tolerance leaves room above what int8 is known to be good enough with.
     #[test]
     fn the_default_model_bears_int8() {
         let forward = |precision| {
-            let options = LoadOptions { precision: Some(precision), threads: 2, ..LoadOptions::default() };
-            let model = Model::load(&Source::Bundled, None, &options).unwrap();
+            let options = LoadOptions { precision: Some(precision), ..LoadOptions::default() };
+            let model = options.load().unwrap();
             let samples = Samples::new(&model.encoder, model.engines.max_seq_len());
             let logits = model.engines.into_boxes()[0].forward(&samples.batch).unwrap();
             (samples, logits)

@@ -8,8 +8,9 @@ use crate::engine::torch::Compiled;
 use crate::engine::{Input, Precision};
 
 /// Loads the compiled model at `path`, with the tokenizer beside it or that of another folder.
-pub(super) fn load(path: &Path, tokenizer: Option<&Path>, options: &LoadOptions) -> anyhow::Result<Model> {
+pub(super) fn load(path: &Path, options: &LoadOptions) -> anyhow::Result<Model> {
     let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let tokenizer = options.tokenizer.as_deref();
     if tokenizer.is_none() && !beside.join(TOKENIZER).exists() {
         bail!("there is no {TOKENIZER} beside {}; name the folder that has it with --tokenizer", path.display());
     }
@@ -22,8 +23,9 @@ pub(super) fn load(path: &Path, tokenizer: Option<&Path>, options: &LoadOptions)
     check_precision(path, manifest.precision, options.precision)?;
     let takes_token_types = manifest.inputs.contains(&Input::TokenTypeIds);
     let encoder = encoder(tokenizer, &config, &manifest.model_type, takes_token_types);
-    let engines = compiled.load(&options.devices, options.neuron_library.as_deref(), options.threads)?;
-    Ok(Model { encoder, engines: Engines::Torch { compiled, engines, threads: options.threads } })
+    let threads = options.pipeline.threads.get();
+    let engines = compiled.load(&options.devices, options.neuron_library.as_deref(), threads)?;
+    Ok(Model { encoder, engines: Engines::Torch { compiled, engines, threads }, pipeline: options.pipeline })
 }
 
 /// A graph's precision was chosen when it was compiled.
