@@ -1,6 +1,7 @@
 //! The front door of the library: a model that is loaded once and asked many times.
 
 use std::collections::VecDeque;
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +10,7 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::engine::{Devices, Engine, Precision};
-use crate::model::LoadOptions;
+use crate::model::{LoadOptions, ModelError};
 use crate::pipeline::{Answered, Item, Order, Pipeline, RowTag, Sink};
 use crate::qa::{Answer, Encoder, Example, Options, OptionsError, RequestOptions, RowError};
 
@@ -44,14 +45,17 @@ type Failure = Arc<Mutex<Option<String>>>;
 #[non_exhaustive]
 pub enum AnswerError {
     /// The model cannot be found, read or run.
-    #[error("cannot load the model: {0:#}")]
-    Load(anyhow::Error),
+    #[error(transparent)]
+    Load(#[from] ModelError),
     /// An option is out of range, or does not go with another.
     #[error(transparent)]
     Options(#[from] OptionsError),
     /// This question has no answer; others may be asked.
     #[error(transparent)]
     Row(#[from] RowError),
+    /// The thread that answers cannot be started.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
     /// The last device failed, or a stage panicked. Nothing more can be asked of this answerer.
     #[error("no more answers: {0}")]
     Ended(String),
@@ -120,7 +124,7 @@ impl Builder {
     /// # Errors
     /// If the model cannot be found, read or run, or an option does not fit it.
     pub fn build(self) -> Result<QuestionAnswerer, AnswerError> {
-        let model = self.model.load().map_err(AnswerError::Load)?;
+        let model = self.model.load()?;
         let longest = model.engines.max_seq_len();
         start(model.into_pipeline(), &self.options, longest)
     }
@@ -154,7 +158,7 @@ fn start(pipeline: Pipeline, options: &RequestOptions, longest: usize) -> Result
             *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{error:#}"));
         }
     };
-    thread::Builder::new().name("answerer".to_owned()).spawn(run).map_err(|error| AnswerError::Load(error.into()))?;
+    thread::Builder::new().name("answerer".to_owned()).spawn(run).map_err(AnswerError::Thread)?;
     Ok(QuestionAnswerer { rows, options, ahead, failure })
 }
 

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use super::precision::PrecisionChoice;
 use crate::engine::{Devices, Input};
 use crate::io::ReadOptions;
-use crate::model::{LoadOptions, Model};
+use crate::model::{LoadOptions, Model, ModelError};
 use crate::pipeline::PipelineOptions;
 use crate::qa::{Options, RequestOptions};
 
@@ -86,7 +86,7 @@ pub(super) struct ModelArgs {
 }
 
 impl ModelArgs {
-    pub fn load(&self) -> anyhow::Result<Model> {
+    pub fn load(&self) -> Result<Model, ModelError> {
         let defaults = PipelineOptions::default();
         let options = LoadOptions {
             model: self.model.clone(),

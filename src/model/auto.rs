@@ -1,8 +1,8 @@
 //! The precision that is chosen where none is asked for: the fastest in which the model still gives its answers.
 
 use crate::batch::Batch;
-use crate::engine::native::{NativeEngine, precisions_by_speed};
-use crate::engine::{Engine, Logits, Precision};
+use crate::engine::native::{self, NativeEngine, precisions_by_speed};
+use crate::engine::{Engine, EngineError, Logits, Precision};
 use crate::qa::{Encoder, Example, Options, Window};
 
 /// Rows for which a precision is held against f32: question and context.
@@ -42,8 +42,8 @@ const TOLERANCE: f64 = 0.03;
 pub(super) fn choose(
     mut exact: NativeEngine,
     encoder: &Encoder,
-    load: impl Fn(Precision) -> anyhow::Result<NativeEngine>,
-) -> anyhow::Result<NativeEngine> {
+    load: impl Fn(Precision) -> Result<NativeEngine, native::LoadError>,
+) -> Result<NativeEngine, EngineError> {
     let samples = Samples::new(encoder, exact.max_seq_len());
     let expected = exact.forward(&samples.batch)?;
     for precision in precisions_by_speed().filter(|precision| *precision != Precision::F32) {
@@ -54,8 +54,7 @@ pub(super) fn choose(
             return Ok(engine);
         }
         tracing::warn!(
-            "{precision} would move {:.0} % of the probability of this model's answers, so it is not used; \
-             --precision {precision} uses it all the same",
+            "{precision} would move {:.0} % of the probability of this model's answers; it is not used unless asked for",
             100.0 * moved,
         );
     }

@@ -6,6 +6,7 @@ mod bundled;
 #[cfg(feature = "torch")]
 mod compiled;
 mod engines;
+mod error;
 mod folder;
 mod hub;
 mod source;
@@ -14,7 +15,6 @@ mod tokenizer_config;
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
 use tokenizers::Tokenizer;
 
 use crate::engine::native::{NativeEngine, WeightBytes, precisions_by_speed};
@@ -22,6 +22,7 @@ use crate::engine::{DeviceKind, Devices, Input, Precision};
 use crate::pipeline::{Pipeline, PipelineOptions};
 use crate::qa::Encoder;
 pub use engines::Engines;
+pub use error::{ModelError, TokenizerError};
 use source::Source;
 use tokenizer_config::TokenizerConfig;
 
@@ -83,31 +84,24 @@ impl LoadOptions {
     /// # Errors
     /// If a file is missing, unreadable, or of a kind that is not supported, or if the model can't run where it is
     /// asked to.
-    pub fn load(&self) -> anyhow::Result<Model> {
+    pub fn load(&self) -> Result<Model, ModelError> {
         let source = &Source::parse(self.model.as_deref(), self.revision.as_deref())?;
+        check_native(source, self)?;
         let tokenizer = self.tokenizer.as_deref();
-        let own_tokenizer = tokenizer.is_none();
-        let mut files = match source {
+        let Files { config, weights, tokenizer } = match source {
             #[cfg(feature = "torch")]
             Source::Compiled(path) => return compiled::load(path, self),
             #[cfg(not(feature = "torch"))]
-            Source::Compiled(path) => bail!("{} is TorchScript, and {WITHOUT_TORCH}", path.display()),
+            Source::Compiled(path) => return Err(ModelError::NoTorch(path.clone())),
             #[cfg(feature = "bundled")]
-            Source::Bundled => bundled::files(),
+            Source::Bundled => bundled::files(tokenizer)?,
             #[cfg(not(feature = "bundled"))]
-            Source::Bundled => bail!("this program was built without its default model; name one with --model"),
-            Source::Folder(path) => folder::files(path, own_tokenizer)?,
-            Source::Hub { id, revision } => hub::files(id, revision.as_deref(), own_tokenizer)?,
+            Source::Bundled => return Err(ModelError::NoBuiltIn),
+            Source::Folder(path) => folder::files(path, tokenizer)?,
+            Source::Hub { id, revision } => hub::files(id, revision.as_deref(), tokenizer)?,
         };
-        if let Some(path) = tokenizer {
-            files.tokenizer = folder::tokenizer_files(path)?;
-        }
-        check_native(source, self)?;
-        let Files { config, weights, tokenizer } = files;
-        let load = |precision| {
-            NativeEngine::load(&config, weights.clone(), precision, self.pipeline.threads.get())
-                .with_context(|| format!("cannot load {source}"))
-        };
+        let model = || source.to_string();
+        let load = |precision| NativeEngine::load(&config, weights.clone(), precision, self.pipeline.threads.get());
         let precision = match (self.precision, source) {
             // What it loses in int8 is known: hardly anything.
             (None, Source::Bundled) => precisions_by_speed().next(),
@@ -120,42 +114,31 @@ impl LoadOptions {
             let engine = load(precision.unwrap_or(Precision::F32));
             (engine, parsed.join())
         });
-        let mut engine = engine?;
+        let mut engine = engine.map_err(|source| ModelError::Native { model: model(), source })?;
         let (tokenizer, config) = tokenizer
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            .with_context(|| format!("cannot load the tokenizer of {source}"))?;
+            .map_err(|source| ModelError::Tokenizer { model: model(), source })?;
 
         let encoder = encoder(tokenizer, &config, engine.model_type(), engine.takes_token_types());
         if precision.is_none() {
-            engine = auto::choose(engine, &encoder, load)?;
+            engine =
+                auto::choose(engine, &encoder, load).map_err(|source| ModelError::Trial { model: model(), source })?;
         }
         Ok(Model { encoder, engines: Engines::Native(Box::new(engine)), pipeline: self.pipeline })
     }
 }
 
-#[cfg(not(feature = "torch"))]
-const WITHOUT_TORCH: &str = "this program was built without the torch engine; build it with --features torch and a \
-                             libtorch (docker/libtorch.sh)";
-
-/// Refuses what only a compiled model can do.
-fn check_native(source: &Source, options: &LoadOptions) -> anyhow::Result<()> {
+/// Refuses what only a compiled model can do, before anything is fetched.
+fn check_native(source: &Source, options: &LoadOptions) -> Result<(), ModelError> {
+    let model = source.to_string();
     match options.devices.kind() {
-        None | Some(DeviceKind::Cpu) => {}
-        #[cfg(feature = "torch")]
-        Some(_) => bail!(
-            "{source} runs on the processor; for --device {} compile it with docker/trace.py and give its .pt file",
-            options.devices
-        ),
-        #[cfg(not(feature = "torch"))]
-        Some(_) => bail!(
-            "{source} runs on the processor; --device {} is for compiled models, and {WITHOUT_TORCH}",
-            options.devices
-        ),
+        _ if matches!(source, Source::Compiled(_)) => Ok(()),
+        Some(DeviceKind::Cuda | DeviceKind::Neuron) => {
+            Err(ModelError::Devices { model, devices: options.devices.clone() })
+        }
+        None | Some(DeviceKind::Cpu) if options.inputs.is_some() => Err(ModelError::Inputs { model }),
+        None | Some(DeviceKind::Cpu) => Ok(()),
     }
-    if options.inputs.is_some() {
-        bail!("--inputs is for compiled models (.pt); {source} is none");
-    }
-    Ok(())
 }
 
 /// `takes_token_types` says whether the network does; the tokenizer's files say whether it is to get them.
@@ -164,9 +147,9 @@ fn encoder(tokenizer: Tokenizer, config: &TokenizerConfig, model_type: &str, tak
     Encoder::new(tokenizer, &config.cls_token(model_type), token_types)
 }
 
-fn parse_tokenizer(files: &TokenizerFiles) -> anyhow::Result<(Tokenizer, TokenizerConfig)> {
+fn parse_tokenizer(files: &TokenizerFiles) -> Result<(Tokenizer, TokenizerConfig), TokenizerError> {
     let tokenizer =
-        Tokenizer::from_bytes(&files.tokenizer).map_err(|error| anyhow::anyhow!("tokenizer.json: {error}"))?;
+        Tokenizer::from_bytes(&files.tokenizer).map_err(|source| TokenizerError { file: folder::TOKENIZER, source })?;
     let config = TokenizerConfig::parse(files.config.as_deref(), files.special_tokens.as_deref())?;
     Ok((tokenizer, config))
 }

@@ -1,9 +1,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
-
-use super::{folder, hub};
+use super::{ModelError, folder, hub};
 
 /// Which model to load.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +21,7 @@ impl Source {
     ///
     /// # Errors
     /// If it can be neither.
-    pub fn parse(model: Option<&str>, revision: Option<&str>) -> anyhow::Result<Self> {
+    pub fn parse(model: Option<&str>, revision: Option<&str>) -> Result<Self, ModelError> {
         let revision = revision.map(str::to_owned);
         let source = match model {
             None => Self::Bundled,
@@ -32,14 +30,12 @@ impl Source {
                 None => Self::Folder(path.into()),
             },
             Some(path) if path.ends_with(".pt") && Path::new(path).exists() => Self::Compiled(path.into()),
-            Some(path) if Path::new(path).exists() => {
-                bail!("{path} is not a folder; a model is a folder, a compiled file (.pt) or a hub id")
-            }
+            Some(path) if Path::new(path).exists() => return Err(ModelError::NotAModel(path.into())),
             Some(id) if hub::is_id(id) => return Ok(Self::Hub { id: id.to_owned(), revision }),
-            Some(path) => bail!("there is no folder {path}, and it is no hub id (organisation/name) either"),
+            Some(name) => return Err(ModelError::Unknown(name.to_owned())),
         };
         if revision.is_some() {
-            bail!("--revision is for models of the hub; {source} has none");
+            return Err(ModelError::Revision { model: source.to_string() });
         }
         Ok(source)
     }
