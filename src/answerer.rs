@@ -1,6 +1,8 @@
 //! The front door of the library: a model that is loaded once and asked many times.
 
 use std::collections::VecDeque;
+use std::io;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -8,8 +10,8 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::engine::{Devices, Engine, Precision};
-use crate::model::{LoadOptions, Model, Source};
-use crate::pipeline::{Answered, InFlightLimit, Item, Order, Pipeline, RowTag, Sink, Stats, Stop};
+use crate::model::{LoadOptions, ModelError};
+use crate::pipeline::{Answered, Item, Order, Pipeline, RowTag, Sink};
 use crate::qa::{Answer, Encoder, Example, Options, OptionsError, RequestOptions, RowError};
 
 /// Answers questions from contexts. It is loaded once, kept, and asked from any number of threads, whose questions
@@ -43,14 +45,17 @@ type Failure = Arc<Mutex<Option<String>>>;
 #[non_exhaustive]
 pub enum AnswerError {
     /// The model cannot be found, read or run.
-    #[error("cannot load the model: {0:#}")]
-    Load(anyhow::Error),
+    #[error(transparent)]
+    Load(#[from] ModelError),
     /// An option is out of range, or does not go with another.
     #[error(transparent)]
     Options(#[from] OptionsError),
     /// This question has no answer; others may be asked.
     #[error(transparent)]
     Row(#[from] RowError),
+    /// The thread that answers cannot be started.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
     /// The last device failed, or a stage panicked. Nothing more can be asked of this answerer.
     #[error("no more answers: {0}")]
     Ended(String),
@@ -61,55 +66,50 @@ pub enum AnswerError {
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Builder {
-    model: Option<String>,
-    revision: Option<String>,
-    tokenizer: Option<PathBuf>,
-    loading: LoadOptions,
-    threads: Option<usize>,
-    batch_size: Option<usize>,
+    model: LoadOptions,
     options: RequestOptions,
 }
 
 impl Builder {
     /// A Hugging Face folder, a compiled model, or the id of a model on the hub.
     pub fn model(mut self, model: impl Into<String>) -> Self {
-        self.model = Some(model.into());
+        self.model.model = Some(model.into());
         self
     }
 
     /// Branch, tag or commit of a hub model.
     pub fn revision(mut self, revision: impl Into<String>) -> Self {
-        self.revision = Some(revision.into());
+        self.model.revision = Some(revision.into());
         self
     }
 
     /// The folder of another tokenizer than the model's own.
     pub fn tokenizer(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.tokenizer = Some(folder.into());
+        self.model.tokenizer = Some(folder.into());
         self
     }
 
     /// In what precision the network runs.
     pub fn precision(mut self, precision: Precision) -> Self {
-        self.loading.precision = Some(precision);
+        self.model.precision = Some(precision);
         self
     }
 
     /// Where the network runs.
     pub fn devices(mut self, devices: Devices) -> Self {
-        self.loading.devices = devices;
+        self.model.devices = devices;
         self
     }
 
     /// Processor threads for the network, and as many for tokenizing.
     pub fn threads(mut self, threads: usize) -> Self {
-        self.threads = Some(threads.max(1));
+        self.model.pipeline.threads = NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN);
         self
     }
 
     /// Most windows in one forward pass.
     pub fn batch_size(mut self, windows: usize) -> Self {
-        self.batch_size = Some(windows.max(1));
+        self.model.pipeline.batch_size = NonZeroUsize::new(windows).unwrap_or(NonZeroUsize::MIN);
         self
     }
 
@@ -123,15 +123,10 @@ impl Builder {
     ///
     /// # Errors
     /// If the model cannot be found, read or run, or an option does not fit it.
-    pub fn build(mut self) -> Result<QuestionAnswerer, AnswerError> {
-        self.loading.threads = self.processor_threads();
-        let load = || {
-            let source = Source::parse(self.model.as_deref(), self.revision.as_deref())?;
-            Model::load(&source, self.tokenizer.as_deref(), &self.loading)
-        };
-        let Model { encoder, engines } = load().map_err(AnswerError::Load)?;
-        let longest = engines.max_seq_len();
-        self.start(encoder, engines.into_boxes(), longest)
+    pub fn build(self) -> Result<QuestionAnswerer, AnswerError> {
+        let model = self.model.load()?;
+        let longest = model.engines.max_seq_len();
+        start(model.into_pipeline(), &self.options, longest)
     }
 
     /// Runs engines of one's own instead of a model's: one for each device, all of one layout. `longest` is the most
@@ -145,49 +140,26 @@ impl Builder {
         engines: Vec<Box<dyn Engine>>,
         longest: usize,
     ) -> Result<QuestionAnswerer, AnswerError> {
-        self.start(encoder, engines, longest)
+        start(Pipeline::new(encoder, engines, self.model.pipeline), &self.options, longest)
     }
+}
 
-    fn processor_threads(&self) -> usize {
-        self.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from))
-    }
-
-    fn start(
-        self,
-        encoder: Encoder,
-        engines: Vec<Box<dyn Engine>>,
-        longest: usize,
-    ) -> Result<QuestionAnswerer, AnswerError> {
-        const BATCH_SIZE: usize = 32;
-        let options = Arc::new(self.options.resolve(&Options::default(), longest)?);
-        let batch_size = self.batch_size.unwrap_or(BATCH_SIZE);
-        let windows: usize = engines.iter().map(|engine| engine.layout().windows(batch_size)).sum();
-        let pipeline = Pipeline {
-            encoder: Arc::new(encoder),
-            threads: self.processor_threads(),
-            engines,
-            batch_size,
-            in_flight: InFlightLimit::default(),
-            order: Order::Completion,
-            stop: Stop::default(),
-            stats: Arc::new(Stats::default()),
-        };
-        let (rows, waiting) = bounded::<Item<Tag>>(0);
-        let failure = Failure::default();
-        let ended = failure.clone();
-        let run = move || {
-            // Ends when the answerer is dropped, and every question with it.
-            if let Err(error) = pipeline.run(waiting.into_iter().map(Ok), Replies) {
-                *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{error:#}"));
-            }
-        };
-        thread::Builder::new()
-            .name("answerer".to_owned())
-            .spawn(run)
-            .map_err(|error| AnswerError::Load(error.into()))?;
-        // Two batches keep an engine at work, and as many may be on their way to it and from it.
-        Ok(QuestionAnswerer { rows, options, ahead: 4 * windows.max(1), failure })
-    }
+fn start(pipeline: Pipeline, options: &RequestOptions, longest: usize) -> Result<QuestionAnswerer, AnswerError> {
+    let options = Arc::new(options.resolve(&Options::default(), longest)?);
+    let pipeline = Pipeline { order: Order::Completion, ..pipeline };
+    // As many as keep the engines busy, and as many on their way to them and from them.
+    let ahead = 2 * pipeline.busy_windows().max(1);
+    let (rows, waiting) = bounded::<Item<Tag>>(0);
+    let failure = Failure::default();
+    let ended = failure.clone();
+    let run = move || {
+        // Ends when the answerer is dropped, and every question with it.
+        if let Err(error) = pipeline.run(waiting.into_iter().map(Ok), Replies) {
+            *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{error:#}"));
+        }
+    };
+    thread::Builder::new().name("answerer".to_owned()).spawn(run).map_err(AnswerError::Thread)?;
+    Ok(QuestionAnswerer { rows, options, ahead, failure })
 }
 
 impl QuestionAnswerer {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bertqa::batch::Batch;
 use bertqa::engine::Precision;
-use bertqa::model::{LoadOptions, Model, Source};
+use bertqa::model::{LoadOptions, Model};
 use bertqa::qa::{Example, Options, decode};
 use serde::Deserialize;
 
@@ -44,8 +44,9 @@ struct Answer {
 fn answers_as_the_reference(family: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/families").join(family);
     let golden: Golden = serde_json::from_slice(&fs::read(folder.join("golden.json")).unwrap()).unwrap();
-    let options = LoadOptions { precision: Some(Precision::F32), threads: 2, ..LoadOptions::default() };
-    let Model { encoder, engines } = Model::load(&Source::Folder(folder), None, &options).unwrap();
+    let model = folder.to_str().map(str::to_owned);
+    let options = LoadOptions { model, precision: Some(Precision::F32), ..LoadOptions::default() };
+    let Model { encoder, engines, .. } = options.load().unwrap();
     let mut engine = engines.into_boxes().remove(0);
     assert!(!golden.runs.is_empty());
     for run in golden.runs {

@@ -5,7 +5,7 @@ use super::{Batch, Shape};
 pub enum ShapeError {
     #[error("a batch of {rows} rows is more than the {max} that the model was compiled for")]
     Rows { rows: usize, max: usize },
-    #[error("{tokens} tokens in a row are more than the {max} that the model was compiled for; lower --max-seq-len")]
+    #[error("{tokens} tokens in a row are more than the {max} that the model was compiled for")]
     Tokens { tokens: usize, max: usize },
     #[error("{windows} windows share a row, and the model was compiled to take one a row")]
     Windows { windows: usize },

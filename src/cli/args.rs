@@ -8,7 +8,8 @@ use clap::ValueEnum;
 use super::precision::PrecisionChoice;
 use crate::engine::{Devices, Input};
 use crate::io::ReadOptions;
-use crate::model::{LoadOptions, Model, Source};
+use crate::model::{LoadOptions, Model, ModelError};
+use crate::pipeline::PipelineOptions;
 use crate::qa::{Options, RequestOptions};
 
 /// What every command takes that answers rows.
@@ -80,35 +81,32 @@ pub(super) struct ModelArgs {
     threads: Option<NonZeroUsize>,
 
     /// Most windows in one forward pass; a row that comes alone does not wait for others
-    #[arg(long, value_name = "N", default_value = "32", env = "BERTQA_BATCH_SIZE")]
+    #[arg(long, value_name = "N", default_value_t = PipelineOptions::default().batch_size, env = "BERTQA_BATCH_SIZE")]
     batch_size: NonZeroUsize,
 }
 
 impl ModelArgs {
-    pub fn load(&self) -> anyhow::Result<Model> {
+    pub fn load(&self) -> Result<Model, ModelError> {
+        let defaults = PipelineOptions::default();
         let options = LoadOptions {
+            model: self.model.clone(),
+            revision: self.revision.clone(),
+            tokenizer: self.tokenizer.clone(),
             devices: self.device.clone(),
             precision: self.precision.0,
-            threads: self.threads(),
             inputs: self.inputs.clone(),
             neuron_library: self.neuron_lib.clone(),
+            pipeline: PipelineOptions {
+                threads: self.threads.unwrap_or(defaults.threads),
+                batch_size: self.batch_size,
+            },
         };
-        let source = Source::parse(self.model.as_deref(), self.revision.as_deref())?;
-        Model::load(&source, self.tokenizer.as_deref(), &options)
+        options.load()
     }
 
     /// What the model is called.
     pub fn name(&self) -> &str {
         self.model.as_deref().unwrap_or("default")
-    }
-
-    pub fn threads(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        self.threads.map_or_else(cores, NonZeroUsize::get)
-    }
-
-    pub fn batch_size(&self) -> usize {
-        self.batch_size.get()
     }
 }
 

@@ -220,8 +220,9 @@ fn samples(args: &LoadArgs) -> anyhow::Result<Vec<Option<Sample>>> {
 }
 
 fn engine(args: &Args) -> anyhow::Result<Status> {
-    let Model { encoder, engines } = args.model.load()?;
-    let observed = Observed::new(&engines, args.model.threads());
+    let model = args.model.load()?;
+    let observed = Observed::new(&model);
+    let Model { encoder, engines, .. } = model;
     let longest = engines.max_seq_len();
     let (lengths, batch_sizes) = args.engine.resolve(engines.layout());
     if let Some(length) = lengths.iter().find(|length| **length > longest) {

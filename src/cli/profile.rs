@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::native::{Operator, OperatorTimes, Profile};
-use crate::model::Engines;
+use crate::model::Model;
 use crate::pipeline::{Busy, Stats};
 use crate::plural::plural;
 
@@ -19,9 +19,9 @@ pub(super) struct Observed {
 }
 
 impl Observed {
-    pub fn new(engines: &Engines, threads: usize) -> Self {
+    pub fn new(Model { engines, pipeline, .. }: &Model) -> Self {
         let network = engines.native().map(|engine| (engine.profile(), engine.measure_peak()));
-        Self { network, engines: engines.count(), threads }
+        Self { network, engines: engines.count(), threads: pipeline.threads.get() }
     }
 
     pub fn operators(&self) -> Option<Operators> {

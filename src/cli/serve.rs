@@ -58,8 +58,6 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         limits,
         api_key: api_key.as_deref().map(ApiKey::new).transpose()?,
         cors_origins: cors_origin,
-        batch_size: model.batch_size(),
-        threads: model.threads(),
     };
     let load = move || {
         let loaded = model.load()?;
@@ -69,10 +67,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
             model_type: loaded.engines.model_type().to_owned(),
             engine: loaded.engines.to_string(),
             max_seq_len,
-            batch_size: model.batch_size(),
+            batch_size: loaded.pipeline.batch_size.get(),
         };
         let defaults = answers.resolve(&Options::default(), max_seq_len)?;
-        Ok(Loaded { encoder: loaded.encoder, engines: loaded.engines.into_boxes(), defaults, info })
+        Ok(Loaded { pipeline: loaded.into_pipeline(), defaults, info })
     };
     match serve::run(config, load)? {
         Ended::Drained => Ok(Status::AllAnswered),

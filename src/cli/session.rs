@@ -1,6 +1,5 @@
 //! What `run` and `stdin` share: rows in, the pipeline, rows out, and what is said about it.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use indicatif::ProgressBar;
@@ -12,7 +11,7 @@ use super::rows::{Output, items};
 use super::summary::Summary;
 use super::{Status, interrupt, logging};
 use crate::io::{Input, RowWriter};
-use crate::pipeline::{InFlightLimit, Order, Pipeline, Stop};
+use crate::pipeline::{Pipeline, Stop};
 use crate::qa::{Options, RequestOptions};
 
 /// A model that is loaded, with the options for its rows.
@@ -29,17 +28,8 @@ impl Ready {
         let loaded = model.load()?;
         let options = answers.resolve(&Options::default(), loaded.engines.max_seq_len())?;
         let engine = loaded.engines.to_string();
-        let observed = profile.then(|| Observed::new(&loaded.engines, model.threads()));
-        let pipeline = Pipeline {
-            encoder: Arc::new(loaded.encoder),
-            engines: loaded.engines.into_boxes(),
-            threads: model.threads(),
-            batch_size: model.batch_size(),
-            in_flight: InFlightLimit::default(),
-            order: Order::Input,
-            stop: stop.clone(),
-            stats: Arc::default(),
-        };
+        let observed = profile.then(|| Observed::new(&loaded));
+        let pipeline = Pipeline { stop: stop.clone(), ..loaded.into_pipeline() };
         Ok(Self { pipeline, options, engine, observed })
     }
 }

@@ -61,7 +61,7 @@ impl fmt::Display for DeviceChoice {
     }
 }
 
-/// What `--device` says.
+/// On which devices a network is to run: `auto`, or [choices](DeviceChoice) separated by commas.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Devices {
     /// What fits the model, the fastest that there is.
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_device_is_told() {
+    fn what_names_no_device_is_refused() {
         for text in ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "cpu:0", "auto,cpu", "cuda,", "Cuda"] {
             assert!(matches!(text.parse::<Devices>(), Err(DeviceSyntax::Unknown(_))), "{text}");
         }

@@ -71,11 +71,9 @@ pub type DeviceError = Box<dyn std::error::Error + Send + Sync>;
 /// of the device; all others say that the batch is wrong for this model, on whatever device.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    #[error(
-        "token id {id} is outside the model's vocabulary of {vocab_size}; does the tokenizer belong to this model?"
-    )]
+    #[error("token id {id} is outside the model's vocabulary of {vocab_size}")]
     TokenId { id: u32, vocab_size: usize },
-    #[error("a window of {tokens} tokens is longer than the model's {max} positions; lower --max-seq-len")]
+    #[error("a window of {tokens} tokens is longer than the model's {max} positions")]
     TooLong { tokens: usize, max: usize },
     #[error("token type {id} is outside the model's {type_vocab_size} token types")]
     TokenType { id: u32, type_vocab_size: usize },

@@ -54,7 +54,8 @@ pub struct Best {
 #[serde(rename_all = "snake_case")]
 pub enum ThresholdBy {
     /// `null_score / (null_score + score)`, of "no answer" and the best span. At 0.5 it is what
-    /// `--handle-impossible-answer` does; its logit is the difference that SQuAD models are usually tuned by.
+    /// [`handle_impossible_answer`](crate::qa::Options::handle_impossible_answer) does; its logit is the difference that
+    /// SQuAD models are usually tuned by.
     NullScore,
     /// `1 - score` of the answer, where nothing is known of "no answer".
     Score,

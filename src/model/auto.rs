@@ -1,8 +1,8 @@
 //! The precision that is chosen where none is asked for: the fastest in which the model still gives its answers.
 
 use crate::batch::Batch;
-use crate::engine::native::{NativeEngine, precisions_by_speed};
-use crate::engine::{Engine, Logits, Precision};
+use crate::engine::native::{self, NativeEngine, precisions_by_speed};
+use crate::engine::{Engine, EngineError, Logits, Precision};
 use crate::qa::{Encoder, Example, Options, Window};
 
 /// Rows for which a precision is held against f32: question and context.
@@ -42,8 +42,8 @@ const TOLERANCE: f64 = 0.03;
 pub(super) fn choose(
     mut exact: NativeEngine,
     encoder: &Encoder,
-    load: impl Fn(Precision) -> anyhow::Result<NativeEngine>,
-) -> anyhow::Result<NativeEngine> {
+    load: impl Fn(Precision) -> Result<NativeEngine, native::LoadError>,
+) -> Result<NativeEngine, EngineError> {
     let samples = Samples::new(encoder, exact.max_seq_len());
     let expected = exact.forward(&samples.batch)?;
     for precision in precisions_by_speed().filter(|precision| *precision != Precision::F32) {
@@ -54,8 +54,7 @@ pub(super) fn choose(
             return Ok(engine);
         }
         tracing::warn!(
-            "{precision} would move {:.0} % of the probability of this model's answers, so it is not used; \
-             --precision {precision} uses it all the same",
+            "{precision} would move {:.0} % of the probability of this model's answers; it is not used unless asked for",
             100.0 * moved,
         );
     }
@@ -103,15 +102,15 @@ fn softmax(logits: &[f32]) -> Vec<f64> {
 
 #[cfg(all(test, feature = "bundled"))]
 mod tests {
-    use super::super::{LoadOptions, Model, Source};
+    use super::super::LoadOptions;
     use super::*;
 
     /// The tolerance leaves room above what int8 is known to be good enough with.
     #[test]
     fn the_default_model_bears_int8() {
         let forward = |precision| {
-            let options = LoadOptions { precision: Some(precision), threads: 2, ..LoadOptions::default() };
-            let model = Model::load(&Source::Bundled, None, &options).unwrap();
+            let options = LoadOptions { precision: Some(precision), ..LoadOptions::default() };
+            let model = options.load().unwrap();
             let samples = Samples::new(&model.encoder, model.engines.max_seq_len());
             let logits = model.engines.into_boxes()[0].forward(&samples.batch).unwrap();
             (samples, logits)

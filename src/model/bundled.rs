@@ -1,14 +1,20 @@
-use super::{Files, TokenizerFiles};
+use std::path::Path;
+
+use super::{Files, ModelError, TokenizerFiles, folder};
 use crate::engine::native::WeightBytes;
 
-pub(super) fn files() -> Files {
-    Files {
+/// The built-in files, with the tokenizer of a folder if one is given.
+pub(super) fn files(tokenizer: Option<&Path>) -> Result<Files, ModelError> {
+    Ok(Files {
         config: include_bytes!("../../models/default/config.json").as_slice().into(),
         weights: WeightBytes::Static(include_bytes!("../../models/default/model.safetensors")),
-        tokenizer: TokenizerFiles {
-            tokenizer: include_bytes!("../../tokenizer/tokenizer.json").as_slice().into(),
-            config: Some(include_bytes!("../../tokenizer/tokenizer_config.json").as_slice().into()),
-            special_tokens: None,
+        tokenizer: match tokenizer {
+            Some(folder) => folder::tokenizer_files(folder)?,
+            None => TokenizerFiles {
+                tokenizer: include_bytes!("../../tokenizer/tokenizer.json").as_slice().into(),
+                config: Some(include_bytes!("../../tokenizer/tokenizer_config.json").as_slice().into()),
+                special_tokens: None,
+            },
         },
-    }
+    })
 }

@@ -4,9 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
-
-use super::{Files, TokenizerFiles};
+use super::{Files, ModelError, TokenizerFiles};
 use crate::engine::native::WeightBytes;
 
 pub(super) const CONFIG: &str = "config.json";
@@ -15,23 +13,22 @@ pub(super) const TOKENIZER: &str = "tokenizer.json";
 pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 pub(super) const SPECIAL_TOKENS: &str = "special_tokens_map.json";
 
-/// What a folder without the tokenizer or with weights of another kind lacks, by what it has instead.
-const REMEDIES: [(&str, &str, &str); 4] = [
-    (WEIGHTS, "pytorch_model.bin", "convert pytorch_model.bin with transformers: save_pretrained writes safetensors"),
-    (WEIGHTS, "model.safetensors.index.json", "weights in several files are not supported; save them as one"),
-    (TOKENIZER, "vocab.txt", "make it from vocab.txt: AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)"),
-    (TOKENIZER, "spiece.model", "make it from spiece.model: AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)"),
+/// Files that folders lack, each with one from which it can be made.
+const SUBSTITUTES: [(&str, &str); 4] = [
+    (WEIGHTS, "pytorch_model.bin"),
+    (WEIGHTS, "model.safetensors.index.json"),
+    (TOKENIZER, "vocab.txt"),
+    (TOKENIZER, "spiece.model"),
 ];
 
 /// The compiled model in a folder that has one and no weights of its own.
-pub(super) fn compiled(folder: &Path) -> anyhow::Result<Option<PathBuf>> {
+pub(super) fn compiled(folder: &Path) -> Result<Option<PathBuf>, ModelError> {
     if folder.join(WEIGHTS).exists() {
         return Ok(None);
     }
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut compiled = Vec::new();
-    for entry in entries {
-        let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
+    for entry in fs::read_dir(folder).map_err(unreadable(folder))? {
+        let path = entry.map_err(unreadable(folder))?.path();
         if path.extension().is_some_and(|extension| extension == "pt") {
             compiled.push(path);
         }
@@ -39,30 +36,22 @@ pub(super) fn compiled(folder: &Path) -> anyhow::Result<Option<PathBuf>> {
     compiled.sort();
     match compiled.as_slice() {
         [first, second, ..] => {
-            bail!(
-                "{} has several compiled models, such as {} and {}; name the one to run",
-                folder.display(),
-                first.display(),
-                second.display()
-            )
+            Err(ModelError::SeveralCompiled { folder: folder.to_owned(), first: first.clone(), second: second.clone() })
         }
         _ => Ok(compiled.pop()),
     }
 }
 
-pub(super) fn files(folder: &Path, with_tokenizer: bool) -> anyhow::Result<Files> {
+/// The files of `folder`, with the tokenizer of another folder if one is given.
+pub(super) fn files(folder: &Path, tokenizer: Option<&Path>) -> Result<Files, ModelError> {
     Ok(Files {
         config: required(folder, CONFIG)?,
-        weights: map(&folder.join(WEIGHTS)).or_else(|error| missing(folder, WEIGHTS, error))?,
-        tokenizer: if with_tokenizer {
-            tokenizer_files(folder)?
-        } else {
-            TokenizerFiles { tokenizer: Cow::default(), config: None, special_tokens: None }
-        },
+        weights: map(&folder.join(WEIGHTS)).map_err(missing(folder, WEIGHTS))?,
+        tokenizer: tokenizer_files(tokenizer.unwrap_or(folder))?,
     })
 }
 
-pub(super) fn tokenizer_files(folder: &Path) -> anyhow::Result<TokenizerFiles> {
+pub(super) fn tokenizer_files(folder: &Path) -> Result<TokenizerFiles, ModelError> {
     Ok(TokenizerFiles {
         tokenizer: required(folder, TOKENIZER)?,
         config: optional(folder, TOKENIZER_CONFIG)?,
@@ -79,26 +68,29 @@ pub(super) fn map(path: &Path) -> io::Result<WeightBytes> {
     Ok(WeightBytes::Mapped(Arc::new(mapped)))
 }
 
-fn required(folder: &Path, name: &str) -> anyhow::Result<Cow<'static, [u8]>> {
-    fs::read(folder.join(name)).map(Cow::Owned).or_else(|error| missing(folder, name, error))
+fn required(folder: &Path, name: &'static str) -> Result<Cow<'static, [u8]>, ModelError> {
+    fs::read(folder.join(name)).map(Cow::Owned).map_err(missing(folder, name))
 }
 
-fn optional(folder: &Path, name: &str) -> anyhow::Result<Option<Cow<'static, [u8]>>> {
+fn optional(folder: &Path, name: &str) -> Result<Option<Cow<'static, [u8]>>, ModelError> {
     let path = folder.join(name);
     match fs::read(&path) {
         Ok(bytes) => Ok(Some(Cow::Owned(bytes))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        Err(error) => Err(unreadable(&path)(error)),
     }
 }
 
-fn missing<T>(folder: &Path, name: &str, error: io::Error) -> anyhow::Result<T> {
-    if error.kind() != io::ErrorKind::NotFound {
-        return Err(error).with_context(|| format!("cannot read {}", folder.join(name).display()));
+fn missing(folder: &Path, file: &'static str) -> impl FnOnce(io::Error) -> ModelError {
+    move |error| {
+        if error.kind() != io::ErrorKind::NotFound {
+            return unreadable(&folder.join(file))(error);
+        }
+        let substitute = SUBSTITUTES.iter().find(|(lacks, has)| *lacks == file && folder.join(has).exists());
+        ModelError::MissingFile { folder: folder.to_owned(), file, instead: substitute.map(|(_, has)| *has) }
     }
-    let remedy = REMEDIES
-        .iter()
-        .find(|(lacks, has, _)| *lacks == name && folder.join(has).exists())
-        .map_or("a model folder has config.json, model.safetensors and tokenizer.json", |(.., remedy)| remedy);
-    bail!("{} has no {name}: {remedy}", folder.display())
+}
+
+pub(super) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> ModelError {
+    move |source| ModelError::Read { path: path.to_owned(), source }
 }

@@ -1,14 +1,13 @@
 use std::borrow::Cow;
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
 use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 
-use super::folder::{CONFIG, SPECIAL_TOKENS, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, map};
-use super::{Files, TokenizerFiles};
+use super::folder::{CONFIG, SPECIAL_TOKENS, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, map, tokenizer_files, unreadable};
+use super::{Files, ModelError, TokenizerFiles};
 
 /// Whether this can be the id of a model: `name` or `organisation/name`.
 pub(super) fn is_id(id: &str) -> bool {
@@ -21,20 +20,20 @@ pub(super) fn is_id(id: &str) -> bool {
     parts.len() <= 2 && parts.into_iter().all(allowed)
 }
 
-pub(super) fn files(id: &str, revision: Option<&str>, with_tokenizer: bool) -> anyhow::Result<Files> {
+/// The files of a model, with the tokenizer of a folder if one is given.
+pub(super) fn files(id: &str, revision: Option<&str>, tokenizer: Option<&Path>) -> Result<Files, ModelError> {
     let hub = Hub::new(id, revision)?;
     let weights = hub.required(WEIGHTS)?;
     Ok(Files {
         config: hub.read(CONFIG)?,
-        weights: map(&weights).with_context(|| format!("cannot read {}", weights.display()))?,
-        tokenizer: if with_tokenizer {
-            TokenizerFiles {
+        weights: map(&weights).map_err(unreadable(&weights))?,
+        tokenizer: match tokenizer {
+            Some(folder) => tokenizer_files(folder)?,
+            None => TokenizerFiles {
                 tokenizer: hub.read(TOKENIZER)?,
                 config: hub.read_optional(TOKENIZER_CONFIG)?,
                 special_tokens: hub.read_optional(SPECIAL_TOKENS)?,
-            }
-        } else {
-            TokenizerFiles { tokenizer: Cow::default(), config: None, special_tokens: None }
+            },
         },
     })
 }
@@ -49,7 +48,7 @@ struct Hub<'a> {
 
 impl<'a> Hub<'a> {
     /// HF_HOME or HF_HUB_CACHE say where the cache is, HF_ENDPOINT where the hub is, and HF_TOKEN who asks.
-    fn new(id: &'a str, revision: Option<&str>) -> anyhow::Result<Self> {
+    fn new(id: &'a str, revision: Option<&str>) -> Result<Self, ModelError> {
         let cache = variable("HF_HUB_CACHE").map_or_else(Cache::from_env, |path| Cache::new(path.into()));
         let revision = revision.unwrap_or("main").to_owned();
         let repo = Repo::with_revision(id.to_owned(), RepoType::Model, revision);
@@ -64,50 +63,42 @@ impl<'a> Hub<'a> {
             if let Some(endpoint) = variable("HF_ENDPOINT") {
                 builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_owned());
             }
-            Some(builder.build().context("cannot set up the connection to the hub")?.repo(repo))
+            Some(builder.build().map_err(ModelError::HubClient)?.repo(repo))
         };
         Ok(Self { id, cached, online })
     }
 
-    fn required(&self, name: &str) -> anyhow::Result<PathBuf> {
-        self.optional(name)?.ok_or_else(|| {
-            if self.online.is_some() {
-                anyhow!(
-                    "{0} has no {name} on the hub: a model needs config.json, model.safetensors and tokenizer.json \
-                     (or there is no model {0}, or it needs HF_TOKEN to be set); nor is there a folder {0}",
-                    self.id
-                )
-            } else {
-                anyhow!("{name} of {} is not in the cache, and HF_HUB_OFFLINE forbids to fetch it", self.id)
-            }
+    fn required(&self, file: &'static str) -> Result<PathBuf, ModelError> {
+        let id = || self.id.to_owned();
+        self.optional(file)?.ok_or_else(|| match self.online {
+            Some(_) => ModelError::NotOnHub { id: id(), file },
+            None => ModelError::NotCached { id: id(), file },
         })
     }
 
-    fn optional(&self, name: &str) -> anyhow::Result<Option<PathBuf>> {
-        if let Some(path) = self.cached.get(name) {
+    fn optional(&self, file: &'static str) -> Result<Option<PathBuf>, ModelError> {
+        if let Some(path) = self.cached.get(file) {
             return Ok(Some(path));
         }
         let Some(online) = &self.online else { return Ok(None) };
-        match online.get(name) {
+        match online.get(file) {
             Ok(path) => Ok(Some(path)),
             Err(error) if is_not_found(&error) => Ok(None),
-            Err(error) => Err(error).with_context(|| {
-                format!("there is no folder {0}, and {name} of {0} can't be fetched from the hub", self.id)
-            }),
+            Err(source) => Err(ModelError::Fetch { id: self.id.to_owned(), file, source }),
         }
     }
 
-    fn read(&self, name: &str) -> anyhow::Result<Cow<'static, [u8]>> {
-        read(self.required(name)?)
+    fn read(&self, file: &'static str) -> Result<Cow<'static, [u8]>, ModelError> {
+        read(self.required(file)?)
     }
 
-    fn read_optional(&self, name: &str) -> anyhow::Result<Option<Cow<'static, [u8]>>> {
-        self.optional(name)?.map(read).transpose()
+    fn read_optional(&self, file: &'static str) -> Result<Option<Cow<'static, [u8]>>, ModelError> {
+        self.optional(file)?.map(read).transpose()
     }
 }
 
-fn read(path: PathBuf) -> anyhow::Result<Cow<'static, [u8]>> {
-    fs::read(&path).map(Cow::Owned).with_context(|| format!("cannot read {}", path.display()))
+fn read(path: PathBuf) -> Result<Cow<'static, [u8]>, ModelError> {
+    fs::read(&path).map(Cow::Owned).map_err(unreadable(&path))
 }
 
 /// The hub answers 401 to who may not know whether a model exists.

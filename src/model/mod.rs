@@ -6,72 +6,25 @@ mod bundled;
 #[cfg(feature = "torch")]
 mod compiled;
 mod engines;
+mod error;
 mod folder;
 mod hub;
+mod source;
 mod tokenizer_config;
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, bail};
 use tokenizers::Tokenizer;
 
 use crate::engine::native::{NativeEngine, WeightBytes, precisions_by_speed};
 use crate::engine::{DeviceKind, Devices, Input, Precision};
+use crate::pipeline::{Pipeline, PipelineOptions};
 use crate::qa::Encoder;
 pub use engines::Engines;
+pub use error::{ModelError, TokenizerError};
+use source::Source;
 use tokenizer_config::TokenizerConfig;
-
-/// Which model to load.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// The built-in model.
-    Bundled,
-    /// A folder with config.json, model.safetensors and tokenizer.json.
-    Folder(PathBuf),
-    /// The file NAME.pt of a compiled model.
-    Compiled(PathBuf),
-    /// A model of the Hugging Face hub.
-    Hub { id: String, revision: Option<String> },
-}
-
-impl Source {
-    /// What `--model` names: a folder or a compiled file if there is one, else a hub id.
-    ///
-    /// # Errors
-    /// If it can be neither.
-    pub fn parse(model: Option<&str>, revision: Option<&str>) -> anyhow::Result<Self> {
-        let revision = revision.map(str::to_owned);
-        let source = match model {
-            None => Self::Bundled,
-            Some(path) if Path::new(path).is_dir() => match folder::compiled(Path::new(path))? {
-                Some(file) => Self::Compiled(file),
-                None => Self::Folder(path.into()),
-            },
-            Some(path) if path.ends_with(".pt") && Path::new(path).exists() => Self::Compiled(path.into()),
-            Some(path) if Path::new(path).exists() => {
-                bail!("{path} is not a folder; a model is a folder, a compiled file (.pt) or a hub id")
-            }
-            Some(id) if hub::is_id(id) => return Ok(Self::Hub { id: id.to_owned(), revision }),
-            Some(path) => bail!("there is no folder {path}, and it is no hub id (organisation/name) either"),
-        };
-        if revision.is_some() {
-            bail!("--revision is for models of the hub; {source} has none");
-        }
-        Ok(source)
-    }
-}
-
-impl std::fmt::Display for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Bundled => f.write_str("the built-in model"),
-            Self::Folder(path) | Self::Compiled(path) => path.display().fmt(f),
-            Self::Hub { id, revision: None } => f.write_str(id),
-            Self::Hub { id, revision: Some(revision) } => write!(f, "{id} at {revision}"),
-        }
-    }
-}
 
 /// The files of a model, found and read.
 struct Files {
@@ -89,56 +42,67 @@ struct TokenizerFiles {
     special_tokens: Option<Cow<'static, [u8]>>,
 }
 
-/// How a model is to be run.
+/// Which model to load, and how it is to be run. The default is the built-in model in the fastest precision that keeps
+/// its answers, on all cores.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LoadOptions {
+    /// A Hugging Face folder, a compiled model (model.pt or the folder with it), or the id of a model on the hub;
+    /// `None`: the built-in model.
+    pub model: Option<String>,
+    /// Branch, tag or commit of a hub model.
+    pub revision: Option<String>,
+    /// A folder whose tokenizer.json replaces the model's own.
+    pub tokenizer: Option<PathBuf>,
     pub devices: Devices,
     /// `None`: the fastest that keeps the accuracy; a compiled model's own.
     pub precision: Option<Precision>,
-    /// Of the processor; 0 counts as one.
-    pub threads: usize,
     /// What a compiled model without a manifest takes, in its order.
     pub inputs: Option<Vec<Input>>,
     /// The library with Neuron's operators.
     pub neuron_library: Option<PathBuf>,
+    /// Of the pipeline that the model is for; the network gets as many threads.
+    pub pipeline: PipelineOptions,
 }
 
 /// A model that is ready to run.
 pub struct Model {
     pub encoder: Encoder,
     pub engines: Engines,
+    pub pipeline: PipelineOptions,
 }
 
 impl Model {
-    /// Loads a model, with the tokenizer of another folder if one is given.
+    /// The pipeline that answers with this model.
+    pub fn into_pipeline(self) -> Pipeline {
+        Pipeline::new(self.encoder, self.engines.into_boxes(), self.pipeline)
+    }
+}
+
+impl LoadOptions {
+    /// Loads the model.
     ///
     /// # Errors
     /// If a file is missing, unreadable, or of a kind that is not supported, or if the model can't run where it is
     /// asked to.
-    pub fn load(source: &Source, tokenizer: Option<&Path>, options: &LoadOptions) -> anyhow::Result<Self> {
-        let own_tokenizer = tokenizer.is_none();
-        let mut files = match source {
+    pub fn load(&self) -> Result<Model, ModelError> {
+        let source = &Source::parse(self.model.as_deref(), self.revision.as_deref())?;
+        check_native(source, self)?;
+        let tokenizer = self.tokenizer.as_deref();
+        let Files { config, weights, tokenizer } = match source {
             #[cfg(feature = "torch")]
-            Source::Compiled(path) => return compiled::load(path, tokenizer, options),
+            Source::Compiled(path) => return compiled::load(path, self),
             #[cfg(not(feature = "torch"))]
-            Source::Compiled(path) => bail!("{} is TorchScript, and {WITHOUT_TORCH}", path.display()),
+            Source::Compiled(path) => return Err(ModelError::NoTorch(path.clone())),
             #[cfg(feature = "bundled")]
-            Source::Bundled => bundled::files(),
+            Source::Bundled => bundled::files(tokenizer)?,
             #[cfg(not(feature = "bundled"))]
-            Source::Bundled => bail!("this program was built without its default model; name one with --model"),
-            Source::Folder(path) => folder::files(path, own_tokenizer)?,
-            Source::Hub { id, revision } => hub::files(id, revision.as_deref(), own_tokenizer)?,
+            Source::Bundled => return Err(ModelError::NoBuiltIn),
+            Source::Folder(path) => folder::files(path, tokenizer)?,
+            Source::Hub { id, revision } => hub::files(id, revision.as_deref(), tokenizer)?,
         };
-        if let Some(path) = tokenizer {
-            files.tokenizer = folder::tokenizer_files(path)?;
-        }
-        check_native(source, options)?;
-        let Files { config, weights, tokenizer } = files;
-        let load = |precision| {
-            NativeEngine::load(&config, weights.clone(), precision, options.threads)
-                .with_context(|| format!("cannot load {source}"))
-        };
-        let precision = match (options.precision, source) {
+        let model = || source.to_string();
+        let load = |precision| NativeEngine::load(&config, weights.clone(), precision, self.pipeline.threads.get());
+        let precision = match (self.precision, source) {
             // What it loses in int8 is known: hardly anything.
             (None, Source::Bundled) => precisions_by_speed().next(),
             (asked_for, _) => asked_for,
@@ -150,42 +114,31 @@ impl Model {
             let engine = load(precision.unwrap_or(Precision::F32));
             (engine, parsed.join())
         });
-        let mut engine = engine?;
+        let mut engine = engine.map_err(|source| ModelError::Native { model: model(), source })?;
         let (tokenizer, config) = tokenizer
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            .with_context(|| format!("cannot load the tokenizer of {source}"))?;
+            .map_err(|source| ModelError::Tokenizer { model: model(), source })?;
 
         let encoder = encoder(tokenizer, &config, engine.model_type(), engine.takes_token_types());
         if precision.is_none() {
-            engine = auto::choose(engine, &encoder, load)?;
+            engine =
+                auto::choose(engine, &encoder, load).map_err(|source| ModelError::Trial { model: model(), source })?;
         }
-        Ok(Self { encoder, engines: Engines::Native(Box::new(engine)) })
+        Ok(Model { encoder, engines: Engines::Native(Box::new(engine)), pipeline: self.pipeline })
     }
 }
 
-#[cfg(not(feature = "torch"))]
-const WITHOUT_TORCH: &str = "this program was built without the torch engine; build it with --features torch and a \
-                             libtorch (docker/libtorch.sh)";
-
-/// Refuses what only a compiled model can do.
-fn check_native(source: &Source, options: &LoadOptions) -> anyhow::Result<()> {
+/// Refuses what only a compiled model can do, before anything is fetched.
+fn check_native(source: &Source, options: &LoadOptions) -> Result<(), ModelError> {
+    let model = source.to_string();
     match options.devices.kind() {
-        None | Some(DeviceKind::Cpu) => {}
-        #[cfg(feature = "torch")]
-        Some(_) => bail!(
-            "{source} runs on the processor; for --device {} compile it with docker/trace.py and give its .pt file",
-            options.devices
-        ),
-        #[cfg(not(feature = "torch"))]
-        Some(_) => bail!(
-            "{source} runs on the processor; --device {} is for compiled models, and {WITHOUT_TORCH}",
-            options.devices
-        ),
+        _ if matches!(source, Source::Compiled(_)) => Ok(()),
+        Some(DeviceKind::Cuda | DeviceKind::Neuron) => {
+            Err(ModelError::Devices { model, devices: options.devices.clone() })
+        }
+        None | Some(DeviceKind::Cpu) if options.inputs.is_some() => Err(ModelError::Inputs { model }),
+        None | Some(DeviceKind::Cpu) => Ok(()),
     }
-    if options.inputs.is_some() {
-        bail!("--inputs is for compiled models (.pt); {source} is none");
-    }
-    Ok(())
 }
 
 /// `takes_token_types` says whether the network does; the tokenizer's files say whether it is to get them.
@@ -194,9 +147,9 @@ fn encoder(tokenizer: Tokenizer, config: &TokenizerConfig, model_type: &str, tak
     Encoder::new(tokenizer, &config.cls_token(model_type), token_types)
 }
 
-fn parse_tokenizer(files: &TokenizerFiles) -> anyhow::Result<(Tokenizer, TokenizerConfig)> {
+fn parse_tokenizer(files: &TokenizerFiles) -> Result<(Tokenizer, TokenizerConfig), TokenizerError> {
     let tokenizer =
-        Tokenizer::from_bytes(&files.tokenizer).map_err(|error| anyhow::anyhow!("tokenizer.json: {error}"))?;
+        Tokenizer::from_bytes(&files.tokenizer).map_err(|source| TokenizerError { file: folder::TOKENIZER, source })?;
     let config = TokenizerConfig::parse(files.config.as_deref(), files.special_tokens.as_deref())?;
     Ok((tokenizer, config))
 }

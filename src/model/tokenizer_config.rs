@@ -1,7 +1,8 @@
-use anyhow::Context;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::TokenizerError;
+use super::folder::{SPECIAL_TOKENS, TOKENIZER_CONFIG};
 use crate::engine::native::TokenizerDefaults;
 
 /// What tokenizer_config.json and special_tokens_map.json say beyond tokenizer.json.
@@ -25,9 +26,9 @@ enum Token {
 }
 
 impl TokenizerConfig {
-    pub fn parse(config: Option<&[u8]>, special_tokens: Option<&[u8]>) -> anyhow::Result<Self> {
-        let config: Self = parse(config, "tokenizer_config.json")?;
-        let special_tokens: SpecialTokens = parse(special_tokens, "special_tokens_map.json")?;
+    pub fn parse(config: Option<&[u8]>, special_tokens: Option<&[u8]>) -> Result<Self, TokenizerError> {
+        let config: Self = parse(config, TOKENIZER_CONFIG)?;
+        let special_tokens: SpecialTokens = parse(special_tokens, SPECIAL_TOKENS)?;
         Ok(Self { cls_token: config.cls_token.or(special_tokens.cls_token), ..config })
     }
 
@@ -52,6 +53,7 @@ impl TokenizerConfig {
     }
 }
 
-fn parse<T: Default + DeserializeOwned>(json: Option<&[u8]>, name: &'static str) -> anyhow::Result<T> {
-    json.map_or_else(|| Ok(T::default()), |json| serde_json::from_slice(json).context(name))
+fn parse<T: Default + DeserializeOwned>(json: Option<&[u8]>, file: &'static str) -> Result<T, TokenizerError> {
+    let Some(json) = json else { return Ok(T::default()) };
+    serde_json::from_slice(json).map_err(|error| TokenizerError { file, source: error.into() })
 }

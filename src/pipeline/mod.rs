@@ -23,6 +23,7 @@ mod stop;
 mod write;
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -91,14 +92,28 @@ pub struct Pipeline {
     pub encoder: Arc<Encoder>,
     /// Each gets its own thread. They have one layout.
     pub engines: Vec<Box<dyn Engine>>,
-    /// Threads for encoding, and as many for decoding.
-    pub threads: usize,
-    /// Most windows in a forward pass of a ragged engine; a fixed shape says itself how much it takes.
-    pub batch_size: usize,
+    pub options: PipelineOptions,
     pub in_flight: InFlightLimit,
     pub order: Order,
     pub stop: Stop,
     pub stats: Arc<Stats>,
+}
+
+/// How much a pipeline does at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PipelineOptions {
+    /// Threads for encoding, and as many for decoding; a model that is loaded for the pipeline gets as many.
+    pub threads: NonZeroUsize,
+    /// Most windows in a forward pass of a ragged engine; a fixed shape says itself how much it takes.
+    pub batch_size: NonZeroUsize,
+}
+
+impl Default for PipelineOptions {
+    /// A thread for each core, and 32 windows.
+    fn default() -> Self {
+        const BATCH_SIZE: NonZeroUsize = NonZeroUsize::new(32).unwrap();
+        Self { threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN), batch_size: BATCH_SIZE }
+    }
 }
 
 /// How much of the input may be between reader and writer at once.
@@ -137,6 +152,25 @@ enum Ended<S> {
 }
 
 impl Pipeline {
+    /// A pipeline that keeps the input's order, with the usual limit on what is in flight.
+    pub fn new(encoder: Encoder, engines: Vec<Box<dyn Engine>>, options: PipelineOptions) -> Self {
+        Self {
+            encoder: Arc::new(encoder),
+            engines,
+            options,
+            in_flight: InFlightLimit::default(),
+            order: Order::default(),
+            stop: Stop::default(),
+            stats: Arc::default(),
+        }
+    }
+
+    /// About how many windows keep the engines busy: for each, a batch that it runs and one that is filled meanwhile.
+    pub fn busy_windows(&self) -> usize {
+        let batch_size = self.options.batch_size.get();
+        2 * self.engines.iter().map(|engine| engine.layout().windows(batch_size)).sum::<usize>()
+    }
+
     /// Answers every item of `source` and gives the answers to `sink`. Returns the sink when all rows
     /// were written, or when [`Stop`] ended the input and all rows taken until then were written.
     ///
@@ -148,7 +182,8 @@ impl Pipeline {
         I: Iterator<Item = anyhow::Result<Item<T>>> + Send + 'static,
         S: Sink<T> + 'static,
     {
-        let Self { encoder, engines, threads, batch_size, in_flight, order, stop, stats } = self;
+        let Self { encoder, engines, options, in_flight, order, stop, stats } = self;
+        let (threads, batch_size) = (options.threads.get(), options.batch_size.get());
         let layout = engines.first().map(|engine| engine.layout()).context("there is no engine to run")?;
         ensure!(
             engines.iter().all(|engine| engine.layout() == layout),

@@ -36,9 +36,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tower_http::cors::{Any, CorsLayer};
 
-use crate::engine::Engine;
-use crate::pipeline::{InFlightLimit, Order, Pipeline, Stats, Stop};
-use crate::qa::{Encoder, Example, Options};
+use crate::pipeline::{InFlightLimit, Order, Pipeline};
+use crate::qa::{Example, Options};
 use app::{App, Serving};
 pub use auth::ApiKey;
 pub use config_error::ConfigError;
@@ -58,18 +57,12 @@ pub struct Config {
     pub api_key: Option<ApiKey>,
     /// Whose pages may use the server; `*` for everybody's.
     pub cors_origins: Vec<String>,
-    /// Most windows in a forward pass.
-    pub batch_size: usize,
-    /// Threads for encoding, and as many for decoding.
-    pub threads: usize,
 }
 
 /// What a server answers with.
 pub struct Loaded {
-    /// Makes windows of rows.
-    pub encoder: Encoder,
-    /// Each gets its own thread.
-    pub engines: Vec<Box<dyn Engine>>,
+    /// Its order and its limit in flight are the server's affair.
+    pub pipeline: Pipeline,
     /// Options for what a request does not say.
     pub defaults: Options,
     /// The model, for clients.
@@ -116,7 +109,7 @@ fn serve(
     metrics: metrics_exporter_prometheus::PrometheusHandle,
     load: impl FnOnce() -> anyhow::Result<Loaded> + Send + 'static,
 ) -> anyhow::Result<Ended> {
-    let Config { host, port, limits, api_key, batch_size, threads, .. } = config;
+    let Config { host, port, limits, api_key, .. } = config;
     let queue = Queue::new(limits.max_queued_rows.get());
     let app = App::new(limits, queue.clone(), metrics.clone());
 
@@ -136,10 +129,10 @@ fn serve(
         });
 
         let (failed_in, failed) = oneshot::channel();
-        let pipeline = PipelineThread { app: app.clone(), batch_size, threads };
+        let model_app = app.clone();
         thread::Builder::new().name("pipeline".to_owned()).spawn(move || {
             // The receiver is gone when the server has ended already.
-            let _ = failed_in.send(pipeline.run(load));
+            let _ = failed_in.send(run_model(model_app, load));
         })?;
 
         let (drain_in, drain) = oneshot::channel::<()>();
@@ -198,37 +191,17 @@ impl Interrupts {
     }
 }
 
-/// What runs the model, on a thread of its own.
-struct PipelineThread {
-    app: App,
-    batch_size: usize,
-    threads: usize,
-}
-
-impl PipelineThread {
-    /// Loads the model, runs it once, and then for the queue until that is closed.
-    fn run(self, load: impl FnOnce() -> anyhow::Result<Loaded>) -> anyhow::Result<()> {
-        let Self { app, batch_size, threads } = self;
-        let Loaded { encoder, engines, defaults, info } = load()?;
-        let windows: usize = engines.iter().map(|engine| engine.layout().windows(batch_size)).sum();
-        // Two batches keep an engine at work: one that it runs, and one that is filled meanwhile.
-        let busy = InFlightLimit { rows: 2 * windows, bytes: 2 * windows * WINDOW_BYTES };
-        let pipeline = Pipeline {
-            encoder: Arc::new(encoder),
-            engines,
-            threads,
-            batch_size,
-            in_flight: InFlightLimit { rows: 2 * busy.rows, bytes: usize::MAX },
-            order: Order::Completion,
-            stop: Stop::default(),
-            stats: Arc::new(Stats::default()),
-        };
-        let queue = app.queue.clone();
-        let serving = Serving { info, defaults, stream_rows: 2 * busy.rows };
-        let warmed = thread::Builder::new().name("warm-up".to_owned()).spawn(move || warm_up(&app, serving))?;
-        pipeline.run(queue.source(busy), Replies)?;
-        warmed.join().map_err(|_| anyhow::anyhow!("the warm-up panicked"))?
-    }
+/// Loads the model, runs it once, and then for the queue until that is closed.
+fn run_model(app: App, load: impl FnOnce() -> anyhow::Result<Loaded>) -> anyhow::Result<()> {
+    let Loaded { pipeline, defaults, info } = load()?;
+    let windows = pipeline.busy_windows();
+    let busy = InFlightLimit { rows: windows, bytes: windows * WINDOW_BYTES };
+    let in_flight = InFlightLimit { rows: 2 * windows, bytes: usize::MAX };
+    let queue = app.queue.clone();
+    let serving = Serving { info, defaults, stream_rows: in_flight.rows };
+    let warmed = thread::Builder::new().name("warm-up".to_owned()).spawn(move || warm_up(&app, serving))?;
+    Pipeline { in_flight, order: Order::Completion, ..pipeline }.run(queue.source(busy), Replies)?;
+    warmed.join().map_err(|_| anyhow::anyhow!("the warm-up panicked"))?
 }
 
 /// Has a row answered, so that no request waits for what is done only once.

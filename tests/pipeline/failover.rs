@@ -215,8 +215,6 @@ fn serve(engines: Vec<Box<dyn Engine>>) -> anyhow::Result<serve::Ended> {
         limits: Defaults::parse_from(["test"]).limits,
         api_key: None,
         cors_origins: Vec::new(),
-        batch_size: 4,
-        threads: 1,
     };
     let info = ModelInfo {
         model: "test".to_owned(),
@@ -226,7 +224,7 @@ fn serve(engines: Vec<Box<dyn Engine>>) -> anyhow::Result<serve::Ended> {
         batch_size: 4,
     };
     let defaults = Options { max_seq_len: 64, doc_stride: 8, ..Options::default() };
-    serve::run(config, || Ok(Loaded { encoder: encoder(), engines, defaults, info }))
+    serve::run(config, || Ok(Loaded { pipeline: pipeline_of(engines, 4), defaults, info }))
 }
 
 #[test]

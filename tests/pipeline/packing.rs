@@ -8,7 +8,7 @@ use std::time::Duration;
 use bertqa::batch::Batch;
 use bertqa::engine::{Engine, Layout, Shape};
 use bertqa::io::{self, ReadOptions};
-use bertqa::model::{LoadOptions, Model, Source};
+use bertqa::model::LoadOptions;
 use bertqa::pipeline::{Item, Order, Pipeline, Stats};
 use bertqa::qa::Options;
 use proptest::prelude::*;
@@ -124,7 +124,7 @@ fn a_window_that_is_longer_than_the_shape_ends_the_run() {
 fn fill_of_a_file() {
     let rows = std::env::var("BERTQA_ROWS").expect("BERTQA_ROWS names a file of rows");
     let batch = std::env::var("BERTQA_SHAPE").map_or(8, |batch| batch.parse().unwrap());
-    let encoder = Model::load(&Source::Bundled, None, &LoadOptions::default()).unwrap().encoder;
+    let encoder = LoadOptions::default().load().unwrap().encoder;
     let engine = Scripted::boxed("slow", Layout::Fixed(shape(batch, 512, true, true)), move |_| {
         thread::sleep(Duration::from_millis(5 * batch as u64));
         Ok(())

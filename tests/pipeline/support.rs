@@ -1,3 +1,4 @@
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use bertqa::batch::{Batch, Padded};
 use bertqa::engine::{Engine, EngineError, Layout, Logits};
-use bertqa::pipeline::{Answered, InFlightLimit, Item, Order, Pipeline, RowTag, Sink, Stats, Stop};
+use bertqa::pipeline::{Answered, Item, Pipeline, PipelineOptions, RowTag, Sink};
 use bertqa::qa::{Answer, Encoder, Example, Options, RowError};
 use tokenizers::Tokenizer;
 
@@ -98,16 +99,7 @@ pub fn encoder() -> Encoder {
 }
 
 pub fn pipeline(engine: TestEngine, engines: usize, batch_size: usize) -> Pipeline {
-    Pipeline {
-        encoder: Arc::new(encoder()),
-        engines: (0..engines).map(|_| Box::new(engine.clone()) as Box<dyn Engine>).collect(),
-        threads: 2,
-        batch_size,
-        in_flight: InFlightLimit::default(),
-        order: Order::Input,
-        stop: Stop::default(),
-        stats: Arc::new(Stats::default()),
-    }
+    pipeline_of((0..engines).map(|_| Box::new(engine.clone()) as _).collect(), batch_size)
 }
 
 /// Places of rows, and whether they have answers.
@@ -213,7 +205,8 @@ impl Engine for Scripted {
 
 /// A pipeline of these engines.
 pub fn pipeline_of(engines: Vec<Box<dyn Engine>>, batch_size: usize) -> Pipeline {
-    Pipeline { engines, ..pipeline(TestEngine::default(), 0, batch_size) }
+    let [threads, batch_size] = [2, batch_size].map(|count| NonZeroUsize::new(count).unwrap());
+    Pipeline::new(encoder(), engines, PipelineOptions { threads, batch_size })
 }
 
 /// Rows of many lengths, some of several windows.

@@ -117,7 +117,7 @@ impl Engine for SlowEngine {
 fn a_short_row_overtakes_a_long_one_where_order_does_not_matter() {
     for (order, expected) in [(Order::Completion, [1, 0]), (Order::Input, [0, 1])] {
         let engine = SlowEngine { engine: TestEngine::default(), short: 16, seen: false };
-        let pipeline = Pipeline { engines: vec![Box::new(engine)], order, ..pipeline(TestEngine::default(), 0, 2) };
+        let pipeline = Pipeline { order, ..pipeline_of(vec![Box::new(engine)], 2) };
         // The short row is there long before the thousands of windows of the other are run.
         let rows = [Ok(item(0, 10_000, true)), Ok(item(1, 1, true))].into_iter();
         let (found, ended) = run(pipeline, rows, usize::MAX);

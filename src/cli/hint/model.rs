@@ -2,6 +2,53 @@
 
 use std::error::Error;
 
-pub(super) fn hint(_error: &(dyn Error + 'static)) -> Option<String> {
-    None
+use crate::model::ModelError;
+
+/// For models that run elsewhere than on the processor, in builds that cannot do it.
+const BUILD: &str = "build with --features torch and a libtorch (docker/libtorch.sh)";
+
+pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
+    let hint = match error.downcast_ref()? {
+        ModelError::NoBuiltIn => "name a model with --model",
+        ModelError::NotAModel(_) | ModelError::Unknown(_) => {
+            "give --model a folder, a compiled model (model.pt) or a hub id such as deepset/roberta-base-squad2"
+        }
+        ModelError::Revision { .. } => "leave --revision out, or name a model of the hub with --model",
+        ModelError::SeveralCompiled { .. } => "name the file of one of them with --model",
+        ModelError::MissingFile { instead: Some("pytorch_model.bin"), .. } => {
+            "convert it with transformers: AutoModelForQuestionAnswering.from_pretrained(DIR).save_pretrained(DIR)"
+        }
+        ModelError::MissingFile { instead: Some("model.safetensors.index.json"), .. } => {
+            "weights in several files are not supported: save them as one, with save_pretrained(DIR, \
+             max_shard_size=\"100GB\")"
+        }
+        ModelError::MissingFile { instead: Some(_), .. } => {
+            "make it with transformers: AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)"
+        }
+        ModelError::MissingFile { file: "tokenizer.json", .. } => "name a folder that has it with --tokenizer",
+        ModelError::MissingFile { .. } => "a model folder has config.json, model.safetensors and tokenizer.json",
+        ModelError::NotOnHub { .. } => {
+            "check the id, and that the model has config.json, model.safetensors and tokenizer.json; one that is not \
+             public needs the variable HF_TOKEN"
+        }
+        ModelError::NotCached { .. } => "unset HF_HUB_OFFLINE to fetch it",
+        ModelError::NoTorch(_) => BUILD,
+        ModelError::Devices { .. } => {
+            let then = if cfg!(feature = "torch") { String::new() } else { format!(", and {BUILD}") };
+            return Some(format!(
+                "leave --device out, or compile the model with docker/trace.py and name its .pt with --model{then}"
+            ));
+        }
+        ModelError::Inputs { .. } => "leave --inputs out: it is for compiled models without a manifest",
+        ModelError::Precision { compiled, .. } => {
+            return Some(format!(
+                "give --precision {compiled} or none, or compile the model again with docker/trace.py"
+            ));
+        }
+        ModelError::UnknownPrecision { .. } => "leave --precision out: it runs in the one that it was compiled in",
+        #[cfg(feature = "torch")]
+        ModelError::Torch(error) => return super::engine::hint(error),
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }

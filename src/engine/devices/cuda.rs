@@ -3,7 +3,7 @@ use super::Machine;
 /// A CUDA device.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct CudaDevice {
-    /// CUDA's number: `--device cuda:INDEX`.
+    /// CUDA's number, as in `cuda:INDEX`.
     pub index: usize,
     /// As nvidia-smi calls it.
     pub name: String,

@@ -27,7 +27,7 @@ pub struct Hardware {
     pub problems: Vec<String>,
 }
 
-/// On what a model runs that names no device, and why; `devices` as `--device` takes them.
+/// On what a model runs that names no device, and why; `devices` as [`Devices`](super::Devices) are written.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Choice {
     /// Such as `cpu` or `cuda:0`.
@@ -49,7 +49,7 @@ impl Hardware {
         Self { cpu: Cpu::find(), cuda, neuron, neuron_cores, problems }
     }
 
-    /// What `--device auto` takes for a compiled model whose manifest does not say for what it was compiled.
+    /// What [`Devices::Auto`](super::Devices::Auto) takes for a compiled model whose manifest does not say for what it was compiled.
     pub fn auto(&self) -> Choice {
         if !self.neuron_cores.is_empty() {
             let devices = self.neuron_cores.iter().map(|core| format!("neuron:{core}")).collect();

@@ -22,7 +22,7 @@ pub enum LoadError {
     Dtype { name: String, found: String },
     #[error("{0} is for compiled models; the processor runs f32, bf16 and int8")]
     Precision(Precision),
-    #[error("a matrix of {inputs} inputs can't be halved into pairs for bf16; use --precision f32")]
+    #[error("a matrix of {inputs} inputs can't be halved into pairs for bf16")]
     OddInputs { inputs: usize },
     #[error("cannot start {threads} {}: {source}", plural(*threads, "thread"))]
     Threads { threads: usize, source: rayon::ThreadPoolBuildError },

@@ -12,36 +12,28 @@ pub enum LoadError {
     Manifest { path: PathBuf, reason: String },
     #[error("cannot read {path}")]
     Read { path: PathBuf, source: io::Error },
-    #[error("--inputs: {0}")]
+    #[error("inputs: {0}")]
     Inputs(&'static str),
-    #[error("--inputs is for a model without manifest; {0} says what this one takes")]
+    #[error("inputs are named for a model whose manifest, {0}, has them")]
     InputsTwice(PathBuf),
-    #[error("{path} was compiled for {compiled} and can't run on {asked}; compile it for that with docker/trace.py")]
+    #[error("{path} was compiled for {compiled} and can't run on {asked}")]
     OtherDevice { path: PathBuf, compiled: DeviceKind, asked: DeviceKind },
     #[error(
-        "no CUDA device was found: this needs an NVIDIA GPU with its driver, and torch's CUDA libraries on the \
-         loader's path{}", .reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"))
+        "no CUDA device was found{}", .reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"))
     )]
     NoCuda { reason: Option<String> },
     #[error("there is no {choice}; there are {}", list(.available))]
     NoDevice { choice: DeviceChoice, available: Vec<usize> },
     #[error(
         "no NeuronCore was found: there is no /dev/neuron0, and neither NEURON_RT_NUM_CORES nor \
-         NEURON_RT_VISIBLE_CORES is set; is this an Inf1, Inf2 or Trn1 instance with the Neuron driver?"
+         NEURON_RT_VISIBLE_CORES is set"
     )]
     NoCores,
     #[error(transparent)]
     Cores(#[from] CoresError),
-    #[error(
-        "the Neuron runtime hands out its cores in order, from {first}: to use {asked}, set \
-         NEURON_RT_VISIBLE_CORES={asked} and give --device neuron"
-    )]
+    #[error("the Neuron runtime hands out its cores in order, from {first}, and not {asked} alone")]
     CoreOrder { first: usize, asked: String },
-    #[error(
-        "Neuron's operators are in libtorchneuron.so, which was not found: install torch-neuron (Inf1) or \
-         torch-neuronx (Inf2, Trn1) for the Python on PATH, from AWS's repository pip.repos.neuron.amazonaws.com, or \
-         name the file with --neuron-lib ({reason})"
-    )]
+    #[error("libtorchneuron.so, which has Neuron's operators, was not found ({reason})")]
     NoNeuronLibrary { reason: String },
     #[error("cannot open {path}: {reason}")]
     NeuronLibrary { path: PathBuf, reason: String },

@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_told_from_other_failures() {
+    fn memory_is_distinguished_from_other_failures() {
         for text in [
             "CUDA out of memory. Tried to allocate 2.00 GiB (GPU 0; 14.76 GiB total capacity)",
             "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported",

@@ -1,0 +1,53 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::{ModelError, folder, hub};
+
+/// Which model to load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The built-in model.
+    Bundled,
+    /// A folder with config.json, model.safetensors and tokenizer.json.
+    Folder(PathBuf),
+    /// The file NAME.pt of a compiled model.
+    Compiled(PathBuf),
+    /// A model of the Hugging Face hub.
+    Hub { id: String, revision: Option<String> },
+}
+
+impl Source {
+    /// What `model` names: a folder or a compiled file if there is one, else a hub id.
+    ///
+    /// # Errors
+    /// If it can be neither.
+    pub fn parse(model: Option<&str>, revision: Option<&str>) -> Result<Self, ModelError> {
+        let revision = revision.map(str::to_owned);
+        let source = match model {
+            None => Self::Bundled,
+            Some(path) if Path::new(path).is_dir() => match folder::compiled(Path::new(path))? {
+                Some(file) => Self::Compiled(file),
+                None => Self::Folder(path.into()),
+            },
+            Some(path) if path.ends_with(".pt") && Path::new(path).exists() => Self::Compiled(path.into()),
+            Some(path) if Path::new(path).exists() => return Err(ModelError::NotAModel(path.into())),
+            Some(id) if hub::is_id(id) => return Ok(Self::Hub { id: id.to_owned(), revision }),
+            Some(name) => return Err(ModelError::Unknown(name.to_owned())),
+        };
+        if revision.is_some() {
+            return Err(ModelError::Revision { model: source.to_string() });
+        }
+        Ok(source)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bundled => f.write_str("the built-in model"),
+            Self::Folder(path) | Self::Compiled(path) => path.display().fmt(f),
+            Self::Hub { id, revision: None } => f.write_str(id),
+            Self::Hub { id, revision: Some(revision) } => write!(f, "{id} at {revision}"),
+        }
+    }
+}
