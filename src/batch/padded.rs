@@ -3,12 +3,28 @@ use super::{Batch, Shape};
 /// A batch that a shape can't hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ShapeError {
+    /// More rows than the shape has.
     #[error("a batch of {rows} rows is more than the {max} that the model was compiled for")]
-    Rows { rows: usize, max: usize },
+    Rows {
+        /// Rows of the batch.
+        rows: usize,
+        /// What the shape has room for.
+        max: usize,
+    },
+    /// A row longer than the shape's.
     #[error("{tokens} tokens in a row are more than the {max} that the model was compiled for")]
-    Tokens { tokens: usize, max: usize },
+    Tokens {
+        /// Tokens of the row.
+        tokens: usize,
+        /// What the shape has room for.
+        max: usize,
+    },
+    /// Windows share a row, and the shape is not packed.
     #[error("{windows} windows share a row, and the model was compiled to take one a row")]
-    Windows { windows: usize },
+    Windows {
+        /// Windows of the row.
+        windows: usize,
+    },
 }
 
 /// A batch laid out in rows of a fixed shape. Tensors are `[rows, seq_len]`, row by row; what no window covers is
@@ -22,6 +38,10 @@ pub struct Padded<'a> {
 }
 
 impl<'a> Padded<'a> {
+    /// Lays `batch` out for `shape`.
+    ///
+    /// # Errors
+    /// If the shape has no room for it.
     pub fn new(batch: &'a Batch, shape: Shape) -> Result<Self, ShapeError> {
         let (max_rows, seq_len) = (shape.batch.get(), shape.seq_len.get());
         let rows = batch.rows().len();

@@ -71,12 +71,31 @@ pub type DeviceError = Box<dyn std::error::Error + Send + Sync>;
 /// of the device; all others say that the batch is wrong for this model, on whatever device.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
+    /// A token that the model does not have.
     #[error("token id {id} is outside the model's vocabulary of {vocab_size}")]
-    TokenId { id: u32, vocab_size: usize },
+    TokenId {
+        /// The token or type.
+        id: u32,
+        /// Tokens of the vocabulary.
+        vocab_size: usize,
+    },
+    /// A window that is too long.
     #[error("a window of {tokens} tokens is longer than the model's {max} positions")]
-    TooLong { tokens: usize, max: usize },
+    TooLong {
+        /// Tokens of the window.
+        tokens: usize,
+        /// Longest window.
+        max: usize,
+    },
+    /// A token type that the model does not have.
     #[error("token type {id} is outside the model's {type_vocab_size} token types")]
-    TokenType { id: u32, type_vocab_size: usize },
+    TokenType {
+        /// The token or type.
+        id: u32,
+        /// Token types of the model.
+        type_vocab_size: usize,
+    },
+    /// A batch that a compiled model has no room for.
     #[error(transparent)]
     Shape(#[from] ShapeError),
     /// Less at once may do.
@@ -92,6 +111,7 @@ pub trait Engine: Send {
     /// Which device it is, for messages: `cpu`, `cuda:1`, `NeuronCore 3`.
     fn name(&self) -> &str;
 
+    /// What its batches have to look like.
     fn layout(&self) -> Layout;
 
     /// One pair of logits for every token of `batch`. A window's logits do not depend on what shares its batch.

@@ -9,6 +9,7 @@ use crate::plural::plural;
 
 /// What runs a model: one engine on the processor, or copies of a compiled one, each on a device of its own.
 pub enum Engines {
+    /// The engine on the processor.
     Native(Box<NativeEngine>),
     #[cfg(feature = "torch")]
     Torch {
@@ -47,6 +48,7 @@ impl Engines {
         }
     }
 
+    /// How many there are: one for each device.
     pub fn count(&self) -> usize {
         match self {
             Self::Native(_) => 1,

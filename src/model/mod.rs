@@ -53,6 +53,7 @@ pub struct LoadOptions {
     pub revision: Option<String>,
     /// A folder whose tokenizer.json replaces the model's own.
     pub tokenizer: Option<PathBuf>,
+    /// Where the network runs.
     pub devices: Devices,
     /// `None`: the fastest that keeps the accuracy; a compiled model's own.
     pub precision: Option<Precision>,
@@ -66,8 +67,11 @@ pub struct LoadOptions {
 
 /// A model that is ready to run.
 pub struct Model {
+    /// Makes windows of examples.
     pub encoder: Encoder,
+    /// Run the network.
     pub engines: Engines,
+    /// Of the pipeline that it was loaded for.
     pub pipeline: PipelineOptions,
 }
 

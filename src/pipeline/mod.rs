@@ -51,9 +51,11 @@ pub trait RowTag: Send + 'static {
 
 /// A row on its way in.
 pub struct Item<T> {
+    /// What comes out beside the answers.
     pub tag: T,
     /// What to ask, or why the row can't be asked.
     pub example: Result<Example, RowError>,
+    /// How it is answered.
     pub options: Arc<Options>,
     /// About how much memory the row takes, for the bound on rows in flight.
     pub bytes: usize,
@@ -61,6 +63,7 @@ pub struct Item<T> {
 
 /// A row on its way out.
 pub struct Answered<T> {
+    /// What went in with the row.
     pub tag: T,
     /// Never empty.
     pub answers: Result<Vec<Answer>, RowError>,
@@ -79,6 +82,7 @@ pub struct RowDetails {
 
 /// Where answered rows go, in the pipeline's [`Order`].
 pub trait Sink<T>: Send {
+    /// Takes a row.
     fn write(&mut self, row: Answered<T>) -> anyhow::Result<()>;
 
     /// Called when no row is ready to be written: a chance to pass on what is buffered.
@@ -89,13 +93,19 @@ pub trait Sink<T>: Send {
 
 /// How a pipeline runs; see [`Pipeline::run`].
 pub struct Pipeline {
+    /// Makes windows of examples.
     pub encoder: Arc<Encoder>,
     /// Each gets its own thread. They have one layout.
     pub engines: Vec<Box<dyn Engine>>,
+    /// Threads and batch size.
     pub options: PipelineOptions,
+    /// Bound on memory.
     pub in_flight: InFlightLimit,
+    /// In what order rows come out.
     pub order: Order,
+    /// Ends the input early.
     pub stop: Stop,
+    /// What is done so far.
     pub stats: Arc<Stats>,
 }
 
@@ -119,7 +129,9 @@ impl Default for PipelineOptions {
 /// How much of the input may be between reader and writer at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InFlightLimit {
+    /// Rows at once.
     pub rows: usize,
+    /// Bytes of these rows at once; a larger row goes alone.
     pub bytes: usize,
 }
 
