@@ -6,6 +6,7 @@ mod devices;
 mod eval;
 mod formats;
 mod golden;
+mod hints;
 mod hub;
 mod models;
 mod outputs;

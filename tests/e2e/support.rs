@@ -40,6 +40,18 @@ pub fn stderr(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
 }
 
+/// Runs `stdin`, which must end with an error that has `message` and names no flag, and a hint that has `hint`.
+#[track_caller]
+pub fn assert_hint(mut command: Command, message: &str, hint: &str) {
+    command.write_stdin("{\"question\":\"Who?\",\"context\":\"Ada did.\"}\n");
+    let output = ends(command, 2);
+    let said = stderr(&output);
+    let line = |start| said.lines().find_map(|line: &str| line.strip_prefix(start)).unwrap_or_default();
+    let (error, advice) = (line("bertqa: "), line("hint: "));
+    assert!(error.contains(message) && !error.contains("--"), "{message}: {said}");
+    assert!(advice.contains(hint), "{hint}: {said}");
+}
+
 /// The rows of JSON Lines.
 #[track_caller]
 pub fn rows(jsonl: &[u8]) -> Vec<Value> {

@@ -168,19 +168,20 @@ fn the_library_is_found_on_the_loaders_path() {
 }
 
 #[test]
-fn a_library_that_is_not_there_is_told() {
+fn a_library_that_is_not_there() {
     let empty = tempfile::tempdir().unwrap();
     let machine = Machine::new(1);
     let mut command = machine.command();
     command.env_remove("BERTQA_NEURON_LIB").env("PATH", empty.path());
     let output = ends(command, 2);
-    for part in ["libtorchneuron.so", "torch-neuronx", "--neuron-lib"] {
+    for part in ["libtorchneuron.so", "hint: ", "torch-neuronx", "--neuron-lib"] {
         assert!(stderr(&output).contains(part), "{part}: {}", stderr(&output));
     }
     let mut command = machine.command();
     command.arg("--neuron-lib").arg(empty.path());
     let output = ends(command, 2);
     assert!(stderr(&output).contains("cannot open"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("hint: name the file"), "{}", stderr(&output));
 }
 
 #[test]
@@ -193,9 +194,10 @@ fn cores_are_taken_from_the_first() {
     let mut command = machine.command();
     command.args(["--device", "neuron:1"]);
     let output = ends(command, 2);
-    assert!(stderr(&output).contains("NEURON_RT_VISIBLE_CORES=1"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("hint: set NEURON_RT_VISIBLE_CORES=1"), "{}", stderr(&output));
     let mut command = machine.command();
     command.args(["--device", "neuron:7"]);
     let output = ends(command, 2);
-    assert!(stderr(&output).contains("there is no neuron:7; there are 0, 1"), "{}", stderr(&output));
+    let message = stderr(&output);
+    assert!(message.contains("there is no neuron:7; there are 0, 1\nhint: choose others with --device"), "{message}");
 }

@@ -40,7 +40,9 @@ fn a_manifest_that_is_wrong() {
     let message = refused(&Compiled::with("dicts.pt", json!({"packed": true})), &[]);
     assert_has(&message, &["model.json", "inputs", "sequence_ids"]);
     let message = refused(&Compiled::with("dicts.pt", json!({})), &["--inputs", "input_ids,attention_mask"]);
-    assert_has(&message, &["--inputs", "model.json"]);
+    assert_has(&message, &["whose manifest", "model.json", "hint: leave --inputs out"]);
+    let message = refused(&Compiled::bare("dicts.pt"), &["--inputs", "position_ids"]);
+    assert_has(&message, &["inputs: input_ids is missing", "hint: ", "--inputs"]);
 }
 
 #[test]
@@ -54,7 +56,7 @@ fn a_file_that_is_no_model() {
 fn a_tokenizer_that_is_elsewhere() {
     let model = Compiled::with("dicts.pt", json!({}));
     fs::remove_file(model.folder.path().join("tokenizer.json")).unwrap();
-    assert_has(&refused(&model, &[]), &["no tokenizer.json beside", "--tokenizer"]);
+    assert_has(&refused(&model, &[]), &["has no tokenizer.json", "hint: ", "--tokenizer"]);
     let mut command = model.command("stdin");
     command.arg("--tokenizer").arg(tiny_model()).write_stdin(rows(1));
     ends(command, 0);
@@ -65,18 +67,23 @@ fn a_folder_with_several_models() {
     let model = Compiled::bare("dicts.pt");
     fs::copy(&model.file, model.folder.path().join("other.pt")).unwrap();
     let by_folder = Compiled { file: model.folder.path().to_owned(), ..model };
-    assert_has(&refused(&by_folder, &[]), &["several compiled models", "model.pt", "other.pt"]);
+    assert_has(&refused(&by_folder, &[]), &["several compiled models", "model.pt", "other.pt", "hint: ", "--model"]);
 }
 
 #[test]
 fn a_device_that_does_not_fit_the_model() {
     let model = Compiled::with("dicts.pt", json!({}));
-    assert_has(&refused(&model, &["--device", "cuda"]), &["compiled for cpu", "can't run on cuda", "docker/trace.py"]);
+    assert_has(
+        &refused(&model, &["--device", "cuda"]),
+        &["compiled for cpu", "can't run on cuda", "hint: give --device cpu"],
+    );
     assert_has(&refused(&model, &["--device", "tpu"]), &["--device", "cuda:N"]);
-    assert_has(&refused(&model, &["--precision", "int8"]), &["compiled in f32"]);
+    assert_has(&refused(&model, &["--precision", "int8"]), &["compiled in f32", "hint: give --precision f32"]);
+    let bare = Compiled::bare("dicts.pt");
+    assert_has(&refused(&bare, &["--precision", "f32"]), &["has no manifest", "hint: leave --precision out"]);
     let mut native = tiny("stdin");
     native.args(["--device", "neuron:0"]).write_stdin(rows(1));
-    assert_has(stderr(&ends(native, 2)), &["runs on the processor", "--device neuron:0", "docker/trace.py"]);
+    assert_has(stderr(&ends(native, 2)), &["not on neuron:0", "hint: leave --device out", "docker/trace.py"]);
 }
 
 #[test]
@@ -85,13 +92,13 @@ fn a_gpu_that_is_not_there() {
     let model = Compiled::with("dicts.pt", json!({"device": "gpu"}));
     let mut command = model.command("stdin");
     command.env("CUDA_VISIBLE_DEVICES", "").write_stdin(rows(1));
-    assert_has(stderr(&ends(command, 2)), &["no CUDA device was found", "driver"]);
+    assert_has(stderr(&ends(command, 2)), &["no CUDA device was found", "hint: ", "driver"]);
 }
 
 #[test]
 fn neuron_cores_that_are_not_there() {
     let message = refused(&Compiled::bare("dicts.pt"), &["--device", "neuron"]);
-    assert_has(&message, &["no NeuronCore was found", "NEURON_RT_NUM_CORES"]);
+    assert_has(&message, &["no NeuronCore was found", "NEURON_RT_NUM_CORES", "hint: ", "bertqa devices"]);
 }
 
 #[test]

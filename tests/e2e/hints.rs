@@ -1,0 +1,90 @@
+//! What is said of models and devices that cannot be had, and the `hint:` line that says what to do.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::{assert_hint, bertqa, ends, project, stderr, tiny, tiny_model};
+
+#[track_caller]
+fn assert_model_hint(model: impl AsRef<Path>, message: &str, hint: &str) {
+    let mut command = bertqa();
+    command.args(["stdin", "--model"]).arg(model.as_ref());
+    assert_hint(command, message, hint);
+}
+
+/// A folder with these files of the tiny model, and others without content.
+fn folder(files: &[&str], others: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in files {
+        fs::copy(tiny_model().join(name), folder.path().join(name)).unwrap();
+    }
+    others.iter().for_each(|name| fs::write(folder.path().join(name), "").unwrap());
+    folder
+}
+
+#[test]
+fn a_folder_that_lacks_a_file() {
+    const FILES: [&str; 3] = ["config.json", "model.safetensors", "tokenizer.json"];
+    for (lacks, instead, hint) in [
+        ("config.json", None, "a model folder has config.json, model.safetensors and tokenizer.json"),
+        ("model.safetensors", None, "a model folder has config.json, model.safetensors and tokenizer.json"),
+        ("model.safetensors", Some("pytorch_model.bin"), "AutoModelForQuestionAnswering.from_pretrained"),
+        ("model.safetensors", Some("model.safetensors.index.json"), "save them as one"),
+        ("tokenizer.json", None, "--tokenizer"),
+        ("tokenizer.json", Some("vocab.txt"), "AutoTokenizer.from_pretrained"),
+        ("tokenizer.json", Some("spiece.model"), "AutoTokenizer.from_pretrained"),
+    ] {
+        let files: Vec<_> = FILES.into_iter().filter(|name| *name != lacks).collect();
+        let folder = folder(&files, instead.as_slice());
+        let but = instead.map_or_else(String::new, |instead| format!(", but {instead}"));
+        assert_model_hint(folder.path(), &format!("has no {lacks}{but}"), hint);
+    }
+}
+
+#[test]
+fn what_is_no_model() {
+    assert_model_hint("no/such/folder", "there is no folder no/such/folder", "--model");
+    let file = tiny_model().join("config.json");
+    assert_model_hint(file, "config.json is neither a folder nor a compiled model", "--model");
+    let several = folder(&["tokenizer.json"], &["a.pt", "b.pt"]);
+    assert_model_hint(several.path(), "several compiled models, such as", "--model");
+    #[cfg(not(feature = "torch"))]
+    assert_model_hint(folder(&[], &["a.pt"]).path(), "a.pt is TorchScript", "--features torch");
+}
+
+#[test]
+fn options_that_do_not_fit_the_model() {
+    for (options, message, hint) in [
+        (["--revision", "main"], "which is not a model of the hub", "leave --revision out"),
+        (["--inputs", "input_ids"], "which is not a compiled model", "leave --inputs out"),
+        (["--device", "cuda:1"], "runs on the processor, not on cuda:1", "leave --device out"),
+    ] {
+        let mut command = tiny("stdin");
+        command.args(options);
+        assert_hint(command, message, hint);
+    }
+    #[cfg(not(feature = "torch"))]
+    {
+        let mut command = tiny("stdin");
+        command.args(["--device", "neuron"]);
+        assert_hint(command, "not on neuron", "build with --features torch");
+    }
+}
+
+#[test]
+fn a_tokenizer_of_another_model() {
+    // Its vocabulary is larger than the network's.
+    let mut command = tiny("stdin");
+    command.arg("--tokenizer").arg(project("tokenizer"));
+    assert_hint(command, "is outside the model's vocabulary", "--tokenizer");
+}
+
+/// A server says it as well: it loads the model once it listens.
+#[test]
+fn a_server_without_a_model() {
+    let mut command = bertqa();
+    command.args(["serve", "--port", "0", "--model", "no/such/folder"]);
+    let output = ends(command, 2);
+    let said = stderr(&output);
+    assert!(said.contains("there is no folder") && said.contains("hint: give --model"), "{said}");
+}
