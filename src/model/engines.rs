@@ -11,11 +11,14 @@ use crate::plural::plural;
 pub enum Engines {
     /// The engine on the processor.
     Native(Box<NativeEngine>),
+    /// Copies of a compiled model.
     #[cfg(feature = "torch")]
     Torch {
+        /// The file, and what is known of it.
         compiled: Compiled,
         /// Never empty.
         engines: Vec<TorchEngine>,
+        /// Of the processor, where it runs there.
         threads: usize,
     },
 }

@@ -9,12 +9,20 @@ use crate::engine::Device;
 /// What torch says of a failure.
 #[derive(Debug, thiserror::Error)]
 pub enum GraphError {
+    /// The device has not enough memory.
     #[error("{0}")]
     OutOfMemory(String),
+    /// Any other failure, in torch's words.
     #[error("{0}")]
     Torch(String),
+    /// The graph returns something else than logits.
     #[error("the model's output is {found}, where (start_logits, end_logits) of {expected:?} were expected")]
-    Output { found: String, expected: [usize; 2] },
+    Output {
+        /// What it returns.
+        found: String,
+        /// `[rows, seq_len]`
+        expected: [usize; 2],
+    },
 }
 
 /// A TorchScript graph on its device.

@@ -20,11 +20,13 @@ pub struct Manifest {
     pub model_type: String,
     /// `None`: not known.
     pub target: Option<Target>,
+    /// What a batch has to look like.
     pub shape: Shape,
     /// In the graph's order.
     pub inputs: Vec<Input>,
     /// `None`: not known.
     pub precision: Option<Precision>,
+    /// What padding is filled with.
     pub pad_token_id: u32,
     /// What compiled the model, for messages.
     pub compiler: String,
@@ -34,14 +36,20 @@ pub struct Manifest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Target {
+    /// The processor.
     Cpu,
+    /// CUDA.
     Gpu,
+    /// NeuronCores of the first version.
     Inf1,
+    /// NeuronCores of the second version.
     Inf2,
+    /// NeuronCores of the second version, for training.
     Trn1,
 }
 
 impl Target {
+    /// The kind of device that it runs on.
     pub fn device_kind(self) -> DeviceKind {
         match self {
             Self::Cpu => DeviceKind::Cpu,

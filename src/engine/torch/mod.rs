@@ -40,6 +40,7 @@ impl Compiled {
         Ok(Self { path: path.to_owned(), manifest: Arc::new(Manifest::of(path, inputs)?) })
     }
 
+    /// What is known of it.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
