@@ -10,7 +10,7 @@ use crate::engine::{Engine, EngineError};
 
 /// What one forward pass is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Shape {
+pub(crate) struct Shape {
     /// Tokens of a window.
     pub length: usize,
     /// Windows of a batch.
@@ -19,7 +19,7 @@ pub struct Shape {
 
 /// How fast batches of a shape ran.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Measurement {
+pub(crate) struct Measurement {
     #[serde(flatten)]
     pub shape: Shape,
     /// How many forward passes were measured.
@@ -37,7 +37,7 @@ const MIN_PASSES: usize = 3;
 ///
 /// # Errors
 /// The engine's, such as a window longer than it takes.
-pub fn measure(
+pub(crate) fn measure(
     engine: &mut dyn Engine,
     vocab_size: usize,
     shape: Shape,
@@ -77,7 +77,7 @@ fn random(vocab_size: usize, Shape { length, batch_size }: Shape) -> Batch {
 }
 
 /// Measurements as a table.
-pub struct Table<'a>(pub &'a [Measurement]);
+pub(crate) struct Table<'a>(pub &'a [Measurement]);
 
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

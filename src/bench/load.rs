@@ -14,7 +14,7 @@ use super::{LoadStats, Report, Requests};
 
 /// When requests are sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Pace {
+pub(crate) enum Pace {
     /// Each client sends its next request when the last one is answered; after a 429, when `Retry-After` says.
     Closed,
     /// So many requests a second, whether the server keeps up or not. Latency counts from when a request was due, so
@@ -24,14 +24,14 @@ pub enum Pace {
 
 /// When sending ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Until {
+pub(crate) enum Until {
     Elapsed(Duration),
     Requests(u64),
 }
 
 /// Who sends what, and how fast.
 #[derive(Debug, Clone)]
-pub struct Load {
+pub(crate) struct Load {
     /// Where the requests are posted.
     pub url: String,
     pub api_key: Option<String>,
@@ -56,7 +56,7 @@ impl Load {
     ///
     /// # Errors
     /// If clients can't be started.
-    pub fn run(&self, requests: &Requests) -> anyhow::Result<Report> {
+    pub(crate) fn run(&self, requests: &Requests) -> anyhow::Result<Report> {
         let agents: Vec<Agent> = (0..self.concurrency).map(|_| self.agent()).collect();
         if !self.warm_up.is_zero() {
             self.phase(&agents, requests, Pace::Closed, Until::Elapsed(self.warm_up))?;

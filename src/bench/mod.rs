@@ -1,9 +1,9 @@
 //! Measures: a server under load from outside, and the engine by itself.
 
-pub mod engine;
-pub mod load;
+pub(crate) mod engine;
+pub(crate) mod load;
 mod requests;
 mod stats;
 
-pub use requests::{Requests, Sample};
-pub use stats::{LoadStats, Report};
+pub(crate) use requests::{Requests, Sample};
+pub(crate) use stats::{LoadStats, Report};

@@ -10,7 +10,7 @@ use crate::plural::plural;
 
 /// A row to ask.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Sample {
+pub(crate) struct Sample {
     pub question: String,
     pub context: String,
 }
@@ -20,7 +20,7 @@ impl Sample {
     ///
     /// # Errors
     /// If they are not what they should be.
-    pub fn bundled() -> anyhow::Result<Vec<Self>> {
+    pub(crate) fn bundled() -> anyhow::Result<Vec<Self>> {
         let text = include_str!("../../samples/questions.jsonl");
         text.lines().map(|line| serde_json::from_str(line).context("the sample questions")).collect()
     }
@@ -29,7 +29,7 @@ impl Sample {
     ///
     /// # Errors
     /// If the input can't be read on.
-    pub fn read(rows: Rows) -> anyhow::Result<Vec<Option<Self>>> {
+    pub(crate) fn read(rows: Rows) -> anyhow::Result<Vec<Option<Self>>> {
         let sample = |example: crate::qa::Example| Self {
             question: example.question().to_owned(),
             context: example.context().to_owned(),
@@ -51,12 +51,12 @@ pub(super) struct Answer {
 const SCORE_TOLERANCE: f32 = 1e-4;
 
 impl Answer {
-    pub fn is_failed(&self) -> bool {
+    pub(super) fn is_failed(&self) -> bool {
         self.answer.is_none()
     }
 
     /// Same text, same place, and the same score but for rounding.
-    pub fn is_same(&self, other: &Self) -> bool {
+    pub(super) fn is_same(&self, other: &Self) -> bool {
         let same_score = match (self.score, other.score) {
             (Some(score), Some(other)) => (score - other).abs() <= SCORE_TOLERANCE,
             (score, other) => score == other,
@@ -67,7 +67,7 @@ impl Answer {
 
 /// Request bodies, made once and sent again and again.
 #[derive(Debug)]
-pub struct Requests {
+pub(crate) struct Requests {
     requests: Vec<Request>,
 }
 
@@ -86,7 +86,11 @@ impl Requests {
     ///
     /// # Errors
     /// If `expected` can't be read or has not as many rows, or no row is left.
-    pub fn new(samples: Vec<Option<Sample>>, rows_per_request: usize, expected: Option<&Path>) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        samples: Vec<Option<Sample>>,
+        rows_per_request: usize,
+        expected: Option<&Path>,
+    ) -> anyhow::Result<Self> {
         let expected = expected.map(|path| answers(path, samples.len())).transpose()?;
         let rows: Vec<(Sample, Option<Answer>)> = match expected {
             None => samples.into_iter().flatten().map(|sample| (sample, None)).collect(),

@@ -28,7 +28,7 @@ pub(super) enum Outcome {
 
 /// Counts of requests while they are sent; each client has one.
 #[derive(Debug)]
-pub struct LoadStats {
+pub(crate) struct LoadStats {
     /// Of answered requests, in microseconds.
     latency: Histogram<u64>,
     statuses: BTreeMap<u16, u64>,
@@ -137,7 +137,7 @@ impl LoadStats {
 
 /// The figures of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     /// From the first request to the last answer.
     pub seconds: f64,
     /// Answered ones, with status 200.
@@ -165,7 +165,7 @@ pub struct Report {
 
 /// Milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Latency {
+pub(crate) struct Latency {
     pub p50: f64,
     pub p90: f64,
     pub p99: f64,
@@ -176,7 +176,7 @@ pub struct Latency {
 
 impl Report {
     /// Whether every request was answered rightly or, by an overloaded server, turned away.
-    pub fn is_good(&self) -> bool {
+    pub(crate) fn is_good(&self) -> bool {
         self.failed == 0 && self.rows_failed == 0 && self.mismatches == 0
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct CommonArgs {
 
 impl CommonArgs {
     /// How many answers a row gets.
-    pub fn top_k(&self) -> usize {
+    pub(super) fn top_k(&self) -> usize {
         self.answers.top_k.map_or(Options::default().top_k, NonZeroUsize::get)
     }
 }
@@ -86,7 +86,7 @@ pub(super) struct ModelArgs {
 }
 
 impl ModelArgs {
-    pub fn load(&self) -> Result<Model, ModelError> {
+    pub(super) fn load(&self) -> Result<Model, ModelError> {
         let defaults = PipelineOptions::default();
         let options = LoadOptions {
             model: self.model.clone(),
@@ -105,7 +105,7 @@ impl ModelArgs {
     }
 
     /// What the model is called.
-    pub fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         self.model.as_deref().unwrap_or("default")
     }
 }
@@ -143,7 +143,7 @@ pub(super) struct RowArgs {
 }
 
 impl RowArgs {
-    pub fn read_options(&self) -> ReadOptions {
+    pub(super) fn read_options(&self) -> ReadOptions {
         let columns = self.columns.clone().map(|names| names.into_iter().filter(|name| !name.is_empty()).collect());
         ReadOptions {
             question: self.question.clone(),

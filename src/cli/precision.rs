@@ -8,7 +8,7 @@ use crate::engine::Precision;
 pub(super) struct PrecisionChoice(pub Option<Precision>);
 
 impl PrecisionChoice {
-    pub const AUTO: Self = Self(None);
+    pub(super) const AUTO: Self = Self(None);
 }
 
 impl ValueEnum for PrecisionChoice {

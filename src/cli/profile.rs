@@ -19,17 +19,17 @@ pub(super) struct Observed {
 }
 
 impl Observed {
-    pub fn new(Model { engines, pipeline, .. }: &Model) -> Self {
+    pub(super) fn new(Model { engines, pipeline, .. }: &Model) -> Self {
         let network = engines.native().map(|engine| (engine.profile(), engine.measure_peak()));
         Self { network, engines: engines.count(), threads: pipeline.threads.get() }
     }
 
-    pub fn operators(&self) -> Option<Operators> {
+    pub(super) fn operators(&self) -> Option<Operators> {
         let (profile, peak) = self.network.as_ref()?;
         Some(Operators { times: profile.times(), threads: self.threads, peak: *peak })
     }
 
-    pub fn stages<'a>(&self, stats: &'a Stats, elapsed: Duration) -> Stages<'a> {
+    pub(super) fn stages<'a>(&self, stats: &'a Stats, elapsed: Duration) -> Stages<'a> {
         Stages { busy: &stats.busy, engines: self.engines, threads: self.threads, elapsed }
     }
 }

@@ -30,7 +30,12 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub fn start(bar: ProgressBar, input: &Input, limit: Option<usize>, stats: Arc<Stats>) -> anyhow::Result<Self> {
+    pub(super) fn start(
+        bar: ProgressBar,
+        input: &Input,
+        limit: Option<usize>,
+        stats: Arc<Stats>,
+    ) -> anyhow::Result<Self> {
         let ended = Arc::new(AtomicBool::new(false));
         if bar.is_hidden() {
             return Ok(Self { bar, ended, ticker: None });

@@ -38,12 +38,12 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub fn new(writer: Box<dyn RowWriter>, stats: Arc<Stats>, strict: bool) -> Self {
+    pub(super) fn new(writer: Box<dyn RowWriter>, stats: Arc<Stats>, strict: bool) -> Self {
         Self { writer, stats, strict, shown: 0 }
     }
 
     /// The writer, when all is written to it.
-    pub fn into_writer(self) -> Box<dyn RowWriter> {
+    pub(super) fn into_writer(self) -> Box<dyn RowWriter> {
         self.writer
     }
 

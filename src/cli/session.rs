@@ -24,7 +24,12 @@ pub(super) struct Ready {
 }
 
 impl Ready {
-    pub fn load(model: &ModelArgs, answers: &RequestOptions, stop: &Stop, profile: bool) -> anyhow::Result<Self> {
+    pub(super) fn load(
+        model: &ModelArgs,
+        answers: &RequestOptions,
+        stop: &Stop,
+        profile: bool,
+    ) -> anyhow::Result<Self> {
         let loaded = model.load()?;
         let options = answers.resolve(&Options::default(), loaded.engines.max_seq_len())?;
         let engine = loaded.engines.to_string();
@@ -43,7 +48,7 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub fn start(args: &'a CommonArgs, bar: ProgressBar) -> anyhow::Result<Self> {
+    pub(super) fn start(args: &'a CommonArgs, bar: ProgressBar) -> anyhow::Result<Self> {
         let began = Instant::now();
         logging::start(&args.messages, &bar);
         let stop = Stop::default();
@@ -52,7 +57,12 @@ impl<'a> Session<'a> {
     }
 
     /// Answers the rows of `input`, or its first `limit`, into `output`.
-    pub fn answer(self, input: Input, output: Box<dyn RowWriter>, limit: Option<usize>) -> anyhow::Result<Status> {
+    pub(super) fn answer(
+        self,
+        input: Input,
+        output: Box<dyn RowWriter>,
+        limit: Option<usize>,
+    ) -> anyhow::Result<Status> {
         let CommonArgs { rows, answers, model, messages, profile } = self.args;
         let Ready { pipeline, options, engine, observed } = Ready::load(model, answers, &self.stop, *profile)?;
         let stats = pipeline.stats.clone();

@@ -24,7 +24,7 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    pub fn new(stats: &Stats, since: Instant, engine: String) -> Self {
+    pub(super) fn new(stats: &Stats, since: Instant, engine: String) -> Self {
         let elapsed: Duration = since.elapsed();
         let seconds = elapsed.as_secs_f64();
         let (rows, tokens) = (stats.rows.get(), stats.tokens.get());
@@ -41,7 +41,7 @@ impl Summary {
         }
     }
 
-    pub fn print(&self, args: &MessageArgs) -> anyhow::Result<()> {
+    pub(super) fn print(&self, args: &MessageArgs) -> anyhow::Result<()> {
         if args.quiet {
             return Ok(());
         }

@@ -7,7 +7,7 @@ const BINS: usize = 10;
 
 /// Gathers scores of right and wrong answers.
 #[derive(Debug, Default)]
-pub struct Scores {
+pub(super) struct Scores {
     bins: [Bin; 2 * BINS],
 }
 
@@ -21,7 +21,7 @@ struct Bin {
 
 /// How well scores predict the share of right answers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Calibration {
+pub(crate) struct Calibration {
     pub rows: u64,
     /// Mean distance between score and exact match over the bins, weighted by their rows, in percent: the expected
     /// calibration error (Naeini et al. 2015, Guo et al. 2017).
@@ -35,7 +35,7 @@ pub struct Calibration {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct CalibrationBin {
+pub(crate) struct CalibrationBin {
     pub from: f64,
     pub to: f64,
     pub rows: u64,
@@ -45,7 +45,7 @@ pub struct CalibrationBin {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct HistogramBin {
+pub(crate) struct HistogramBin {
     pub from: f64,
     pub to: f64,
     pub right: u64,
@@ -54,7 +54,7 @@ pub struct HistogramBin {
 
 impl Scores {
     /// A score above 1, which sums over equal texts can be, counts as 1.
-    pub fn add(&mut self, score: f32, right: bool) {
+    pub(super) fn add(&mut self, score: f32, right: bool) {
         let score = f64::from(score).clamp(0.0, 1.0);
         // A bin has its upper end, and the first also 0.
         let index = ((score * self.bins.len() as f64).ceil() as usize).clamp(1, self.bins.len()) - 1;
@@ -64,7 +64,7 @@ impl Scores {
     }
 
     /// `None` where no score is known.
-    pub fn finish(self) -> Option<Calibration> {
+    pub(super) fn finish(self) -> Option<Calibration> {
         let rows: u64 = self.bins.iter().map(Bin::rows).sum();
         if rows == 0 {
             return None;

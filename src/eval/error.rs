@@ -2,7 +2,7 @@ use crate::io::Position;
 
 /// Why rows cannot be scored, where there is something to choose otherwise.
 #[derive(Debug, thiserror::Error)]
-pub enum EvalError {
+pub(crate) enum EvalError {
     /// The gold files have no such column.
     #[error("{file}: there is no column `{column}` with the right answers, only {names}")]
     NoGoldColumn {

@@ -10,7 +10,7 @@ use crate::qa::Example;
 
 /// Which columns of a gold row hold what.
 #[derive(Debug, Clone)]
-pub struct GoldColumns {
+pub(crate) struct GoldColumns {
     pub id: String,
     pub answers: String,
 }
@@ -23,7 +23,7 @@ impl Default for GoldColumns {
 
 /// A question whose right answers are known.
 #[derive(Debug, Clone)]
-pub struct Gold {
+pub(crate) struct Gold {
     pub position: Position,
     pub id: Option<String>,
     pub example: Example,
@@ -33,7 +33,7 @@ pub struct Gold {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GoldAnswer {
+pub(crate) struct GoldAnswer {
     pub text: String,
     /// Its first character, in Unicode code points from the start of the context, where that is known.
     pub start: Option<usize>,
@@ -41,7 +41,7 @@ pub struct GoldAnswer {
 
 impl GoldColumns {
     /// Checks that gold files have the column of the answers, as far as that is known before they are read.
-    pub fn check(&self, input: &Input) -> anyhow::Result<()> {
+    pub(crate) fn check(&self, input: &Input) -> anyhow::Result<()> {
         let names: Vec<&str> = match input.columns() {
             columns @ (InputColumns::Columnar(_) | InputColumns::Fields { complete: true, .. }) => columns.names(),
             InputColumns::Fields { complete: false, .. } => return Ok(()),
@@ -56,7 +56,7 @@ impl GoldColumns {
 
     /// # Errors
     /// A row that is no use as gold: it cannot be asked, or its answers cannot be read.
-    pub fn read(&self, row: InputRow) -> anyhow::Result<Gold> {
+    pub(crate) fn read(&self, row: InputRow) -> anyhow::Result<Gold> {
         let InputRow { position, record, example } = row;
         let example = example.map_err(|error| {
             anyhow::anyhow!("{position}: {error}; a gold row that cannot be asked cannot be scored, mend or remove it")
@@ -72,7 +72,7 @@ impl GoldColumns {
 }
 
 /// Gold rows, until one cannot be read.
-pub type Golds = Box<dyn Iterator<Item = anyhow::Result<Gold>> + Send>;
+pub(crate) type Golds = Box<dyn Iterator<Item = anyhow::Result<Gold>> + Send>;
 
 /// First rows from which the normalization is inferred.
 const SAMPLE_ROWS: usize = 100;
@@ -81,7 +81,7 @@ const SAMPLE_ROWS: usize = 100;
 ///
 /// # Errors
 /// One of the first rows cannot be read, or there is none.
-pub fn normalization(mut golds: Golds) -> anyhow::Result<(Normalization, Golds)> {
+pub(crate) fn normalization(mut golds: Golds) -> anyhow::Result<(Normalization, Golds)> {
     let first: Vec<Gold> = golds.by_ref().take(SAMPLE_ROWS).collect::<anyhow::Result<_>>()?;
     if first.is_empty() {
         bail!("GOLD has no rows; there is nothing to evaluate");

@@ -11,7 +11,7 @@ use super::predictions::{PredictionRow, Predictions};
 ///
 /// Predictions usually come in the order of the gold rows, and then none is kept: one is held only until its gold
 /// row comes.
-pub struct Join {
+pub(crate) struct Join {
     /// For messages.
     path: String,
     predictions: Peekable<Predictions>,
@@ -25,13 +25,13 @@ enum By {
 }
 
 impl Join {
-    pub fn new(path: &str, predictions: Predictions) -> Self {
+    pub(crate) fn new(path: &str, predictions: Predictions) -> Self {
         Self { path: path.to_owned(), predictions: predictions.peekable(), by: None }
     }
 
     /// # Errors
     /// A gold row for which there is no prediction, or one that is evidently for another question.
-    pub fn find(&mut self, gold: &Gold) -> anyhow::Result<PredictionRow> {
+    pub(crate) fn find(&mut self, gold: &Gold) -> anyhow::Result<PredictionRow> {
         let by = match &mut self.by {
             Some(by) => by,
             None => {
@@ -64,7 +64,7 @@ impl Join {
 
     /// # Errors
     /// Predictions that no gold row was found for.
-    pub fn finish(self) -> anyhow::Result<()> {
+    pub(crate) fn finish(self) -> anyhow::Result<()> {
         let Self { predictions, by, .. } = self;
         let early = match by {
             Some(By::Id(early)) => early,

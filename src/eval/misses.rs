@@ -5,7 +5,7 @@ use super::prediction::Prediction;
 
 /// Keeps the worst misses, and no more.
 #[derive(Debug)]
-pub struct Misses {
+pub(super) struct Misses {
     limit: usize,
     /// Worst first.
     worst: Vec<Miss>,
@@ -13,7 +13,7 @@ pub struct Misses {
 
 /// A row whose answer is not exactly right.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Miss {
+pub(crate) struct Miss {
     /// Where the gold row stands.
     pub position: String,
     pub id: Option<String>,
@@ -34,12 +34,12 @@ pub struct Miss {
 }
 
 impl Misses {
-    pub fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         Self { limit, worst: Vec::new() }
     }
 
     /// Notes a miss with F1 from 0 to 1. Of equally bad ones the first stays.
-    pub fn add(&mut self, gold: &Gold, prediction: &Prediction, f1: f64) {
+    pub(super) fn add(&mut self, gold: &Gold, prediction: &Prediction, f1: f64) {
         // Without a score, only F1 counts.
         let severity = prediction.score.map_or(1.0, |score| f64::from(score).min(1.0)) * (1.0 - f1);
         let place = self.worst.partition_point(|other| other.severity >= severity);
@@ -65,7 +65,7 @@ impl Misses {
     }
 
     /// Worst first.
-    pub fn finish(self) -> Vec<Miss> {
+    pub(super) fn finish(self) -> Vec<Miss> {
         self.worst
     }
 }

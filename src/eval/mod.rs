@@ -32,28 +32,28 @@ mod normalize;
 mod prediction;
 mod predictions;
 mod question;
-pub mod report;
+pub(crate) mod report;
 mod scorer;
-pub mod text;
+pub(crate) mod text;
 mod totals;
 
 use serde::Serialize;
 
-pub use calibration::{Calibration, CalibrationBin, HistogramBin};
-pub use error::EvalError;
-pub use gold::{Gold, GoldColumns, Golds, normalization};
-pub use join::Join;
-pub use misses::Miss;
-pub use no_answer::{NoAnswer, ThresholdBy};
-pub use normalize::Normalization;
-pub use prediction::Prediction;
-pub use predictions::PredictionColumns;
-pub use scorer::{Figures, Scorer};
-pub use totals::Quality;
+pub(crate) use calibration::{Calibration, CalibrationBin, HistogramBin};
+pub(crate) use error::EvalError;
+pub(crate) use gold::{Gold, GoldColumns, Golds, normalization};
+pub(crate) use join::Join;
+pub(crate) use misses::Miss;
+pub(crate) use no_answer::{NoAnswer, ThresholdBy};
+pub(crate) use normalize::Normalization;
+pub(crate) use prediction::Prediction;
+pub(crate) use predictions::PredictionColumns;
+pub(crate) use scorer::{Figures, Scorer};
+pub(crate) use totals::Quality;
 
 /// What was evaluated, and the figures.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Evaluation {
+pub(crate) struct Evaluation {
     pub bertqa: &'static str,
     /// The gold files, as they were named.
     pub gold: Vec<String>,
@@ -65,7 +65,7 @@ pub struct Evaluation {
 /// Where the answers came from.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answers {
+pub(crate) enum Answers {
     /// A file of them.
     Predictions(String),
     /// A model, by its name.

@@ -7,7 +7,7 @@ use super::totals::{Match, MatchTotals, Quality, percent};
 
 /// Gathers what the figures of a set with unanswerable rows take.
 #[derive(Debug, Default)]
-pub struct NoAnswerRows {
+pub(super) struct NoAnswerRows {
     has_answer: MatchTotals,
     no_answer: MatchTotals,
     rows: Vec<Row>,
@@ -27,7 +27,7 @@ struct Row {
 
 /// How well questions without an answer are distinguished from those with one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct NoAnswer {
+pub(crate) struct NoAnswer {
     /// The rows that have an answer.
     pub has_answer: Quality,
     /// The rows that have none: both figures are the share that got an empty answer.
@@ -38,7 +38,7 @@ pub struct NoAnswer {
 
 /// The best figures over all thresholds on how probable "no answer" is, as SQuAD 2.0 defines them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Best {
+pub(crate) struct Best {
     pub by: ThresholdBy,
     pub best_exact: f64,
     /// "No answer" is given above it.
@@ -52,7 +52,7 @@ pub struct Best {
 /// What a threshold is set on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ThresholdBy {
+pub(crate) enum ThresholdBy {
     /// `null_score / (null_score + score)`, of "no answer" and the best span. At 0.5 it is what
     /// [`handle_impossible_answer`](crate::qa::Options::handle_impossible_answer) does; its logit is the difference that
     /// SQuAD models are usually tuned by.
@@ -63,7 +63,7 @@ pub enum ThresholdBy {
 
 impl NoAnswerRows {
     /// Notes a row: how well its prediction matched, and how well the best span did.
-    pub fn add(&mut self, has_answer: bool, found: Match, rivals: Option<&Rivals>, span: Option<Match>) {
+    pub(super) fn add(&mut self, has_answer: bool, found: Match, rivals: Option<&Rivals>, span: Option<Match>) {
         if has_answer {
             self.has_answer.add(found);
         } else {
@@ -79,7 +79,7 @@ impl NoAnswerRows {
     }
 
     /// `None` where every row has an answer.
-    pub fn finish(self) -> Option<NoAnswer> {
+    pub(super) fn finish(self) -> Option<NoAnswer> {
         let (has_answer, no_answer) = (self.has_answer.quality(), self.no_answer.quality());
         if no_answer.rows == 0 {
             return None;

@@ -7,7 +7,7 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 /// How answers are made comparable, and what they are counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Normalization {
+pub(crate) enum Normalization {
     /// NFKC, lower case, nothing but letters, marks and numbers; counted in characters. For languages that write no
     /// spaces.
     Ja,
@@ -17,7 +17,7 @@ pub enum Normalization {
 
 impl Normalization {
     /// What fits most of `texts`: `Ja` for those with kana or Chinese characters.
-    pub fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(crate) fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         let (mut japanese, mut all) = (0, 0);
         for text in texts {
             all += 1;
@@ -26,7 +26,7 @@ impl Normalization {
         if 2 * japanese >= all && all > 0 { Self::Ja } else { Self::En }
     }
 
-    pub fn apply(self, text: &str) -> Normalized {
+    pub(crate) fn apply(self, text: &str) -> Normalized {
         match self {
             Self::Ja => {
                 let text: String = text.nfkc().collect::<String>().to_lowercase();
@@ -43,7 +43,7 @@ impl Normalization {
     }
 
     /// What lengths are counted in.
-    pub fn unit(self) -> &'static str {
+    pub(crate) fn unit(self) -> &'static str {
         match self {
             Self::Ja => "characters",
             Self::En => "words",
@@ -51,7 +51,7 @@ impl Normalization {
     }
 
     /// In a few words, for people.
-    pub fn description(self) -> &'static str {
+    pub(crate) fn description(self) -> &'static str {
         match self {
             Self::Ja => "characters after NFKC, without case, punctuation and spaces",
             Self::En => "words as SQuAD counts them, without case, punctuation and articles",
@@ -59,7 +59,7 @@ impl Normalization {
     }
 
     /// How long a text is, in [`unit`](Self::unit)s.
-    pub fn length(self, text: &str) -> usize {
+    pub(crate) fn length(self, text: &str) -> usize {
         match self {
             Self::Ja => text.chars().count(),
             Self::En => text.split_whitespace().count(),
@@ -69,14 +69,14 @@ impl Normalization {
 
 /// A text with nothing left in it that should make no difference. Two answers match exactly if they are equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Normalized {
+pub(crate) struct Normalized {
     /// Words are joined by single spaces.
     text: String,
     by: Normalization,
 }
 
 impl Normalized {
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
@@ -93,7 +93,7 @@ impl Normalized {
 
     /// Harmonic mean of precision and recall of the units that two answers have in common, 0 to 1; of empty ones,
     /// 1 if both are.
-    pub fn f1(&self, other: &Self) -> f64 {
+    pub(crate) fn f1(&self, other: &Self) -> f64 {
         if self == other {
             return 1.0;
         }

@@ -3,7 +3,7 @@ use crate::qa::Answer;
 
 /// What was answered to a question, and how sure of it.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Prediction {
+pub(crate) struct Prediction {
     /// Empty for "no answer".
     pub text: String,
     /// Probability of the answer.
@@ -16,7 +16,7 @@ pub struct Prediction {
 
 /// What is known of the race between "no answer" and the best span.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Rivals {
+pub(crate) struct Rivals {
     /// The most probable span that is not empty; `None` if only "no answer" is known.
     pub span: Option<Rival>,
     /// Probability of "no answer".
@@ -24,7 +24,7 @@ pub struct Rivals {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Rival {
+pub(crate) struct Rival {
     pub text: String,
     pub score: Option<f32>,
 }
@@ -32,7 +32,7 @@ pub struct Rival {
 impl Prediction {
     /// What the pipeline says of a row when it was run without `handle_impossible_answer`; with
     /// `null_may_win`, the prediction is what that option would have made of it.
-    pub fn new(best: Answer, details: Option<RowDetails>, null_may_win: bool) -> Self {
+    pub(crate) fn new(best: Answer, details: Option<RowDetails>, null_may_win: bool) -> Self {
         let null_score = details.map(|details| details.null_score);
         let rivals = Rivals { span: Some(Rival { text: best.text.clone(), score: Some(best.score) }), null_score };
         match null_score.filter(|null| null_may_win && *null > best.score) {
@@ -42,13 +42,13 @@ impl Prediction {
     }
 
     /// A prediction of which nothing but the answer is known, and perhaps its score.
-    pub fn only(text: String, score: Option<f32>, start: Option<usize>) -> Self {
+    pub(crate) fn only(text: String, score: Option<f32>, start: Option<usize>) -> Self {
         let span = (!text.is_empty()).then(|| Rival { text: text.clone(), score });
         Self { text, score, start, rivals: Rivals { span, null_score: None } }
     }
 
     /// The first of several, most probable first. An empty one is "no answer".
-    pub fn first_of(answers: Vec<Self>) -> Option<Self> {
+    pub(crate) fn first_of(answers: Vec<Self>) -> Option<Self> {
         let span = answers.iter().find(|answer| !answer.text.is_empty());
         let span = span.map(|answer| Rival { text: answer.text.clone(), score: answer.score });
         let null_score = answers.iter().find(|answer| answer.text.is_empty()).and_then(|answer| answer.score);

@@ -14,7 +14,7 @@ use crate::io::{InputFormat, Position, ReadOptions, Record, Table};
 
 /// An answer that was made earlier.
 #[derive(Debug, Clone)]
-pub struct PredictionRow {
+pub(crate) struct PredictionRow {
     pub position: Position,
     pub id: Option<String>,
     /// Where it was carried along.
@@ -23,11 +23,11 @@ pub struct PredictionRow {
     pub answer: Option<Prediction>,
 }
 
-pub type Predictions = Box<dyn Iterator<Item = anyhow::Result<PredictionRow>> + Send>;
+pub(super) type Predictions = Box<dyn Iterator<Item = anyhow::Result<PredictionRow>> + Send>;
 
 /// Which columns of a row of predictions hold what.
 #[derive(Debug, Clone, Default)]
-pub struct PredictionColumns {
+pub(crate) struct PredictionColumns {
     pub id: String,
     pub question: String,
     /// Put before the names of the answer columns.
@@ -39,7 +39,7 @@ impl PredictionColumns {
     ///
     /// # Errors
     /// A file that cannot be read, or has no answers.
-    pub fn open(self, path: &Path, max_line_bytes: usize) -> anyhow::Result<Predictions> {
+    pub(crate) fn open(self, path: &Path, max_line_bytes: usize) -> anyhow::Result<Predictions> {
         if InputFormat::from_path(path) == Some(InputFormat::Squad) {
             return squad(path);
         }

@@ -5,7 +5,7 @@ use super::normalize::is_japanese;
 /// What a question asks for, by its question word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum QuestionType {
+pub(crate) enum QuestionType {
     What,
     Who,
     When,
@@ -19,12 +19,12 @@ pub enum QuestionType {
 }
 
 impl QuestionType {
-    pub fn of(question: &str) -> Self {
+    pub(crate) fn of(question: &str) -> Self {
         if is_japanese(question) { japanese(question) } else { english(question) }
     }
 
     /// In English, for terminals.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::What => "what",
             Self::Who => "who",
@@ -39,7 +39,7 @@ impl QuestionType {
     }
 
     /// A Japanese question word that stands for it; empty for none.
-    pub fn japanese(self) -> &'static str {
+    pub(crate) fn japanese(self) -> &'static str {
         match self {
             Self::What => "何",
             Self::Who => "誰",

@@ -11,7 +11,7 @@ use super::totals::{Bucket, Group, Groups, Match, MatchTotals, Quality};
 
 /// Scores predictions against gold, one row at a time. Of a row it keeps a few numbers, and of the worst misses the text.
 #[derive(Debug)]
-pub struct Scorer {
+pub(crate) struct Scorer {
     normalization: Normalization,
     all: MatchTotals,
     failed: u64,
@@ -26,7 +26,7 @@ pub struct Scorer {
 
 /// The figures of an evaluation. Shares are in percent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Figures {
+pub(crate) struct Figures {
     pub normalization: Normalization,
     #[serde(flatten)]
     pub all: Quality,
@@ -63,7 +63,7 @@ impl Normalization {
 
 impl Scorer {
     /// Keeps so many of the worst misses.
-    pub fn new(normalization: Normalization, misses: usize) -> Self {
+    pub(crate) fn new(normalization: Normalization, misses: usize) -> Self {
         Self {
             normalization,
             all: MatchTotals::default(),
@@ -80,7 +80,7 @@ impl Scorer {
 
     /// Scores a row; a prediction of `None` is one that failed, and is wrong. `windows` is how many the context took,
     /// where that is known.
-    pub fn add(&mut self, gold: &Gold, prediction: Option<&Prediction>, windows: Option<usize>) {
+    pub(crate) fn add(&mut self, gold: &Gold, prediction: Option<&Prediction>, windows: Option<usize>) {
         let right = self.right_answers(gold);
         let found = prediction.map_or_else(Match::default, |prediction| self.best_match(&prediction.text, &right));
         let has_answer = !gold.answers.is_empty();
@@ -137,7 +137,7 @@ impl Scorer {
         right.iter().fold(Match::default(), best)
     }
 
-    pub fn finish(self) -> Figures {
+    pub(crate) fn finish(self) -> Figures {
         Figures {
             normalization: self.normalization,
             all: self.all.quality(),

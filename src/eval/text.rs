@@ -12,7 +12,7 @@ const MISSES: usize = 5;
 const BAR: f64 = 20.0;
 
 /// The figures as a table.
-pub fn render(evaluation: &Evaluation) -> Result<String, fmt::Error> {
+pub(crate) fn render(evaluation: &Evaluation) -> Result<String, fmt::Error> {
     let Evaluation { gold, answers, figures, .. } = evaluation;
     let mut out = String::new();
     let by = format!("{:?}", figures.normalization).to_lowercase();

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// How well one prediction matches the gold.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Match {
+pub(super) struct Match {
     pub exact: bool,
     /// 0 to 1.
     pub f1: f64,
@@ -12,27 +12,27 @@ pub struct Match {
 
 /// The sum of many matches.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct MatchTotals {
+pub(super) struct MatchTotals {
     rows: u64,
     exact: u64,
     f1: f64,
 }
 
 impl MatchTotals {
-    pub fn add(&mut self, found: Match) {
+    pub(super) fn add(&mut self, found: Match) {
         self.rows += 1;
         self.exact += u64::from(found.exact);
         self.f1 += found.f1;
     }
 
-    pub fn quality(&self) -> Quality {
+    pub(super) fn quality(&self) -> Quality {
         Quality { rows: self.rows, exact_match: percent(self.exact as f64, self.rows), f1: percent(self.f1, self.rows) }
     }
 }
 
 /// Exact match and F1 over rows, in percent.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Quality {
+pub(crate) struct Quality {
     pub rows: u64,
     pub exact_match: f64,
     pub f1: f64,
@@ -44,7 +44,7 @@ pub(super) fn percent(sum: f64, rows: u64) -> f64 {
 
 /// The quality of the rows that have something in common.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Group<K> {
+pub(crate) struct Group<K> {
     pub group: K,
     #[serde(flatten)]
     pub quality: Quality,
@@ -52,7 +52,7 @@ pub struct Group<K> {
 
 /// Totals by what rows have in common.
 #[derive(Debug, Clone)]
-pub struct Groups<K>(BTreeMap<K, MatchTotals>);
+pub(super) struct Groups<K>(BTreeMap<K, MatchTotals>);
 
 impl<K> Default for Groups<K> {
     fn default() -> Self {
@@ -61,19 +61,19 @@ impl<K> Default for Groups<K> {
 }
 
 impl<K: Ord + Clone> Groups<K> {
-    pub fn add(&mut self, group: K, found: Match) {
+    pub(super) fn add(&mut self, group: K, found: Match) {
         self.0.entry(group).or_default().add(found);
     }
 
     /// In the order of the groups, those without rows left out.
-    pub fn finish(self) -> Vec<Group<K>> {
+    pub(super) fn finish(self) -> Vec<Group<K>> {
         self.0.into_iter().map(|(group, totals)| Group { group, quality: totals.quality() }).collect()
     }
 }
 
 /// A range of lengths or counts, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Bucket {
+pub(crate) struct Bucket {
     pub from: usize,
     /// `None` for no limit.
     pub to: Option<usize>,
@@ -81,7 +81,7 @@ pub struct Bucket {
 
 impl Bucket {
     /// The bucket that a value is in, of those that end at `ends` and the open one after them.
-    pub fn of(value: usize, ends: &[usize]) -> Self {
+    pub(crate) fn of(value: usize, ends: &[usize]) -> Self {
         let index = ends.partition_point(|&end| end < value);
         let from = if index == 0 { 0 } else { ends[index - 1] + 1 };
         Self { from, to: ends.get(index).copied() }

@@ -21,7 +21,7 @@ impl Source {
     ///
     /// # Errors
     /// If it can be neither.
-    pub fn parse(model: Option<&str>, revision: Option<&str>) -> Result<Self, ModelError> {
+    pub(super) fn parse(model: Option<&str>, revision: Option<&str>) -> Result<Self, ModelError> {
         let revision = revision.map(str::to_owned);
         let source = match model {
             None => Self::Bundled,

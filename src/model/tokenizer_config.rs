@@ -26,14 +26,14 @@ enum Token {
 }
 
 impl TokenizerConfig {
-    pub fn parse(config: Option<&[u8]>, special_tokens: Option<&[u8]>) -> Result<Self, TokenizerError> {
+    pub(super) fn parse(config: Option<&[u8]>, special_tokens: Option<&[u8]>) -> Result<Self, TokenizerError> {
         let config: Self = parse(config, TOKENIZER_CONFIG)?;
         let special_tokens: SpecialTokens = parse(special_tokens, SPECIAL_TOKENS)?;
         Ok(Self { cls_token: config.cls_token.or(special_tokens.cls_token), ..config })
     }
 
     /// The classifier token; where no file names it, the one of the family.
-    pub fn cls_token(&self, model_type: &str) -> String {
+    pub(super) fn cls_token(&self, model_type: &str) -> String {
         match &self.cls_token {
             Some(Token::Text(text) | Token::Added { content: text }) => text.clone(),
             None => TokenizerDefaults::of(model_type).cls_token.to_owned(),
@@ -42,7 +42,7 @@ impl TokenizerConfig {
 
     /// Whether the reference passes token types to the model (transformers 5.2.0): if the names of the model's inputs
     /// have them, or, where these are not given, if the tokenizer's class passes them.
-    pub fn passes_token_types(&self, model_type: &str) -> bool {
+    pub(super) fn passes_token_types(&self, model_type: &str) -> bool {
         if let Some(names) = &self.model_input_names {
             return names.iter().any(|name| name == "token_type_ids");
         }

@@ -18,14 +18,14 @@ struct State {
 }
 
 impl Budget {
-    pub fn new(limit: InFlightLimit) -> Self {
+    pub(super) fn new(limit: InFlightLimit) -> Self {
         Self { limit, state: Mutex::default(), changed: Condvar::new() }
     }
 
     /// Waits until a row of this size fits; a row larger than the whole budget waits until it is alone. False when
     /// the budget was closed.
     #[must_use]
-    pub fn acquire(&self, bytes: usize) -> bool {
+    pub(super) fn acquire(&self, bytes: usize) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let full = |state: &mut State| {
             let InFlightLimit { rows: max_rows, bytes: max_bytes } = self.limit;
@@ -38,7 +38,7 @@ impl Budget {
     }
 
     /// Gives back what a row took.
-    pub fn release(&self, bytes: usize) {
+    pub(super) fn release(&self, bytes: usize) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.rows -= 1;
         state.bytes -= bytes;
@@ -47,7 +47,7 @@ impl Budget {
     }
 
     /// Wakes the reader for good: nobody will give anything back any more.
-    pub fn close(&self) {
+    pub(super) fn close(&self) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
         self.changed.notify_all();
     }

@@ -43,7 +43,7 @@ impl<T> Worker<T> {
     ///
     /// # Errors
     /// If a batch is wrong, or the last engine fails.
-    pub fn run(mut self) -> anyhow::Result<()> {
+    pub(super) fn run(mut self) -> anyhow::Result<()> {
         let mut most_slots = usize::MAX;
         while let Some(Job { work, returns }) = self.next() {
             let mut parts = vec![work];

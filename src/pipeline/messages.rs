@@ -24,7 +24,7 @@ pub(super) struct Done<T> {
 
 impl<T> Done<T> {
     /// A row that is given up.
-    pub fn cancelled(row: PendingRow<T>) -> Self {
+    pub(super) fn cancelled(row: PendingRow<T>) -> Self {
         let PendingRow { index, bytes, tag, .. } = row;
         Self { index, bytes, row: Answered { tag, answers: Err(cancelled()), details: None } }
     }
@@ -51,7 +51,7 @@ impl<T> Default for Work<T> {
 
 impl<T> Work<T> {
     /// Takes the second half of the rows out, where there is more than one.
-    pub fn split(&mut self) -> Option<Self> {
+    pub(super) fn split(&mut self) -> Option<Self> {
         let half = self.batch.rows().len().div_ceil(2);
         let batch = self.batch.split_off(half);
         let windows = self.windows.split_off(self.batch.windows());

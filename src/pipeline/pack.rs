@@ -26,7 +26,7 @@ const CHOICE: usize = 128;
 
 impl PackingPolicy {
     /// That of a layout, where a ragged batch has at most so many windows.
-    pub fn new(layout: Layout, batch_size: usize) -> Self {
+    pub(super) fn new(layout: Layout, batch_size: usize) -> Self {
         let windows = layout.windows(batch_size).max(1);
         match layout {
             Layout::Fixed(shape) if shape.packed => {

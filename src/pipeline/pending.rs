@@ -27,14 +27,14 @@ pub(super) struct PendingRow<T> {
 }
 
 impl<T> Pending<T> {
-    pub fn new(row: PendingRow<T>, windows: Vec<Window>, options: Arc<Options>) -> Self {
+    pub(super) fn new(row: PendingRow<T>, windows: Vec<Window>, options: Arc<Options>) -> Self {
         let missing = windows.len();
         let found = (0..missing).map(|_| None).collect();
         Self { windows, options, state: Mutex::new(State { found, missing, row: Some(row) }) }
     }
 
     /// Gives the row back if nobody wants its answers any more; what its windows still say is then left unused.
-    pub fn take_unwanted(&self) -> Option<PendingRow<T>>
+    pub(super) fn take_unwanted(&self) -> Option<PendingRow<T>>
     where
         T: RowTag,
     {
@@ -44,7 +44,7 @@ impl<T> Pending<T> {
 
     /// Notes what a window says. With the row's last window, gives the row back, and what all its windows say in
     /// their order.
-    pub fn found(&self, window: usize, spans: WindowSpans) -> Option<(PendingRow<T>, Vec<WindowSpans>)> {
+    pub(super) fn found(&self, window: usize, spans: WindowSpans) -> Option<(PendingRow<T>, Vec<WindowSpans>)> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.found[window].replace(spans).is_none() {
             state.missing -= 1;

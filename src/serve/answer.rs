@@ -10,7 +10,7 @@ use crate::qa::{Answer, RowError};
 
 /// A span of the context
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Span {
+pub(super) struct Span {
     /// Its text; empty where "no answer" wins under `handle_impossible_answer`
     answer: String,
     /// Its probability
@@ -30,7 +30,7 @@ impl From<Answer> for Span {
 /// The answer of one question; with `top_k` over 1 a list of them
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-pub enum Outcome {
+pub(super) enum Outcome {
     One(Span),
     Several { answers: Vec<Span> },
     Failed(Failed),
@@ -38,7 +38,7 @@ pub enum Outcome {
 
 /// A row of a list that has no answer
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Failed {
+pub(super) struct Failed {
     answer: Option<String>,
     score: Option<f32>,
     start: Option<usize>,
@@ -55,7 +55,7 @@ impl From<RowError> for Failed {
 
 /// The answer of one question, and the `id` that came with it
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Row {
+pub(super) struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<Value>,
     #[serde(flatten)]
@@ -63,7 +63,7 @@ pub struct Row {
 }
 
 impl Row {
-    pub fn new(id: Option<Value>, answers: Answers, top_k: usize) -> Self {
+    pub(super) fn new(id: Option<Value>, answers: Answers, top_k: usize) -> Self {
         let outcome = match answers {
             Ok(answers) => match one_or_several(answers, top_k) {
                 OneOrMany::One(span) => Outcome::One(span),
@@ -78,14 +78,14 @@ impl Row {
 /// What the Hugging Face pipeline gives for one question; with `top_k` over 1 a list
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-pub enum PipelineRow {
+pub(super) enum PipelineRow {
     One(Span),
     Several(Vec<Span>),
     Failed(Failed),
 }
 
 impl PipelineRow {
-    pub fn new(answers: Answers, top_k: usize) -> Self {
+    pub(super) fn new(answers: Answers, top_k: usize) -> Self {
         match answers.map(|answers| one_or_several(answers, top_k)) {
             Ok(OneOrMany::One(span)) => Self::One(span),
             Ok(OneOrMany::Many(spans)) => Self::Several(spans),
@@ -98,13 +98,13 @@ impl PipelineRow {
 /// a list of what each question of a list gets
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-pub enum PipelineAnswer {
+pub(super) enum PipelineAnswer {
     One(Span),
     Many(Vec<PipelineRow>),
 }
 
 impl PipelineAnswer {
-    pub fn new(rows: impl Iterator<Item = PipelineRow>, is_list: bool) -> Self {
+    pub(super) fn new(rows: impl Iterator<Item = PipelineRow>, is_list: bool) -> Self {
         match OneOrMany::new(rows.collect(), is_list) {
             OneOrMany::One(PipelineRow::One(span)) => Self::One(span),
             OneOrMany::One(PipelineRow::Several(spans)) => {

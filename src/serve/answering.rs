@@ -12,7 +12,7 @@ use crate::qa::{Example, Options, RequestOptions, RowError, TextField};
 
 impl Shared {
     /// The options of a request, within the limits.
-    pub fn resolve(&self, given: &RequestOptions) -> Result<Arc<Options>, ApiError> {
+    pub(super) fn resolve(&self, given: &RequestOptions) -> Result<Arc<Options>, ApiError> {
         let Serving { info, defaults, .. } = self.serving()?;
         given
             .resolve_within(defaults, &self.limits.of_options(info.max_seq_len, defaults))
@@ -21,12 +21,12 @@ impl Shared {
     }
 
     /// A row's example, if it keeps to the limits.
-    pub fn example(&self, question: String, context: String) -> Result<Example, RowError> {
+    pub(super) fn example(&self, question: String, context: String) -> Result<Example, RowError> {
         self.check(Example::new(question, context)?)
     }
 
     /// An example, if it keeps to the limits.
-    pub fn check(&self, example: Example) -> Result<Example, RowError> {
+    pub(super) fn check(&self, example: Example) -> Result<Example, RowError> {
         let most = self.limits.max_context_chars.get();
         for (field, text) in [(TextField::Question, example.question()), (TextField::Context, example.context())] {
             // A text has no more characters than bytes, which are counted at once.
@@ -38,7 +38,7 @@ impl Shared {
     }
 
     /// Refuses a request of too many rows.
-    pub fn check_rows(&self, rows: usize) -> Result<(), ApiError> {
+    pub(super) fn check_rows(&self, rows: usize) -> Result<(), ApiError> {
         let most = self.limits.max_rows;
         if rows > most.get() {
             return Err(Problem::TooManyRows { rows, limit: most.get() }.into());
@@ -48,7 +48,7 @@ impl Shared {
 
     /// Answers the rows of a request, in their order, and counts them. A bad row of a list is not a lost row; alone,
     /// it is what is wrong with the request.
-    pub async fn answer(
+    pub(super) async fn answer(
         &self,
         rows: Vec<Result<Ask, RowError>>,
         is_list: bool,

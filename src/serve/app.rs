@@ -14,9 +14,9 @@ use super::queue::Queue;
 use crate::qa::Options;
 
 #[derive(Clone)]
-pub struct App(Arc<Shared>);
+pub(super) struct App(Arc<Shared>);
 
-pub struct Shared {
+pub(super) struct Shared {
     pub limits: Limits,
     pub queue: Queue,
     pub memory: Memory,
@@ -29,7 +29,7 @@ pub struct Shared {
 }
 
 /// A model that answers.
-pub struct Serving {
+pub(super) struct Serving {
     pub info: ModelInfo,
     /// Options for what a request does not say.
     pub defaults: Options,
@@ -46,7 +46,7 @@ impl std::ops::Deref for App {
 }
 
 impl App {
-    pub fn new(limits: Limits, queue: Queue, metrics: PrometheusHandle) -> Self {
+    pub(super) fn new(limits: Limits, queue: Queue, metrics: PrometheusHandle) -> Self {
         Self(Arc::new(Shared {
             memory: Memory::new(limits.max_buffered_bytes.get()),
             requests: Arc::new(Semaphore::new(limits.max_concurrent_requests.get().min(Semaphore::MAX_PERMITS))),
@@ -62,22 +62,22 @@ impl App {
 
 impl Shared {
     /// From now on there is a model that answers.
-    pub fn set_ready(&self, serving: Serving) {
+    pub(super) fn set_ready(&self, serving: Serving) {
         // There is one model, which is loaded once.
         let _ = self.model.set(serving);
     }
 
     /// From now on the server is not for new requests.
-    pub fn set_draining(&self) {
+    pub(super) fn set_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    pub fn is_draining(&self) -> bool {
+    pub(super) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
 
     /// The model, unless the server is not for new requests.
-    pub fn ready(&self) -> Result<&Serving, ApiError> {
+    pub(super) fn ready(&self) -> Result<&Serving, ApiError> {
         if self.is_draining() {
             return Err(Problem::Ending.into());
         }
@@ -85,12 +85,12 @@ impl Shared {
     }
 
     /// The model, once it is loaded.
-    pub fn serving(&self) -> Result<&Serving, ApiError> {
+    pub(super) fn serving(&self) -> Result<&Serving, ApiError> {
         self.model.get().ok_or_else(|| Problem::Loading.into())
     }
 
     /// Requests whose answer is not sent yet; `observe` counts them.
-    pub fn in_flight(&self) -> &AtomicUsize {
+    pub(super) fn in_flight(&self) -> &AtomicUsize {
         &self.in_flight
     }
 }

@@ -35,7 +35,7 @@ impl ApiKey {
 }
 
 /// Turns away requests without the key.
-pub async fn require(State(key): State<ApiKey>, request: Request, next: Next) -> Result<Response, ApiError> {
+pub(super) async fn require(State(key): State<ApiKey>, request: Request, next: Next) -> Result<Response, ApiError> {
     match given(request.headers()) {
         Some(given) if key.is(given) => Ok(next.run(request).await),
         Some(_) => Err(Problem::WrongKey.into()),

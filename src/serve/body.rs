@@ -16,20 +16,20 @@ use super::limits::Limits;
 
 /// The memory for rows of all requests, in units of [`UNIT`].
 #[derive(Clone)]
-pub struct Memory {
+pub(super) struct Memory {
     free: Arc<Semaphore>,
     total: u32,
 }
 
 /// A part of [`Memory`], until it is dropped.
-pub struct MemoryPermit(Option<OwnedSemaphorePermit>);
+pub(super) struct MemoryPermit(Option<OwnedSemaphorePermit>);
 
 /// In bytes. A semaphore's permits are counted up to 2^32 only, and on small machines to less.
 const UNIT: usize = 64;
 const MAX_UNITS: u32 = 1 << 28;
 
 impl Memory {
-    pub fn new(bytes: usize) -> Self {
+    pub(super) fn new(bytes: usize) -> Self {
         let total = u32::try_from(bytes / UNIT).unwrap_or(u32::MAX).clamp(1, MAX_UNITS);
         Self { free: Arc::new(Semaphore::new(total as usize)), total }
     }
@@ -50,14 +50,14 @@ impl Memory {
     }
 
     /// Waits until `bytes` are free.
-    pub async fn wait(&self, bytes: usize) -> MemoryPermit {
+    pub(super) async fn wait(&self, bytes: usize) -> MemoryPermit {
         // The semaphore is never closed.
         MemoryPermit(self.free.clone().acquire_many_owned(self.units(bytes)).await.ok())
     }
 }
 
 /// Reads a JSON body, which takes its part of the memory for as long as the request does.
-pub async fn json<T: DeserializeOwned>(
+pub(super) async fn json<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: Body,
     limits: &Limits,
@@ -94,7 +94,7 @@ async fn collect(mut body: Body, limits: &Limits, memory: &Memory) -> Result<(Ve
 }
 
 /// The next bytes of a body, `None` at its end.
-pub async fn next_part(body: &mut Body, limits: &Limits) -> Option<io::Result<Bytes>> {
+pub(super) async fn next_part(body: &mut Body, limits: &Limits) -> Option<io::Result<Bytes>> {
     loop {
         return match timeout(limits.body_timeout, body.frame()).await {
             Err(_) => Some(Err(io::ErrorKind::TimedOut.into())),
@@ -117,7 +117,7 @@ fn broken(error: io::Error) -> Problem {
 }
 
 /// The content type without its parameters, in lower case.
-pub fn media_type(headers: &HeaderMap) -> Option<String> {
+pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     Some(value.split(';').next()?.trim().to_ascii_lowercase())
 }
@@ -126,6 +126,6 @@ fn is_json(headers: &HeaderMap) -> bool {
     media_type(headers).is_some_and(|media_type| media_type == "application/json" || media_type.ends_with("+json"))
 }
 
-pub fn unsupported(headers: &HeaderMap, supported: &'static str) -> ApiError {
+pub(super) fn unsupported(headers: &HeaderMap, supported: &'static str) -> ApiError {
     Problem::MediaType { found: media_type(headers), supported }.into()
 }

@@ -15,7 +15,7 @@ use crate::qa::{OptionsError, RowError};
 /// Why a request has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub(super) enum Kind {
     /// The body is not what its content type says.
     Malformed,
     /// There is no key with the request, or a wrong one.
@@ -41,7 +41,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub fn status(self) -> StatusCode {
+    pub(super) fn status(self) -> StatusCode {
         match self {
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
@@ -59,7 +59,7 @@ impl Kind {
     }
 
     /// As it is written in JSON and in metrics.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
             Self::Unauthorized => "unauthorized",
@@ -80,7 +80,7 @@ impl Kind {
 
 /// What is wrong: every text that a client can get, but for those of JSON's and the query's own parsers.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum Problem {
+pub(super) enum Problem {
     #[error("{0}")]
     Syntax(String),
     #[error("the body broke off: {0}")]
@@ -165,7 +165,7 @@ impl Problem {
 
 /// An answer that is an error: `{"error": "...", "kind": "..."}` with the status of its kind.
 #[derive(Debug, Clone)]
-pub struct ApiError {
+pub(super) struct ApiError {
     problem: Problem,
     /// The row of a list that is wrong.
     place: Option<usize>,
@@ -173,7 +173,7 @@ pub struct ApiError {
 
 /// What an error looks like.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ErrorBody {
+pub(super) struct ErrorBody {
     /// What is wrong, for people.
     error: String,
     /// What is wrong, for programs.
@@ -182,11 +182,11 @@ pub struct ErrorBody {
 
 impl ApiError {
     /// For the row of a list that is wrong, counted from 0 as paths of JSON are.
-    pub fn at(self, place: usize) -> Self {
+    pub(super) fn at(self, place: usize) -> Self {
         Self { place: Some(place), ..self }
     }
 
-    pub fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> Kind {
         self.problem.kind()
     }
 }
@@ -244,7 +244,7 @@ impl IntoResponse for ApiError {
 /// The errors that every route has that runs the model.
 #[derive(utoipa::IntoResponses)]
 #[expect(dead_code, reason = "it is there for its description")]
-pub enum InferenceErrors {
+pub(super) enum InferenceErrors {
     /// The body is not what its content type says
     #[response(status = 400)]
     Malformed(ErrorBody),

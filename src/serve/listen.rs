@@ -24,7 +24,7 @@ const BACKLOG: u32 = 1024;
 
 /// Serves connections until `stop` is ready; then accepts no more, and waits for the requests that there are, at most
 /// the grace time. Returns whether all of them ended.
-pub async fn serve(listener: TcpListener, router: Router, app: &App, stop: impl Future<Output = ()>) -> bool {
+pub(super) async fn serve(listener: TcpListener, router: Router, app: &App, stop: impl Future<Output = ()>) -> bool {
     let limits = &app.limits;
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);

@@ -8,22 +8,22 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::pipeline::{BATCH_FILL, FORWARD_SECONDS, TOKENS};
 
-pub const REQUESTS: &str = "bertqa_requests_total";
-pub const REQUESTS_IN_FLIGHT: &str = "bertqa_requests_in_flight";
-pub const REQUEST_SECONDS: &str = "bertqa_request_seconds";
-pub const ERRORS: &str = "bertqa_errors_total";
-pub const ROWS: &str = "bertqa_rows_total";
-pub const QUEUE_ROWS: &str = "bertqa_queue_rows";
-pub const QUEUE_WAIT_SECONDS: &str = "bertqa_queue_wait_seconds";
+pub(super) const REQUESTS: &str = "bertqa_requests_total";
+pub(super) const REQUESTS_IN_FLIGHT: &str = "bertqa_requests_in_flight";
+pub(super) const REQUEST_SECONDS: &str = "bertqa_request_seconds";
+pub(super) const ERRORS: &str = "bertqa_errors_total";
+pub(super) const ROWS: &str = "bertqa_rows_total";
+pub(super) const QUEUE_ROWS: &str = "bertqa_queue_rows";
+pub(super) const QUEUE_WAIT_SECONDS: &str = "bertqa_queue_wait_seconds";
 
 const SECONDS: [f64; 15] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
 const SHARES: [f64; 8] = [0.03125, 0.0625, 0.125, 0.25, 0.5, 0.75, 0.99, 1.0];
 
 /// How often the recorder tidies up; between two times it keeps every measurement of a histogram.
-pub const UPKEEP: Duration = Duration::from_secs(5);
+pub(super) const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Makes this program's metrics ones that can be shown.
-pub fn install() -> anyhow::Result<PrometheusHandle> {
+pub(super) fn install() -> anyhow::Result<PrometheusHandle> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
         .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(BATCH_FILL.to_owned()), &SHARES))

@@ -18,17 +18,17 @@ use super::app::App;
 use super::error::{ApiError, Kind};
 use super::metrics::{ERRORS, REQUEST_SECONDS, REQUESTS, REQUESTS_IN_FLIGHT, ROWS};
 
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longest id that is taken from a client.
 const MAX_REQUEST_ID: usize = 128;
 
 /// Counts the rows of a request that came out.
 #[derive(Clone, Default)]
-pub struct Rows(Arc<AtomicU64>);
+pub(super) struct Rows(Arc<AtomicU64>);
 
 impl Rows {
-    pub fn count<T, E>(&self, answers: &Result<T, E>) {
+    pub(super) fn count<T, E>(&self, answers: &Result<T, E>) {
         self.0.fetch_add(1, Ordering::Relaxed);
         metrics::counter!(ROWS, "outcome" => if answers.is_ok() { "answered" } else { "failed" }).increment(1);
     }
@@ -43,7 +43,7 @@ impl<S: Sync> FromRequestParts<S> for Rows {
 }
 
 /// Notes a request from its head to the last byte of its answer, or until the client is gone.
-pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub(super) async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     app.in_flight().fetch_add(1, Ordering::Relaxed);
     metrics::gauge!(REQUESTS_IN_FLIGHT).increment(1);

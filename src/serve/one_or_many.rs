@@ -9,14 +9,14 @@ use utoipa::ToSchema;
 /// An object, or a list of them
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(untagged)]
-pub enum OneOrMany<T> {
+pub(super) enum OneOrMany<T> {
     One(T),
     Many(Vec<T>),
 }
 
 impl<T> OneOrMany<T> {
     /// A list, or the only element of `many`.
-    pub fn new(mut many: Vec<T>, is_list: bool) -> Self {
+    pub(super) fn new(mut many: Vec<T>, is_list: bool) -> Self {
         match many.pop() {
             Some(one) if !is_list && many.is_empty() => Self::One(one),
             last => {
@@ -26,18 +26,18 @@ impl<T> OneOrMany<T> {
         }
     }
 
-    pub fn is_list(&self) -> bool {
+    pub(super) fn is_list(&self) -> bool {
         matches!(self, Self::Many(_))
     }
 
-    pub fn into_vec(self) -> Vec<T> {
+    pub(super) fn into_vec(self) -> Vec<T> {
         match self {
             Self::One(one) => vec![one],
             Self::Many(many) => many,
         }
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::One(_) => 1,
             Self::Many(many) => many.len(),
@@ -76,7 +76,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
 
 /// A struct that comes as an object. By itself serde takes a list of its fields' values as well.
 #[derive(Debug, Clone, Default)]
-pub struct Object<T>(pub T);
+pub(super) struct Object<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -18,7 +18,7 @@ use crate::qa::RequestOptions;
 /// serde's `flatten` would do, but it reads no numbers where serde_json keeps them as they are written, and lets
 /// unknown fields pass.
 #[derive(Debug, Clone)]
-pub struct Question {
+pub(super) struct Question {
     pub question: String,
     pub context: String,
     pub id: Option<Value>,

@@ -11,14 +11,14 @@ use super::error::{ApiError, Problem};
 /// A place among the requests that are worked on, for as long as it is held.
 ///
 /// It is refused while the server is not ready, and when there are as many requests as it takes on.
-pub struct RequestPermit {
+pub(super) struct RequestPermit {
     pub began: Instant,
     _permit: OwnedSemaphorePermit,
 }
 
 impl RequestPermit {
     /// By when the request must be answered.
-    pub fn deadline(&self, app: &App) -> Instant {
+    pub(super) fn deadline(&self, app: &App) -> Instant {
         self.began + app.limits.request_timeout
     }
 }

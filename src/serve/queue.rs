@@ -14,26 +14,26 @@ use crate::pipeline::{Answered, InFlightLimit, Item, RowTag, Sink};
 use crate::qa::{Answer, Example, Options, RowError};
 
 /// What becomes of a row.
-pub type Answers = Result<Vec<Answer>, RowError>;
+pub(super) type Answers = Result<Vec<Answer>, RowError>;
 
 /// Gives a row's answers; an error if the pipeline ended without them.
-pub type Reply = oneshot::Receiver<Answers>;
+pub(super) type Reply = oneshot::Receiver<Answers>;
 
 /// A row to be answered.
-pub struct Ask {
+pub(super) struct Ask {
     pub example: Example,
     pub options: Arc<Options>,
 }
 
 /// The queue has no room for a request. By what rows wait now, there is some after `wait`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full {
+pub(super) struct Full {
     pub wait: Duration,
 }
 
 /// The queue; clones share it.
 #[derive(Clone)]
-pub struct Queue(Arc<Shared>);
+pub(super) struct Queue(Arc<Shared>);
 
 struct Shared {
     max_rows: usize,
@@ -72,12 +72,12 @@ struct Queued {
 
 impl Queue {
     /// A queue of at most `max_rows`.
-    pub fn new(max_rows: usize) -> Self {
+    pub(super) fn new(max_rows: usize) -> Self {
         Self(Arc::new(Shared { max_rows, state: Mutex::default(), changed: Condvar::new() }))
     }
 
     /// A place for the rows of a request.
-    pub fn open(&self) -> Lane {
+    pub(super) fn open(&self) -> Lane {
         let mut state = self.0.lock();
         state.opened += 1;
         let id = state.opened;
@@ -86,7 +86,7 @@ impl Queue {
     }
 
     /// Ends the source. Rows that still wait get no answer.
-    pub fn close(&self) {
+    pub(super) fn close(&self) {
         let dropped = {
             let mut state = self.0.lock();
             state.closed = true;
@@ -99,7 +99,7 @@ impl Queue {
 
     /// The rows in the order of their turns; it waits for the next, until the queue is closed. `busy` is how much
     /// keeps the pipeline busy: with that in it, a request that already has rows there must wait.
-    pub fn source(&self, busy: InFlightLimit) -> Source {
+    pub(super) fn source(&self, busy: InFlightLimit) -> Source {
         Source { queue: self.0.clone(), busy }
     }
 }
@@ -148,14 +148,14 @@ impl State {
 }
 
 /// The rows of one request. Dropped, it takes those that still wait out of the queue.
-pub struct Lane {
+pub(super) struct Lane {
     queue: Arc<Shared>,
     id: u64,
 }
 
 impl Lane {
     /// Queues all rows of a request, or none.
-    pub fn submit(&self, asks: Vec<Ask>) -> Result<Vec<Reply>, Full> {
+    pub(super) fn submit(&self, asks: Vec<Ask>) -> Result<Vec<Reply>, Full> {
         let mut state = self.queue.lock();
         if state.counted + asks.len() > self.queue.max_rows {
             return Err(Full { wait: state.last_wait });
@@ -166,7 +166,7 @@ impl Lane {
     }
 
     /// Queues a row of a stream, which itself sees to it that it has only some.
-    pub fn push(&self, ask: Ask) -> Reply {
+    pub(super) fn push(&self, ask: Ask) -> Reply {
         let mut state = self.queue.lock();
         let reply = state.push(self.id, ask, false);
         self.queue.notify(state);
@@ -195,7 +195,7 @@ impl Drop for Lane {
 }
 
 /// See [`Queue::source`].
-pub struct Source {
+pub(super) struct Source {
     queue: Arc<Shared>,
     busy: InFlightLimit,
 }
@@ -231,7 +231,7 @@ impl Iterator for Source {
 }
 
 /// A row in the pipeline.
-pub struct PendingReply {
+pub(super) struct PendingReply {
     reply: oneshot::Sender<Answers>,
     _flight: Flight,
 }
@@ -263,7 +263,7 @@ impl Drop for Flight {
 }
 
 /// Gives answers back to the requests that wait for them.
-pub struct Replies;
+pub(super) struct Replies;
 
 impl Sink<PendingReply> for Replies {
     fn write(&mut self, row: Answered<PendingReply>) -> anyhow::Result<()> {

@@ -5,23 +5,23 @@ use assert_cmd::Command;
 use serde_json::Value;
 
 /// A file of the project.
-pub fn project(path: &str) -> PathBuf {
+pub(crate) fn project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
 /// A model that is small enough to be loaded in every test.
-pub fn tiny_model() -> PathBuf {
+pub(crate) fn tiny_model() -> PathBuf {
     project("tests/fixtures/families/xlm-roberta")
 }
 
-pub fn bertqa() -> Command {
+pub(crate) fn bertqa() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bertqa"));
     command.env("BERTQA_THREADS", "2").env_remove("BERTQA_MODEL");
     command
 }
 
 /// `bertqa` with the tiny model.
-pub fn tiny(command: &str) -> Command {
+pub(crate) fn tiny(command: &str) -> Command {
     let mut bertqa = bertqa();
     bertqa.arg(command).arg("--model").arg(tiny_model());
     bertqa
@@ -29,20 +29,20 @@ pub fn tiny(command: &str) -> Command {
 
 /// Runs a command that must end with this status.
 #[track_caller]
-pub fn ends(mut command: Command, status: i32) -> Output {
+pub(crate) fn ends(mut command: Command, status: i32) -> Output {
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(status), "{}", String::from_utf8_lossy(&output.stderr));
     output
 }
 
 #[track_caller]
-pub fn stderr(output: &Output) -> &str {
+pub(crate) fn stderr(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
 }
 
 /// Runs `stdin`, which must end with an error that has `message` and names no flag, and a hint that has `hint`.
 #[track_caller]
-pub fn assert_hint(mut command: Command, message: &str, hint: &str) {
+pub(crate) fn assert_hint(mut command: Command, message: &str, hint: &str) {
     command.write_stdin("{\"question\":\"Who?\",\"context\":\"Ada did.\"}\n");
     let output = ends(command, 2);
     let said = stderr(&output);
@@ -54,7 +54,7 @@ pub fn assert_hint(mut command: Command, message: &str, hint: &str) {
 
 /// The rows of JSON Lines.
 #[track_caller]
-pub fn rows(jsonl: &[u8]) -> Vec<Value> {
+pub(crate) fn rows(jsonl: &[u8]) -> Vec<Value> {
     jsonl
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
@@ -64,13 +64,13 @@ pub fn rows(jsonl: &[u8]) -> Vec<Value> {
 
 /// The rows of a file of JSON Lines.
 #[track_caller]
-pub fn file_rows(path: impl AsRef<Path>) -> Vec<Value> {
+pub(crate) fn file_rows(path: impl AsRef<Path>) -> Vec<Value> {
     rows(&std::fs::read(path).unwrap())
 }
 
 /// Whether two answers, or lists of answers, are the same but for rounding of the score.
 #[track_caller]
-pub fn assert_same_answer(found: &Value, expected: &Value, what: &str) {
+pub(crate) fn assert_same_answer(found: &Value, expected: &Value, what: &str) {
     if let (Some(found), Some(expected)) = (found.get("answers"), expected.get("answers")) {
         let (found, expected) = (found.as_array().unwrap(), expected.as_array().unwrap());
         assert_eq!(found.len(), expected.len(), "{what}");

@@ -14,13 +14,13 @@ use tokenizers::Tokenizer;
 
 /// Finds the last token of every window likeliest, notes the sizes of batches, and does what the test asks on one of them.
 #[derive(Clone, Default)]
-pub struct TestEngine {
+pub(crate) struct TestEngine {
     pub batches: Arc<Mutex<Vec<usize>>>,
     pub trouble: Option<(usize, Trouble)>,
 }
 
 #[derive(Clone)]
-pub enum Trouble {
+pub(crate) enum Trouble {
     Error,
     Panic,
     /// Nobody wants these answers any more.
@@ -54,7 +54,7 @@ impl Engine for TestEngine {
 }
 
 /// The place of a row in the input, and whether anybody wants its answers.
-pub struct Number(pub usize, pub Arc<AtomicBool>);
+pub(crate) struct Number(pub usize, pub Arc<AtomicBool>);
 
 impl RowTag for Number {
     fn is_wanted(&self) -> bool {
@@ -77,7 +77,7 @@ impl Sink<Number> for TestSink {
     }
 }
 
-pub fn item(number: usize, words: usize, good: bool) -> Item<Number> {
+pub(crate) fn item(number: usize, words: usize, good: bool) -> Item<Number> {
     let example = if good {
         Example::new("who?".to_owned(), "ada built the lighthouse. ".repeat(words.max(1)))
     } else {
@@ -92,21 +92,21 @@ pub fn item(number: usize, words: usize, good: bool) -> Item<Number> {
     }
 }
 
-pub fn encoder() -> Encoder {
+pub(crate) fn encoder() -> Encoder {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/families/bert");
     let tokenizer = Tokenizer::from_file(folder.join("tokenizer.json")).unwrap();
     Encoder::new(tokenizer, "[CLS]", true)
 }
 
-pub fn pipeline(engine: TestEngine, engines: usize, batch_size: usize) -> Pipeline {
+pub(crate) fn pipeline(engine: TestEngine, engines: usize, batch_size: usize) -> Pipeline {
     pipeline_of((0..engines).map(|_| Box::new(engine.clone()) as _).collect(), batch_size)
 }
 
 /// Places of rows, and whether they have answers.
-pub type Rows = Arc<Mutex<Vec<(usize, bool)>>>;
+pub(crate) type Rows = Arc<Mutex<Vec<(usize, bool)>>>;
 
 /// Runs a pipeline on a thread of its own, so that a hang is a failure.
-pub fn run(
+pub(crate) fn run(
     pipeline: Pipeline,
     source: impl Iterator<Item = anyhow::Result<Item<Number>>> + Send + 'static,
     full_at: usize,
@@ -131,7 +131,7 @@ fn spawn(
 struct Keep(Arc<Mutex<Answers>>);
 
 /// Places of rows, and their answers.
-pub type Answers = Vec<(usize, Option<Vec<Answer>>)>;
+pub(crate) type Answers = Vec<(usize, Option<Vec<Answer>>)>;
 
 impl Sink<Number> for Keep {
     fn write(&mut self, row: Answered<Number>) -> anyhow::Result<()> {
@@ -142,7 +142,7 @@ impl Sink<Number> for Keep {
 
 /// Runs a pipeline to its end; its answers, or why it has none.
 #[track_caller]
-pub fn answers(
+pub(crate) fn answers(
     pipeline: Pipeline,
     source: impl Iterator<Item = anyhow::Result<Item<Number>>> + Send + 'static,
 ) -> anyhow::Result<Answers> {
@@ -153,18 +153,18 @@ pub fn answers(
 }
 
 /// What a script says of a batch before it is run.
-pub type Script = Box<dyn FnMut(&Batch) -> Result<(), EngineError> + Send>;
+pub(crate) type Script = Box<dyn FnMut(&Batch) -> Result<(), EngineError> + Send>;
 
 /// Does as a script says. Its logits depend on each token and its place in its window, and on nothing else; those of
 /// a fixed shape go through padded tensors, as a compiled model's do.
-pub struct Scripted {
+pub(crate) struct Scripted {
     pub name: String,
     pub layout: Layout,
     pub script: Script,
 }
 
 impl Scripted {
-    pub fn boxed(
+    pub(crate) fn boxed(
         name: &str,
         layout: Layout,
         script: impl FnMut(&Batch) -> Result<(), EngineError> + Send + 'static,
@@ -204,33 +204,33 @@ impl Engine for Scripted {
 }
 
 /// A pipeline of these engines.
-pub fn pipeline_of(engines: Vec<Box<dyn Engine>>, batch_size: usize) -> Pipeline {
+pub(crate) fn pipeline_of(engines: Vec<Box<dyn Engine>>, batch_size: usize) -> Pipeline {
     let [threads, batch_size] = [2, batch_size].map(|count| NonZeroUsize::new(count).unwrap());
     Pipeline::new(encoder(), engines, PipelineOptions { threads, batch_size })
 }
 
 /// Rows of many lengths, some of several windows.
-pub fn mixed(rows: usize) -> impl Iterator<Item = anyhow::Result<Item<Number>>> + Send + 'static {
+pub(crate) fn mixed(rows: usize) -> impl Iterator<Item = anyhow::Result<Item<Number>>> + Send + 'static {
     (0..rows).map(|number| Ok(item(number, number * 7 % 13, true)))
 }
 
 /// What an engine without trouble says of the rows of a source.
 #[track_caller]
-pub fn expected(source: impl Iterator<Item = anyhow::Result<Item<Number>>> + Send + 'static) -> Answers {
+pub(crate) fn expected(source: impl Iterator<Item = anyhow::Result<Item<Number>>> + Send + 'static) -> Answers {
     answers(pipeline_of(vec![Scripted::boxed("calm", Layout::Ragged, |_| Ok(()))], 4), source).unwrap()
 }
 
 #[track_caller]
-pub fn wait(ended: Receiver<anyhow::Result<()>>) -> anyhow::Result<()> {
+pub(crate) fn wait(ended: Receiver<anyhow::Result<()>>) -> anyhow::Result<()> {
     ended.recv_timeout(Duration::from_secs(120)).expect("the pipeline hangs")
 }
 
-pub fn endless() -> impl Iterator<Item = anyhow::Result<Item<Number>>> + Send + 'static {
+pub(crate) fn endless() -> impl Iterator<Item = anyhow::Result<Item<Number>>> + Send + 'static {
     (0..).map(|number| Ok(item(number, 2, true)))
 }
 
 /// Hands over some rows, and then waits for ever, as a pipe does that stays open.
-pub fn waits_after(rows: usize) -> impl Iterator<Item = anyhow::Result<Item<Number>>> + Send + 'static {
+pub(crate) fn waits_after(rows: usize) -> impl Iterator<Item = anyhow::Result<Item<Number>>> + Send + 'static {
     endless().take(rows).chain(std::iter::from_fn(|| {
         loop {
             thread::park();

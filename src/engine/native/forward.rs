@@ -8,7 +8,7 @@ use super::windows::{Window, Windows};
 
 /// What all threads that work on a group of windows see of it. Buffers are kept from group to group.
 #[derive(Debug, Default)]
-pub struct Group {
+pub(super) struct Group {
     bounds: Vec<usize>,
     /// `[tokens, hidden_size]`
     hidden: Vec<f32>,
@@ -19,7 +19,7 @@ pub struct Group {
 /// Appends start and end logits of every token of `windows` to `logits`.
 ///
 /// The tokens are shared out over `workspaces`, each of which takes a thread of the current pool.
-pub fn forward(
+pub(super) fn forward(
     model: &dyn Model,
     windows: &[Window],
     group: &mut Group,

@@ -5,7 +5,7 @@
 const GROUP_TOKENS: usize = 128;
 
 /// Shares out windows of the given `lengths` in tokens, longest first, always to the thread with the fewest tokens.
-pub fn share_out(lengths: &[usize], mut shares: Vec<&mut Vec<usize>>) {
+pub(super) fn share_out(lengths: &[usize], mut shares: Vec<&mut Vec<usize>>) {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|&index| std::cmp::Reverse(lengths[index]));
     let mut tokens = vec![0; shares.len()];
@@ -18,7 +18,7 @@ pub fn share_out(lengths: &[usize], mut shares: Vec<&mut Vec<usize>>) {
 }
 
 /// Cuts a share into groups of at most [`GROUP_TOKENS`]; a longer window is a group of its own.
-pub fn groups<'a>(mut share: &'a [usize], lengths: &'a [usize]) -> impl Iterator<Item = &'a [usize]> {
+pub(super) fn groups<'a>(mut share: &'a [usize], lengths: &'a [usize]) -> impl Iterator<Item = &'a [usize]> {
     std::iter::from_fn(move || {
         let mut tokens = 0;
         let fitting = share.iter().take_while(|&&index| {

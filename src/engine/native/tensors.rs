@@ -72,7 +72,7 @@ impl Float {
 
 /// A matrix whose rows are read where they lie in the file. A vector is a matrix of one row.
 #[derive(Debug, Clone)]
-pub struct Tensor {
+pub(super) struct Tensor {
     file: WeightBytes,
     float: Float,
     cols: usize,
@@ -81,7 +81,7 @@ pub struct Tensor {
 
 impl Tensor {
     /// Values in a row.
-    pub fn cols(&self) -> usize {
+    pub(super) fn cols(&self) -> usize {
         self.cols
     }
 
@@ -89,14 +89,14 @@ impl Tensor {
     ///
     /// # Panics
     /// If the tensor has no such row, or `values` is not one row long.
-    pub fn read_row(&self, row: usize, values: &mut [f32]) {
+    pub(super) fn read_row(&self, row: usize, values: &mut [f32]) {
         assert_eq!(values.len(), self.cols);
         let size = self.cols * self.float.size();
         self.float.read(&self.file.as_ref()[self.range.clone()][row * size..][..size], values);
     }
 
     /// Reads all rows as f32.
-    pub fn read(&self) -> Vec<f32> {
+    pub(super) fn read(&self) -> Vec<f32> {
         let bytes = &self.file.as_ref()[self.range.clone()];
         let mut values = vec![0.0; bytes.len() / self.float.size()];
         self.float.read(bytes, &mut values);
@@ -105,22 +105,22 @@ impl Tensor {
 }
 
 /// The tensors of a file by name.
-pub struct Tensors<'a> {
+pub(super) struct Tensors<'a> {
     file: &'a WeightBytes,
     index: SafeTensors<'a>,
 }
 
 impl<'a> Tensors<'a> {
-    pub fn parse(file: &'a WeightBytes) -> Result<Self, LoadError> {
+    pub(super) fn parse(file: &'a WeightBytes) -> Result<Self, LoadError> {
         Ok(Self { file, index: SafeTensors::deserialize(file.as_ref())? })
     }
 
-    pub fn contains(&self, name: &str) -> bool {
+    pub(super) fn contains(&self, name: &str) -> bool {
         self.index.tensor(name).is_ok()
     }
 
     /// The tensor `name`, which must have the shape `expected`.
-    pub fn get(&self, name: &str, expected: &[usize]) -> Result<Tensor, LoadError> {
+    pub(super) fn get(&self, name: &str, expected: &[usize]) -> Result<Tensor, LoadError> {
         let view = self.index.tensor(name).map_err(|_| LoadError::MissingTensor(name.into()))?;
         if view.shape() != expected {
             return Err(LoadError::Shape {

@@ -32,7 +32,7 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    pub fn load(path: &Path, device: Device) -> Result<Self, GraphError> {
+    pub(super) fn load(path: &Path, device: Device) -> Result<Self, GraphError> {
         let (module, device) = match device {
             Device::Cpu => (CModule::load_on_device(path, tch::Device::Cpu), tch::Device::Cpu),
             Device::Cuda(index) => (CModule::load_on_device(path, tch::Device::Cuda(index)), tch::Device::Cuda(index)),
@@ -43,7 +43,7 @@ impl Graph {
     }
 
     /// Start and end logits `[rows, seq_len]` for inputs of that shape.
-    pub fn forward(&self, inputs: &[Vec<i64>], shape: [usize; 2]) -> Result<[Vec<f32>; 2], GraphError> {
+    pub(super) fn forward(&self, inputs: &[Vec<i64>], shape: [usize; 2]) -> Result<[Vec<f32>; 2], GraphError> {
         let size = shape.map(|length| length as i64);
         let tensor = |values| Tensor::try_from(values)?.f_view(size.as_slice())?.f_to_device(self.device);
         let inputs = inputs.iter().map(|values| tensor(values).map(IValue::Tensor)).collect::<Result<Vec<_>, _>>()?;

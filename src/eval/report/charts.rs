@@ -16,7 +16,7 @@ fn at(value: f64) -> String {
 }
 
 /// A rectangle, and what is said of it.
-pub struct Rect {
+pub(super) struct Rect {
     pub x: String,
     pub y: String,
     pub width: String,
@@ -25,21 +25,21 @@ pub struct Rect {
 }
 
 /// A point, and what is said of it.
-pub struct Dot {
+pub(super) struct Dot {
     pub x: String,
     pub y: String,
     pub title: String,
 }
 
 /// Text at the middle of where it belongs.
-pub struct Label {
+pub(super) struct Label {
     pub x: String,
     pub y: String,
     pub text: String,
 }
 
 /// Share of right answers over score, and how many rows stand behind each share.
-pub struct Reliability {
+pub(super) struct Reliability {
     pub bars: Vec<Rect>,
     /// Where a bar would end if scores were right.
     pub targets: Vec<Dot>,
@@ -49,7 +49,7 @@ pub struct Reliability {
 
 impl Reliability {
     /// The plot is from 20 (100 %) to 200 (0 %), the counts from 272 up to 60 high.
-    pub fn new(calibration: &Calibration) -> Self {
+    pub(super) fn new(calibration: &Calibration) -> Self {
         let y = |percent: f64| 200.0 - 1.8 * percent;
         let most = calibration.bins.iter().map(|bin| bin.rows).max().unwrap_or(1).max(1) as f64;
         let said = |bin: &CalibrationBin| {
@@ -82,7 +82,7 @@ impl Reliability {
 }
 
 /// How many right and wrong answers have which score: right ones above the line, wrong ones below.
-pub struct Histogram {
+pub(super) struct Histogram {
     pub right: Vec<Rect>,
     pub wrong: Vec<Rect>,
     /// Of the highest bar.
@@ -95,7 +95,7 @@ pub struct Histogram {
 
 impl Histogram {
     /// The plot is from 20 to 260, its line where both sides have the same scale.
-    pub fn new(calibration: &Calibration) -> Self {
+    pub(super) fn new(calibration: &Calibration) -> Self {
         let bins = &calibration.histogram;
         let most = |side: fn(&HistogramBin) -> u64| bins.iter().map(side).max().unwrap_or(0);
         let (most_right, most_wrong) = (most(|bin| bin.right), most(|bin| bin.wrong));

@@ -7,7 +7,7 @@ const AROUND: usize = 60;
 
 /// A part of a context.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
+pub(super) struct Piece {
     pub text: String,
     /// A right answer, or a part of one.
     pub gold: bool,
@@ -19,7 +19,7 @@ pub struct Piece {
 const ELLIPSIS: &str = " … ";
 
 /// The context of a miss, cut down to what lies around the right and the given answer, and these marked.
-pub fn pieces(miss: &Miss) -> Vec<Piece> {
+pub(super) fn pieces(miss: &Miss) -> Vec<Piece> {
     let context: Vec<char> = miss.context.chars().collect();
     let mut gold: Vec<Range<usize>> =
         miss.gold.iter().zip(&miss.gold_starts).filter_map(|(text, start)| place(&context, text, *start)).collect();

@@ -23,7 +23,7 @@ const MOST_NAMES: usize = 3;
 ///
 /// # Errors
 /// None that depends on the figures.
-pub fn render(evaluation: &Evaluation) -> Result<String, askama::Error> {
+pub(crate) fn render(evaluation: &Evaluation) -> Result<String, askama::Error> {
     Page::new(evaluation).render()
 }
 

@@ -47,7 +47,7 @@ struct Input {
     ),
     security((), ("key" = [])),
 )]
-pub async fn root(
+pub(super) async fn root(
     State(app): State<App>,
     permit: RequestPermit,
     rows: Rows,
@@ -69,7 +69,7 @@ pub async fn root(
     ),
     security((), ("key" = [])),
 )]
-pub async fn predict(
+pub(super) async fn predict(
     State(app): State<App>,
     permit: RequestPermit,
     rows: Rows,

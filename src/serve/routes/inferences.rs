@@ -24,7 +24,7 @@ use crate::serve::queue::Ask;
     responses((status = 200, description = "The answer, or the list of answers", body = OneOrMany<Row>), InferenceErrors),
     security((), ("key" = [])),
 )]
-pub async fn inferences(
+pub(super) async fn inferences(
     State(app): State<App>,
     permit: RequestPermit,
     rows: Rows,
@@ -35,7 +35,7 @@ pub async fn inferences(
 }
 
 /// Answers a body of questions.
-pub async fn answer(
+pub(super) async fn answer(
     app: &App,
     permit: &RequestPermit,
     counter: &Rows,

@@ -41,7 +41,7 @@ impl utoipa::Modify for Key {
 }
 
 /// All routes, and what is done with every request.
-pub fn router(app: App, key: Option<ApiKey>, cors: Option<CorsLayer>) -> Router {
+pub(super) fn router(app: App, key: Option<ApiKey>, cors: Option<CorsLayer>) -> Router {
     let mut guarded = OpenApiRouter::new()
         .routes(routes!(inferences::inferences))
         .routes(routes!(stream::stream))

@@ -52,7 +52,7 @@ const fn script(path: &'static str, text: &'static str) -> Asset {
 const CONTENT_SECURITY_POLICY: &str =
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
-pub fn router() -> OpenApiRouter<App> {
+pub(super) fn router() -> OpenApiRouter<App> {
     let router = ASSETS.into_iter().fold(OpenApiRouter::new().routes(routes!(index)), |router, asset| {
         router.route(asset.path, get(async move |headers: HeaderMap| serve(asset, &headers)))
     });

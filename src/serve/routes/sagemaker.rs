@@ -23,7 +23,7 @@ use crate::serve::permit::RequestPermit;
         (status = 503, description = "The model is being loaded, or the server is shutting down", body = crate::serve::error::ErrorBody),
     ),
 )]
-pub async fn ping(State(app): State<App>) -> Result<(), ApiError> {
+pub(super) async fn ping(State(app): State<App>) -> Result<(), ApiError> {
     app.ready().map(|_| ())
 }
 
@@ -43,7 +43,7 @@ pub async fn ping(State(app): State<App>) -> Result<(), ApiError> {
     ),
     security((), ("key" = [])),
 )]
-pub async fn invocations(
+pub(super) async fn invocations(
     State(app): State<App>,
     permit: RequestPermit,
     rows: Rows,

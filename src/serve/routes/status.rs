@@ -12,13 +12,13 @@ use crate::serve::model_info::ModelInfo;
 
 /// A state that is as it should be
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Status {
+pub(super) struct Status {
     status: &'static str,
 }
 
 /// Whether the server is up
 #[utoipa::path(get, path = "/health", tag = "State", responses((status = 200, description = "It is", body = Status)))]
-pub async fn health() -> Json<Status> {
+pub(super) async fn health() -> Json<Status> {
     Json(Status { status: "ok" })
 }
 
@@ -32,13 +32,13 @@ pub async fn health() -> Json<Status> {
         (status = 503, description = "Not yet, or no longer", body = ErrorBody),
     ),
 )]
-pub async fn ready(State(app): State<App>) -> Result<Json<Status>, ApiError> {
+pub(super) async fn ready(State(app): State<App>) -> Result<Json<Status>, ApiError> {
     app.ready().map(|_| Json(Status { status: "ready" }))
 }
 
 /// The program, its model and its limits
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Info {
+pub(super) struct Info {
     version: &'static str,
     model: ModelInfo,
     /// Options of an answer that a request leaves out
@@ -58,7 +58,7 @@ pub struct Info {
     ),
     security((), ("key" = [])),
 )]
-pub async fn info(State(app): State<App>) -> Result<Json<Info>, ApiError> {
+pub(super) async fn info(State(app): State<App>) -> Result<Json<Info>, ApiError> {
     let Serving { info, defaults, .. } = app.serving()?;
     Ok(Json(Info {
         version: env!("CARGO_PKG_VERSION"),
@@ -79,6 +79,6 @@ pub async fn info(State(app): State<App>) -> Result<Json<Info>, ApiError> {
     ),
     security((), ("key" = [])),
 )]
-pub async fn metrics(State(app): State<App>) -> ([(HeaderName, &'static str); 1], String) {
+pub(super) async fn metrics(State(app): State<App>) -> ([(HeaderName, &'static str); 1], String) {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
 }

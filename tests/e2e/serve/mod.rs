@@ -6,4 +6,4 @@ mod limits;
 mod safety;
 mod sharing;
 mod stream;
-pub mod support;
+pub(crate) mod support;

@@ -17,7 +17,7 @@ const FOREVER: Duration = Duration::from_secs(240);
 
 /// Waits until something is so.
 #[track_caller]
-pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < FOREVER, "in vain: {what}");
@@ -26,7 +26,7 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// `bertqa serve` on a free port, until it is dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     address: String,
     agent: ureq::Agent,
@@ -34,7 +34,7 @@ pub struct Server {
 }
 
 /// What a server says.
-pub struct Response {
+pub(crate) struct Response {
     pub status: u16,
     pub headers: ureq::http::HeaderMap,
     pub text: String,
@@ -42,24 +42,24 @@ pub struct Response {
 
 impl Response {
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
     /// The answer of a request that went well.
     #[track_caller]
-    pub fn ok(&self) -> Value {
+    pub(crate) fn ok(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text);
         self.json()
     }
 
     /// Checks an error, and gives its message.
     #[track_caller]
-    pub fn error(&self, status: u16, kind: &str) -> String {
+    pub(crate) fn error(&self, status: u16, kind: &str) -> String {
         assert_eq!(self.status, status, "{}", self.text);
         assert_eq!(self.header("content-type"), Some("application/json"));
         assert_eq!(self.json()["kind"], kind, "{}", self.text);
@@ -71,18 +71,18 @@ impl Response {
 
 impl Server {
     /// A server with the tiny model that answers.
-    pub fn start(options: &[&str]) -> Self {
+    pub(crate) fn start(options: &[&str]) -> Self {
         Self::with_model(&tiny_model(), options)
     }
 
-    pub fn with_model(model: &Path, options: &[&str]) -> Self {
+    pub(crate) fn with_model(model: &Path, options: &[&str]) -> Self {
         let server = Self::spawn(&[&["--model", model.to_str().unwrap()], options].concat(), &[]);
         wait_until("the server is ready", || server.get("/ready").status == 200);
         server
     }
 
     /// A server that listens.
-    pub fn spawn(options: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn spawn(options: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_bertqa"))
             .args(["serve", "--port", "0"])
             .args(options)
@@ -120,39 +120,39 @@ impl Server {
         server
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub fn get(&self, path: &str) -> Response {
+    pub(crate) fn get(&self, path: &str) -> Response {
         self.get_with(path, &[])
     }
 
-    pub fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Response {
+    pub(crate) fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Response {
         let request = self.agent.get(self.url(path));
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         response(request.call().unwrap())
     }
 
-    pub fn post(&self, path: &str, body: &Value) -> Response {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Response {
         self.send(path, &[("content-type", "application/json")], body.to_string().as_bytes())
     }
 
-    pub fn send(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
+    pub(crate) fn send(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
         let request = self.agent.post(self.url(path));
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         response(request.send(body).unwrap())
     }
 
     /// A connection on which anything may be said.
-    pub fn connect(&self) -> TcpStream {
+    pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(FOREVER)).unwrap();
         stream
     }
 
     /// A connection on which a request is sent, whose answer is not waited for.
-    pub fn post_raw(&self, path: &str, body: &str) -> TcpStream {
+    pub(crate) fn post_raw(&self, path: &str, body: &str) -> TcpStream {
         let mut stream = self.connect();
         let head = head(path, &format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()));
         stream.write_all((head + body).as_bytes()).unwrap();
@@ -160,7 +160,7 @@ impl Server {
     }
 
     /// The sum of a metric over those of its labels that have all of `labels`.
-    pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+    pub(crate) fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         let text = self.get("/metrics").text;
         let lines = text.lines().filter(|line| {
             let rest = line.strip_prefix(name);
@@ -170,18 +170,18 @@ impl Server {
     }
 
     /// The lines on stderr so far.
-    pub fn log(&self) -> Vec<String> {
+    pub(crate) fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
     }
 
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let status = Command::new("sh").args(["-c", &format!("kill -{signal} {}", self.child.id())]).status().unwrap();
         assert!(status.success());
     }
 
     /// Waits for the end, and gives the exit status.
     #[track_caller]
-    pub fn ends(&mut self) -> i32 {
+    pub(crate) fn ends(&mut self) -> i32 {
         let mut status = None;
         wait_until("the server ends", || {
             status = self.child.try_wait().unwrap();
@@ -212,30 +212,30 @@ fn response(mut response: ureq::http::Response<ureq::Body>) -> Response {
 }
 
 /// The head of a POST request.
-pub fn head(path: &str, headers: &str) -> String {
+pub(crate) fn head(path: &str, headers: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nhost: test\r\n{headers}\r\n")
 }
 
 /// The status of an answer that ends with its connection, and all of its text.
 #[track_caller]
-pub fn read_raw(stream: &mut TcpStream) -> (u16, String) {
+pub(crate) fn read_raw(stream: &mut TcpStream) -> (u16, String) {
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     let status = text.split(' ').nth(1).unwrap_or_else(|| panic!("no answer: {text:?}")).parse().unwrap();
     (status, text)
 }
 
-pub fn question() -> Value {
+pub(crate) fn question() -> Value {
     json!({"question": "Who built it?", "context": "Ada built the lighthouse on the island."})
 }
 
 /// A row of about as many windows of the tiny model, which is much work where there are many.
-pub fn heavy(windows: usize) -> Value {
+pub(crate) fn heavy(windows: usize) -> Value {
     let sentence = "Ada built the lighthouse on the island in 1874. ";
     let context = sentence.repeat(windows * 14 / 5);
     json!({"question": "Who built it?", "context": context, "doc_stride": 0, "max_seq_len": 64})
 }
 
-pub fn heavy_list(rows: usize, windows: usize) -> String {
+pub(crate) fn heavy_list(rows: usize, windows: usize) -> String {
     Value::from(vec![heavy(windows); rows]).to_string()
 }

@@ -8,14 +8,14 @@ use tempfile::TempDir;
 use crate::support::{bertqa, project, tiny_model};
 
 /// A compiled model in a folder of its own, with a tokenizer and maybe a manifest.
-pub struct Compiled {
+pub(super) struct Compiled {
     pub folder: TempDir,
     pub file: PathBuf,
 }
 
 impl Compiled {
     /// One of the fixtures, without a manifest.
-    pub fn bare(name: &str) -> Self {
+    pub(super) fn bare(name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("model.pt");
         fs::copy(project("tests/fixtures/torch").join(name), &file).unwrap();
@@ -26,7 +26,7 @@ impl Compiled {
     }
 
     /// With a manifest, that of a small unpacked model but for some fields.
-    pub fn with(name: &str, fields: Value) -> Self {
+    pub(super) fn with(name: &str, fields: Value) -> Self {
         let model = Self::bare(name);
         let mut manifest = json!({
             "format": 1, "model": name, "model_type": "xlm-roberta", "device": "cpu", "batch_size": 4, "seq_len": 128,
@@ -39,11 +39,11 @@ impl Compiled {
     }
 
     /// The tiny model, which takes several windows a row.
-    pub fn packed() -> Self {
+    pub(super) fn packed() -> Self {
         Self::with("packed.pt", json!({"inputs": ["input_ids", "position_ids", "sequence_ids"], "packed": true}))
     }
 
-    pub fn command(&self, command: &str) -> Command {
+    pub(super) fn command(&self, command: &str) -> Command {
         let mut bertqa = bertqa();
         bertqa.arg(command).arg("--model").arg(&self.file);
         bertqa
@@ -52,7 +52,7 @@ impl Compiled {
 
 /// Rows of several lengths, as JSON Lines: those that the tiny model's golden answers are about. Without the one whose
 /// text has a padding token: a compiled model is given positions, and counts it like any other.
-pub fn rows(times: usize) -> String {
+pub(super) fn rows(times: usize) -> String {
     let golden: Value = serde_json::from_slice(&fs::read(tiny_model().join("golden.json")).unwrap()).unwrap();
     let rows: Vec<_> = golden["runs"]
         .as_array()
@@ -65,7 +65,7 @@ pub fn rows(times: usize) -> String {
 }
 
 /// Where the libtorch is that the tests were built with.
-pub fn libtorch() -> PathBuf {
+pub(super) fn libtorch() -> PathBuf {
     let folder = std::env::var_os("LIBTORCH").expect("LIBTORCH is not set; docker/libtorch.sh says how");
     Path::new(&folder).to_owned()
 }

@@ -13,14 +13,14 @@ const QUERIES: usize = 64;
 
 /// Number and width of the attention heads.
 #[derive(Debug, Clone, Copy)]
-pub struct Heads {
+pub(crate) struct Heads {
     pub count: usize,
     pub size: usize,
 }
 
 /// Attention of every token to all tokens of its window.
 #[derive(Debug)]
-pub struct SelfAttention {
+pub(crate) struct SelfAttention {
     heads: Heads,
     numbers: Numbers,
 }
@@ -32,7 +32,7 @@ enum Numbers {
 }
 
 impl SelfAttention {
-    pub fn new(heads: Heads, precision: Precision) -> Self {
+    pub(crate) fn new(heads: Heads, precision: Precision) -> Self {
         let numbers = if precision == Precision::Int8 { Numbers::Int8 } else { Numbers::F32 };
         Self { heads, numbers }
     }
@@ -41,7 +41,7 @@ impl SelfAttention {
     ///
     /// Rows of `projected` hold query (already divided by the square root of the head size), key and value, each of
     /// all heads: `[tokens, 3 * hidden_size]`.
-    pub fn forward(&self, windows: &Windows, projected: &[f32], rows: Range<usize>, workspace: &mut Workspace) {
+    pub(crate) fn forward(&self, windows: &Windows, projected: &[f32], rows: Range<usize>, workspace: &mut Workspace) {
         let size = self.heads.count * self.heads.size;
         let Workspace { attention, linear, context, .. } = workspace;
         context.resize(rows.len() * size, 0.0);
@@ -64,7 +64,7 @@ impl SelfAttention {
 
 /// Kept from window to window.
 #[derive(Debug, Default)]
-pub struct Buffers {
+pub(super) struct Buffers {
     float: FloatHead,
     int8: Int8Head,
 }

@@ -6,7 +6,7 @@ use bertqa_kernels::LayerNorm;
 
 /// Where the position ids of a window begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Positions {
+pub(crate) enum Positions {
     /// 0, 1, 2, ...
     FromZero,
     /// `pad_token_id + 1`, ...; a padding token itself has position `pad_token_id` and is not counted
@@ -16,7 +16,7 @@ pub enum Positions {
 
 /// Sums of embeddings with absolute positions, normalized.
 #[derive(Debug)]
-pub struct Embeddings {
+pub(crate) struct Embeddings {
     /// `[vocab_size, embedding_size]`, left in the file: a window needs few of its rows.
     pub words: Tensor,
     /// `[position_embeddings, embedding_size]`
@@ -31,7 +31,7 @@ pub struct Embeddings {
 
 impl Embeddings {
     /// Fills `hidden`, `[tokens, hidden_size]`.
-    pub fn forward(&self, windows: &Windows, hidden: &mut Vec<f32>, workspace: &mut Workspace) {
+    pub(crate) fn forward(&self, windows: &Windows, hidden: &mut Vec<f32>, workspace: &mut Workspace) {
         let tokens = windows.tokens();
         let Workspace { linear, embedded, .. } = workspace;
         let output = if self.projection.is_some() { &mut *embedded } else { &mut *hidden };
@@ -64,7 +64,7 @@ impl Embeddings {
 
 impl Positions {
     /// How many of the rows of the position embeddings are for tokens.
-    pub fn usable(self, rows: usize) -> usize {
+    pub(crate) fn usable(self, rows: usize) -> usize {
         match self {
             Self::FromZero => rows,
             Self::AfterPadding { pad_token_id } => rows.saturating_sub(pad_token_id as usize + 1),

@@ -3,7 +3,7 @@ use bertqa_kernels::Activation;
 
 /// `output(activation(intermediate(x)))`
 #[derive(Debug)]
-pub struct FeedForward {
+pub(crate) struct FeedForward {
     pub intermediate: Linear,
     pub activation: Activation,
     /// Its input comes from an activation: [`Spread::Skewed`](bertqa_kernels::Spread::Skewed).
@@ -12,7 +12,7 @@ pub struct FeedForward {
 
 impl FeedForward {
     /// Writes to the workspace's dense, `[rows, hidden_size]` as `hidden`.
-    pub fn forward(&self, hidden: &[f32], workspace: &mut Workspace) {
+    pub(crate) fn forward(&self, hidden: &[f32], workspace: &mut Workspace) {
         let Workspace { linear, dense, intermediate, .. } = workspace;
         let rows = hidden.len() / self.intermediate.inputs();
         intermediate.resize(rows * self.intermediate.outputs(), 0.0);

@@ -11,7 +11,7 @@ use bertqa_kernels::{
 
 /// `y = x · Wᵀ + b`
 #[derive(Debug)]
-pub struct Linear {
+pub(crate) struct Linear {
     inputs: usize,
     outputs: usize,
     weight: Matrix,
@@ -35,16 +35,16 @@ enum Matrix {
 }
 
 impl Linear {
-    pub fn inputs(&self) -> usize {
+    pub(crate) fn inputs(&self) -> usize {
         self.inputs
     }
 
-    pub fn outputs(&self) -> usize {
+    pub(crate) fn outputs(&self) -> usize {
         self.outputs
     }
 
     /// `output = activation(input · Wᵀ + b)`, row by row; both without gaps.
-    pub fn forward(
+    pub(crate) fn forward(
         &self,
         input: &[f32],
         buffers: &mut LinearBuffers,
@@ -78,7 +78,7 @@ impl Linear {
 
 /// What a thread needs for [`Linear::forward`].
 #[derive(Debug, Default)]
-pub struct LinearBuffers {
+pub(crate) struct LinearBuffers {
     quantized: QuantizedRows,
     rounded: Vec<[Bf16; 2]>,
     pub times: OperatorTimes,

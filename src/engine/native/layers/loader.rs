@@ -8,14 +8,14 @@ use bertqa_kernels::{LayerNorm, Spread};
 
 /// Reads parts of a network by their names in the file.
 #[derive(Clone, Copy)]
-pub struct Loader<'a> {
+pub(crate) struct Loader<'a> {
     pub tensors: &'a Tensors<'a>,
     /// Of the layers. The rest costs little and stays in `f32`.
     pub precision: Precision,
 }
 
 /// One matrix of a [`Linear`] that may be made of several.
-pub struct Part {
+pub(crate) struct Part {
     pub weight: Tensor,
     /// `[outputs]`
     pub bias: Vec<f32>,
@@ -25,7 +25,7 @@ pub struct Part {
 
 impl Loader<'_> {
     /// The head that finds start and end: `[2, hidden_size]`.
-    pub fn head(&self, hidden_size: usize) -> Result<Linear, LoadError> {
+    pub(crate) fn head(&self, hidden_size: usize) -> Result<Linear, LoadError> {
         for name in ["qa_outputs.weight", "qa_outputs.bias"] {
             if !self.tensors.contains(name) {
                 return Err(LoadError::MissingHead(name.into()));
@@ -35,7 +35,7 @@ impl Loader<'_> {
     }
 
     /// A matrix of `outputs` and `inputs` with its bias; its input spreads as `spread` says.
-    pub fn linear(
+    pub(crate) fn linear(
         &self,
         name: &str,
         outputs: usize,
@@ -48,11 +48,11 @@ impl Loader<'_> {
     }
 
     /// Several matrices of the same input, one after the other.
-    pub fn concat(&self, parts: &[Part], operator: Operator) -> Result<Linear, LoadError> {
+    pub(crate) fn concat(&self, parts: &[Part], operator: Operator) -> Result<Linear, LoadError> {
         pack(parts, operator, self.precision, Spread::Symmetric)
     }
 
-    pub fn part(&self, name: &str, outputs: usize, inputs: usize, scale: f32) -> Result<Part, LoadError> {
+    pub(crate) fn part(&self, name: &str, outputs: usize, inputs: usize, scale: f32) -> Result<Part, LoadError> {
         let weight = self.tensors.get(&format!("{name}.weight"), &[outputs, inputs])?;
         let mut bias = self.vector(&format!("{name}.bias"), outputs)?;
         bias.iter_mut().for_each(|value| *value *= scale);
@@ -60,7 +60,7 @@ impl Loader<'_> {
     }
 
     /// Layer normalizations converted from TensorFlow have other names for their two vectors.
-    pub fn norm(&self, name: &str, len: usize, epsilon: f32) -> Result<LayerNorm, LoadError> {
+    pub(crate) fn norm(&self, name: &str, len: usize, epsilon: f32) -> Result<LayerNorm, LoadError> {
         let vector = |new: &str, old: &str| {
             let old = format!("{name}.{old}");
             if self.tensors.contains(&old) {

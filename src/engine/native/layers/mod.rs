@@ -9,17 +9,17 @@ mod feed_forward;
 mod linear;
 mod loader;
 
-pub use attention::{Heads, SelfAttention};
-pub use embeddings::{Embeddings, Positions};
-pub use feed_forward::FeedForward;
-pub use linear::{Linear, LinearBuffers};
-pub use loader::Loader;
+pub(super) use attention::{Heads, SelfAttention};
+pub(super) use embeddings::{Embeddings, Positions};
+pub(super) use feed_forward::FeedForward;
+pub(super) use linear::{Linear, LinearBuffers};
+pub(super) use loader::Loader;
 
 use super::profile::OperatorTimes;
 
 /// What a thread needs to compute layers; kept from group to group.
 #[derive(Debug, Default)]
-pub struct Workspace {
+pub(super) struct Workspace {
     attention: attention::Buffers,
     pub linear: LinearBuffers,
     /// `[rows, hidden_size]`: what attention gathers.
@@ -34,7 +34,7 @@ pub struct Workspace {
 
 impl Workspace {
     /// Where the thread's time goes.
-    pub fn times(&mut self) -> &mut OperatorTimes {
+    pub(super) fn times(&mut self) -> &mut OperatorTimes {
         &mut self.linear.times
     }
 }

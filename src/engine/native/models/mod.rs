@@ -21,7 +21,7 @@ use super::windows::Windows;
 
 /// What a network takes, and the widths of its activations.
 #[derive(Debug, Clone)]
-pub struct Shape {
+pub(super) struct Shape {
     /// As config.json has it.
     pub model_type: String,
     pub vocab_size: usize,
@@ -35,7 +35,7 @@ pub struct Shape {
 }
 
 /// A network with its weights.
-pub trait Model: Send + Sync {
+pub(super) trait Model: Send + Sync {
     fn shape(&self) -> &Shape;
 
     /// Fills `hidden`, `[tokens, hidden_size]`.
@@ -49,7 +49,7 @@ pub trait Model: Send + Sync {
 }
 
 /// A layer with its weights.
-pub trait Layer: Send + Sync {
+pub(super) trait Layer: Send + Sync {
     /// Fills `projected`, `[rows, projected_size]`, for the tokens `rows` of `hidden`, `[tokens, hidden_size]`.
     fn project(
         &self,
@@ -95,7 +95,7 @@ struct Common {
 }
 
 /// Loads the network that config.json describes, on the threads of the current pool.
-pub fn load(config: &[u8], loader: Loader) -> Result<Box<dyn Model>, LoadError> {
+pub(super) fn load(config: &[u8], loader: Loader) -> Result<Box<dyn Model>, LoadError> {
     let Common { model_type } = serde_json::from_slice(config)?;
     match bert::Family::of(&model_type) {
         Some(family) => Ok(Box::new(bert::Bert::load(config, family, loader)?)),

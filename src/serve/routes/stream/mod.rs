@@ -54,7 +54,7 @@ const PARTS: usize = 4;
     ),
     security((), ("key" = [])),
 )]
-pub async fn stream(
+pub(super) async fn stream(
     State(app): State<App>,
     permit: RequestPermit,
     rows: Rows,
@@ -69,12 +69,12 @@ pub async fn stream(
 }
 
 /// The format of a streamed body, if it is one.
-pub fn format(headers: &HeaderMap) -> Option<InputFormat> {
+pub(super) fn format(headers: &HeaderMap) -> Option<InputFormat> {
     InputFormat::from_media_type(&body::media_type(headers)?).filter(|format| format.is_streamable())
 }
 
 /// Answers a body of rows while it arrives.
-pub async fn answer(
+pub(super) async fn answer(
     app: App,
     permit: RequestPermit,
     counter: Rows,

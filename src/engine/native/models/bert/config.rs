@@ -10,7 +10,7 @@ use bertqa_kernels::Activation;
 
 /// Shape of a network, every value checked.
 #[derive(Debug)]
-pub struct Config {
+pub(super) struct Config {
     pub family: &'static Family,
     /// As config.json has it, for messages.
     pub model_type: String,
@@ -33,7 +33,7 @@ pub struct Config {
 
 /// A set of layer weights in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct LayerWeights {
+pub(super) struct LayerWeights {
     /// 0 where nothing is shared.
     pub group: usize,
     pub index: usize,
@@ -66,7 +66,7 @@ struct File {
 
 impl Config {
     /// Reads config.json of a model of `family`.
-    pub fn parse(json: &[u8], family: &'static Family) -> Result<Self, LoadError> {
+    pub(super) fn parse(json: &[u8], family: &'static Family) -> Result<Self, LoadError> {
         Self::check(serde_json::from_slice(json)?, family)
     }
 
@@ -140,18 +140,18 @@ impl Config {
     }
 
     /// Longest window in tokens.
-    pub fn max_seq_len(&self) -> usize {
+    pub(super) fn max_seq_len(&self) -> usize {
         self.positions().usable(self.position_embeddings)
     }
 
-    pub fn positions(&self) -> Positions {
+    pub(super) fn positions(&self) -> Positions {
         match self.family.positions_after_padding {
             false => Positions::FromZero,
             true => Positions::AfterPadding { pad_token_id: self.pad_token_id },
         }
     }
 
-    pub fn shape(&self) -> Shape {
+    pub(super) fn shape(&self) -> Shape {
         Shape {
             model_type: self.model_type.clone(),
             vocab_size: self.vocab_size,
@@ -163,7 +163,7 @@ impl Config {
     }
 
     /// For each layer in running order, which set of weights it uses: one of its own, or one that it shares.
-    pub fn layers(&self) -> impl Iterator<Item = LayerWeights> {
+    pub(super) fn layers(&self) -> impl Iterator<Item = LayerWeights> {
         let per_group = self.hidden_layers as f64 / self.hidden_groups as f64;
         (0..self.hidden_layers).flat_map(move |layer| {
             (0..self.inner_groups).map(move |inner| match self.family.sharing {
@@ -174,7 +174,7 @@ impl Config {
         })
     }
 
-    pub fn head_size(&self) -> usize {
+    pub(super) fn head_size(&self) -> usize {
         self.hidden_size / self.attention_heads
     }
 }

@@ -4,7 +4,7 @@ use crate::engine::native::models::TokenizerDefaults;
 
 /// How the tensors of layer `{i}` are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LayerSharing {
+pub(crate) enum LayerSharing {
     /// Every layer has its own.
     None,
     /// Groups of layers share one set (ALBERT): `{g}` is the group, `{i}` the layer within it.
@@ -13,7 +13,7 @@ pub enum LayerSharing {
 
 /// Tensor names of a layer, without `.weight` and `.bias`.
 #[derive(Debug)]
-pub struct LayerNames {
+pub(crate) struct LayerNames {
     pub prefix: &'static str,
     pub query: &'static str,
     pub key: &'static str,
@@ -27,7 +27,7 @@ pub struct LayerNames {
 
 /// A family of encoders with absolute positions and layer normalization after each residual connection.
 #[derive(Debug)]
-pub struct Family {
+pub(crate) struct Family {
     /// `model_type` in config.json.
     pub model_types: &'static [&'static str],
     /// The name of the encoder inside the question-answering model.
@@ -45,7 +45,7 @@ pub struct Family {
 
 /// Values of transformers' configuration classes.
 #[derive(Debug)]
-pub struct Defaults {
+pub(crate) struct Defaults {
     pub pad_token_id: u32,
     pub activation: &'static str,
     /// `None`: the hidden size.
@@ -147,12 +147,12 @@ static FAMILIES: [Family; 5] = [
 
 impl Family {
     /// The family of a `model_type`.
-    pub fn of(model_type: &str) -> Option<&'static Self> {
+    pub(crate) fn of(model_type: &str) -> Option<&'static Self> {
         FAMILIES.iter().find(|family| family.model_types.contains(&model_type))
     }
 
     /// Every `model_type` that can be run.
-    pub fn supported() -> Vec<&'static str> {
+    pub(crate) fn supported() -> Vec<&'static str> {
         FAMILIES.iter().flat_map(|family| family.model_types).copied().collect()
     }
 }

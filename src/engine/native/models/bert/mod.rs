@@ -6,7 +6,7 @@ mod family;
 use std::collections::HashMap;
 use std::ops::Range;
 
-pub use family::Family;
+pub(super) use family::Family;
 
 use super::{Layer, Model, Shape};
 use crate::engine::Precision;
@@ -21,7 +21,7 @@ use config::{Config, LayerWeights};
 const FEED_FORWARD_ROWS: usize = 64;
 
 /// A network of a [`Family`].
-pub struct Bert {
+pub(super) struct Bert {
     shape: Shape,
     embeddings: Embeddings,
     layers: Vec<BertLayer>,
@@ -42,7 +42,7 @@ struct BertLayer {
 }
 
 impl Bert {
-    pub fn load(config: &[u8], family: &'static Family, loader: Loader) -> Result<Self, LoadError> {
+    pub(super) fn load(config: &[u8], family: &'static Family, loader: Loader) -> Result<Self, LoadError> {
         let config = Config::parse(config, family)?;
         let loader = BertLoader { config: &config, loader };
         // First, so that a model without a head is distinguished from one with other names.
