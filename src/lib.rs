@@ -13,6 +13,8 @@
 //! [`pipeline`] is the threads and channels between them. `serve` puts HTTP before it, and `eval` says how good the
 //! answers are.
 
+#![warn(clippy::print_stdout)]
+
 mod answerer;
 pub mod batch;
 #[cfg(feature = "cli")]

@@ -4,7 +4,7 @@
 //!  connections ──► routes ──► queue ──► pipeline ──► replies
 //! ```
 //!
-//! Rows of concurrent requests share the batches of one pipeline. [`queue`] holds them, bounded and fair, and takes
+//! Rows of concurrent requests share the batches of one pipeline. `queue` holds them, bounded and fair, and takes
 //! each row's answer back to the request that waits for it; a request that is given up takes its rows along.
 
 mod answer;

@@ -70,6 +70,25 @@ fn attention_int8(bencher: Bencher, size: usize) {
     });
 }
 
+#[divan::bench(args = HEADS)]
+fn attention_f32(bencher: Bencher, size: usize) {
+    let (rows, mut out) = (matrix(TOKENS, size), vec![0.0; TOKENS * size]);
+    let (mut scores, mut scales) = (vec![0.0; TOKENS * TOKENS], vec![0.0; TOKENS]);
+    let (mut keys, mut values) = (Panels::default(), Panels::default());
+    bencher.bench_local(|| {
+        let rows = Rows::dense(black_box(&rows[..]), size);
+        keys.pack_transposed(rows);
+        values.pack(rows);
+        gemm(RowsMut::dense(&mut scores, TOKENS), rows, &keys, None, None);
+        softmax_unscaled(RowsMut::dense(&mut scores, TOKENS), &mut scales);
+        gemm(RowsMut::dense(&mut out, size), Rows::dense(&scores, TOKENS), &values, None, None);
+        for (row, scale) in out.chunks_exact_mut(size).zip(&scales) {
+            row.iter_mut().for_each(|value| *value *= scale);
+        }
+        black_box(&mut out);
+    });
+}
+
 #[divan::bench(args = [128, 384, 512])]
 fn softmax(bencher: Bencher, keys: usize) {
     let (scores, mut out, mut scales) = (matrix(64, keys), vec![0.0; 64 * keys], vec![0.0; 64]);

@@ -1,4 +1,4 @@
-//! Attention of one head in bytes.
+//! Attention of one head in int8.
 
 use std::f32::consts::LOG2_E;
 
@@ -33,7 +33,7 @@ pub struct AttentionBuffers {
     queries: QuantizedRows,
     /// `[queries, keys]`
     scores: Vec<f32>,
-    /// The same, as rows of bytes.
+    /// The same, as rows of int8.
     probabilities: Vec<[u8; 4]>,
     scales: Vec<f32>,
     key_bias: Vec<PanelRow>,

@@ -6,7 +6,7 @@ use rten_simd::{Isa, Simd};
 /// `255 * 2^x` of `x` up to 0 (or a rounding error above), with what any instruction set has.
 #[inline(always)]
 pub(super) fn power_times_255<I: Isa>(isa: I, x: I::F32) -> I::F32 {
-    /// `2^x` for `x` from -0.5 to 0.5, to a relative error of 7.5e-5: a fiftieth of a byte's step.
+    /// `2^x` for `x` from -0.5 to 0.5, to a relative error of 7.5e-5: a fiftieth of a step.
     const COEFFICIENTS: [f32; 4] = [0.999_928_1, 0.693_261, 0.242_610_8, 0.055_171_44];
     /// Adding it leaves a number's integer part in the low bits of the sum.
     const TO_INTEGER: f32 = 12_582_912.0;

@@ -3,11 +3,13 @@
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
+#[cfg(target_arch = "x86_64")]
+use super::bf16::{Avx512Bf16, Bf16Op};
 use super::bf16::{Bf16, Widened};
+use super::float::Float;
 use super::int8::{Int8Isa, Int8Op};
 use super::panels::{PANEL, PanelRow};
-use super::product::{Float, Product};
-use super::tile::Tile;
+use super::product::{Product, Tile};
 use super::{Activation, Int8Panels, Int8Rows, Panels, Rows, RowsMut};
 
 /// `out = activation(a · b + bias)`.
@@ -38,6 +40,28 @@ pub fn gemm_int8(out: RowsMut, a: Int8Rows, b: &Int8Panels, bias: Option<&[Panel
     })
 }
 
+/// `out = activation(a · b + bias)`, with weights in pairs of bfloat16. Where the processor multiplies bfloat16 by
+/// bfloat16, `a` is rounded to it first, into `rounded`.
+///
+/// # Panics
+/// If the shapes do not fit together.
+pub fn gemm_bf16(
+    out: RowsMut,
+    a: Rows<[f32; 2]>,
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused))] rounded: &mut Vec<[Bf16; 2]>,
+    b: &Panels<[Bf16; 2]>,
+    bias: Option<&[PanelRow]>,
+    activation: Option<Activation>,
+) {
+    let columns = Columns::biased(bias);
+    #[cfg(target_arch = "x86_64")]
+    if let Some(isa) = Avx512Bf16::fast() {
+        let a = isa.round(a, rounded);
+        return isa.run(Gemm { out, a, row_scales: &[], zero_point: 0, b, columns, activation });
+    }
+    SimdOp::dispatch(Gemm { out, a, row_scales: &[], zero_point: 0, b, columns, activation })
+}
+
 /// What a product needs to know of its columns; a missing part is all zeros.
 #[derive(Clone, Copy)]
 pub(super) struct Columns<'a> {
@@ -47,7 +71,7 @@ pub(super) struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    pub fn biased(bias: Option<&'a [PanelRow]>) -> Self {
+    pub(crate) fn biased(bias: Option<&'a [PanelRow]>) -> Self {
         Self { bias, scales: None, sums: None }
     }
 
@@ -94,6 +118,16 @@ impl SimdOp for Gemm<'_, [f32; 2], [Bf16; 2]> {
             8 => self.run::<_, 4, 2>(Widened(isa)),
             _ => self.run::<_, 4, 4>(Widened(isa)),
         }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Bf16Op for Gemm<'_, [Bf16; 2], [Bf16; 2]> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval(self, isa: Avx512Bf16) {
+        self.run::<_, 14, 2>(isa)
     }
 }
 

@@ -1,4 +1,4 @@
-//! From `f32` to bytes: panels for the right-hand side of a product.
+//! From `f32` to int8: panels for the right-hand side of a product.
 
 use rayon::prelude::*;
 use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps};
@@ -9,7 +9,7 @@ use super::panels::{PANEL, PanelRow};
 use super::quantize::{LARGEST, SMALLEST, Side};
 use super::{Panels, QuantizedRows, Rows};
 
-/// Panels of bytes, the right-hand side of a product, with the value of one unit and the sum of the bytes of each
+/// Panels of int8, the right-hand side of a product, with the value of one unit and the sum of the values of each
 /// column.
 #[derive(Debug, Default)]
 pub struct Int8Panels {

@@ -3,7 +3,7 @@
 //! # Structure
 //! A product `out = a · b` reads its left-hand side (LHS) from [`Rows`] and its right-hand side (RHS) from packed
 //! [`Panels`]: blocks of [`PANEL`] columns, row after row. An int8 LHS is packed too, as [`QuantizedRows`]. The
-//! product is cut into tiles of MR rows and NR columns, whose sums stay in registers (`tile.rs`). The microkernel,
+//! product is cut into tiles of MR rows and NR columns, whose sums stay in registers (`Tile`). The microkernel,
 //! `Product::multiply_add`, adds one step over the depth to a tile: an `f32`, two bfloat16 or four int8. `gemm.rs` has
 //! the loops around the tiles and chooses MR and NR by the number of registers.
 //!
@@ -25,6 +25,7 @@ mod activation;
 mod attend;
 mod bf16;
 mod exp;
+mod float;
 mod gemm;
 mod int8;
 mod int8_panels;
@@ -39,18 +40,17 @@ mod softmax;
 mod softmax_int8;
 #[cfg(test)]
 mod tests;
-mod tile;
 
 pub use activation::Activation;
 pub use attend::{AttentionBuffers, attend_int8};
-pub use bf16::{Bf16, gemm_bf16, instructions as bf16_instructions};
-pub use gemm::{gemm, gemm_int8};
+pub use bf16::{Bf16, instructions as bf16_instructions};
+pub use float::f32_instructions;
+pub use gemm::{gemm, gemm_bf16, gemm_int8};
 pub use int8::instructions as int8_instructions;
 pub use int8_panels::Int8Panels;
 pub use layer_norm::LayerNorm;
 pub use panels::{PANEL, PanelRow, Panels};
 pub use peak::{peak_bf16, peak_f32, peak_int8};
-pub use product::f32_instructions;
 pub use quantize::{Int8Rows, QuantizedRows, Spread};
 pub use rows::{Rows, RowsMut};
 pub use softmax::softmax_unscaled;

@@ -7,8 +7,9 @@ use rten_simd::{Isa, SimdOp};
 
 #[cfg(target_arch = "x86_64")]
 use super::bf16::{Avx512Bf16, Bf16, Bf16Op};
+use super::float::Float;
 use super::int8::{Int8Isa, Int8Op};
-use super::product::{Float, Product};
+use super::product::Product;
 
 /// Multiplications and additions of `f32` a second, of one thread, as measured for about so many `seconds`.
 pub fn peak_f32(seconds: f64) -> f64 {
@@ -24,7 +25,7 @@ pub fn peak_bf16(seconds: f64) -> f64 {
     peak_f32(seconds)
 }
 
-/// Multiplications and additions of bytes a second, of one thread, as measured for about so many `seconds`.
+/// Multiplications and additions of int8 a second, of one thread, as measured for about so many `seconds`.
 pub fn peak_int8(seconds: f64) -> f64 {
     Int8Op::dispatch(Peak { seconds })
 }

@@ -1,14 +1,14 @@
-//! The arithmetic of a matrix product, apart from how the matrices are walked through.
+//! The microkernel: the arithmetic of a matrix product, and the loop that keeps a tile's sums in registers.
 
 use rten_simd::Isa;
-use rten_simd::ops::{BitOps, NumOps};
+use rten_simd::ops::BitOps;
 
-use super::tile::Tile;
+use super::panels::{PANEL, PanelRow};
 
 /// How elements of two matrices are multiplied and summed up.
 ///
 /// An element is what one step over the depth takes: one `f32`, or several narrower values side by side.
-pub trait Product: Copy {
+pub(crate) trait Product: Copy {
     type Isa: Isa;
     /// An element of the left-hand side.
     type Left: Copy;
@@ -72,67 +72,87 @@ pub trait Product: Copy {
     fn finish(self, sum: Self::Sum, scale: F32<Self>, bias: F32<Self>) -> F32<Self>;
 }
 
-pub type F32<P> = <<P as Product>::Isa as Isa>::F32;
-pub type I32<P> = <<P as Product>::Isa as Isa>::I32;
+pub(crate) type F32<P> = <<P as Product>::Isa as Isa>::F32;
+pub(crate) type I32<P> = <<P as Product>::Isa as Isa>::I32;
 
-/// Products of `f32`, begun at the bias.
-#[derive(Debug, Clone, Copy)]
-pub struct Float<I>(pub I);
-
-impl<I: Isa> Product for Float<I> {
-    type Isa = I;
-    type Left = f32;
-    type Right = f32;
-    type RightVector = I::F32;
-    type Sum = I::F32;
-
-    const APPROXIMATE: bool = false;
-
-    #[inline(always)]
-    fn isa(self) -> I {
-        self.0
-    }
-
-    #[inline(always)]
-    unsafe fn load(self, right: *const f32) -> I::F32 {
-        // SAFETY: the caller's.
-        unsafe { self.0.f32().load_ptr(right) }
-    }
-
-    #[inline(always)]
-    fn begin(self, bias: I::F32, _: I::I32, _: u8) -> I::F32 {
-        bias
-    }
-
-    #[inline(always)]
-    fn multiply_add<const VECTORS: usize>(self, left: &f32, right: &[I::F32; VECTORS], sums: &mut [I::F32; VECTORS]) {
-        let ops = self.0.f32();
-        let left = ops.splat(*left);
-        for vector in 0..VECTORS {
-            sums[vector] = ops.mul_add(left, right[vector], sums[vector]);
-        }
-    }
-
-    #[inline(always)]
-    fn finish(self, sum: I::F32, _: I::F32, _: I::F32) -> I::F32 {
-        sum
-    }
+/// A block of a product, small enough for its sums to stay in registers.
+pub(crate) struct Tile<'a, L, R> {
+    pub a: *const L,
+    pub a_stride: usize,
+    pub zero_point: u8,
+    pub b: &'a [PanelRow<R>],
+    /// Where in the panel's rows the tile begins.
+    pub column: usize,
+    /// Of the tile's columns.
+    pub bias: &'a [f32],
+    pub sums: &'a [i32],
+    /// Address to fetch ahead of its use, moving on by `ahead` elements a step.
+    pub next: *const R,
+    pub ahead: usize,
 }
 
-/// Name of the vector instructions that `f32` kernels use on this processor.
-pub fn f32_instructions() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
+impl<L: Copy, R: Copy> Tile<'_, L, R> {
+    /// The sums of the products of `ROWS` rows of `a` and `VECTORS` vectors of each of `b`'s rows.
+    ///
+    /// # Safety
+    /// `a` must point to `ROWS` rows of `b.len()` elements, at their stride; `VECTORS` vectors from `column` on must
+    /// lie within a panel's row.
+    // With iterators the compiler keeps the sums in memory, which costs a fifth of the speed.
+    #[allow(clippy::needless_range_loop)]
+    #[inline(always)]
+    pub(crate) unsafe fn multiply<P, const ROWS: usize, const VECTORS: usize>(
+        &self,
+        product: P,
+    ) -> [[P::Sum; VECTORS]; ROWS]
+    where
+        P: Product<Left = L, Right = R>,
     {
-        if rten_simd::isa::Avx512Isa::new().is_some() {
-            return "AVX-512";
+        let isa = product.isa();
+        let bias = isa.f32().load_many::<VECTORS>(self.bias);
+        let column_sums = isa.i32().load_many::<VECTORS>(self.sums);
+        let mut begin = [product.begin(bias[0], column_sums[0], self.zero_point); VECTORS];
+        for vector in 1..VECTORS {
+            begin[vector] = product.begin(bias[vector], column_sums[vector], self.zero_point);
         }
-        if rten_simd::isa::Avx2Isa::new().is_some() {
-            return "AVX2";
+        // SAFETY: the caller's.
+        unsafe { product.multiply_tile::<ROWS, VECTORS>(self, begin) }
+    }
+
+    /// As [`multiply`](Self::multiply), from sums that have begun; element by element.
+    ///
+    /// # Safety
+    /// As there.
+    #[allow(clippy::needless_range_loop)]
+    #[inline(always)]
+    pub(crate) unsafe fn multiply_elements<P, const ROWS: usize, const VECTORS: usize>(
+        &self,
+        product: P,
+        begin: [P::Sum; VECTORS],
+    ) -> [[P::Sum; VECTORS]; ROWS]
+    where
+        P: Product<Left = L, Right = R>,
+    {
+        let isa = product.isa();
+        let ops = isa.f32();
+        let &Self { a, a_stride, next, ahead, .. } = self;
+        let mut sums = [begin; ROWS];
+        // By pointer: a check of the bounds in this loop can be felt.
+        let mut panel_row = self.b.as_ptr().cast::<R>().wrapping_add(self.column);
+        for k in 0..self.b.len() {
+            ops.prefetch(next.wrapping_add(k * ahead).cast());
+            // SAFETY: `VECTORS` vectors from `column` on lie within row `k` of the panel.
+            let mut b = [unsafe { product.load(panel_row) }; VECTORS];
+            for vector in 1..VECTORS {
+                // SAFETY: as above.
+                b[vector] = unsafe { product.load(panel_row.add(vector * ops.len())) };
+            }
+            panel_row = panel_row.wrapping_add(PANEL);
+            for row in 0..ROWS {
+                // SAFETY: `a` has `ROWS` rows of `self.b.len()` elements.
+                let value = unsafe { &*a.add(row * a_stride + k) };
+                product.multiply_add(value, &b, &mut sums[row]);
+            }
         }
+        sums
     }
-    #[cfg(target_arch = "aarch64")]
-    if rten_simd::isa::ArmNeonIsa::new().is_some() {
-        return "NEON";
-    }
-    "portable"
 }

@@ -1,11 +1,11 @@
-//! Scores of queries against keys, in bytes.
+//! Scores of queries against keys, in int8.
 
 use rten_simd::Isa;
 use rten_simd::ops::{BitOps, NumOps, ToFloat};
 
 use super::int8::{Int8Isa, Int8Op};
 use super::panels::{PANEL, PanelRow};
-use super::tile::Tile;
+use super::product::Tile;
 use super::{Int8Panels, Int8Rows, RowsMut};
 
 /// Most queries that are scored at a time.

@@ -1,4 +1,4 @@
-//! Softmax over the keys of an attention head, into bytes.
+//! Softmax over the keys of an attention head, into int8.
 
 use rten_simd::ops::{BitOps, FloatOps, NumOps};
 
@@ -26,8 +26,8 @@ pub(super) const DITHER: [f32; SCORE_BLOCK] = {
     dither
 };
 
-/// Writes `255 * exp2(factor * (score - max))`, rounded with [`DITHER`], of every row of `scores` to `out` as left-hand bytes with zero
-/// point 0, and the reciprocals of their sums to `scales`, which holds the factors before.
+/// Writes `255 * exp2(factor * (score - max))`, rounded with [`DITHER`], of every row of `scores` to `out` as left-hand values with
+/// zero point 0, and the reciprocals of their sums to `scales`, which holds the factors before.
 ///
 /// A score may be minus infinity, as long as another one of the row is not.
 pub(super) struct SoftmaxInt8<'a> {

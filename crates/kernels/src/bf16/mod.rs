@@ -4,15 +4,12 @@
 mod x86_64;
 
 #[cfg(target_arch = "x86_64")]
-pub use x86_64::{Avx512Bf16, Bf16Op};
+pub(crate) use x86_64::{Avx512Bf16, Bf16Op};
 
 use rten_simd::ops::{BitOps, IntOps, NumOps};
-use rten_simd::{Isa, Simd, SimdOp};
+use rten_simd::{Isa, Simd};
 
-use super::gemm::{Columns, Gemm};
-use super::panels::PanelRow;
 use super::product::Product;
-use super::{Activation, Panels, Rows, RowsMut};
 
 /// The upper half of an `f32`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,31 +32,9 @@ pub fn instructions() -> Option<&'static str> {
     None
 }
 
-/// `out = activation(a · b + bias)`, with weights in pairs of bfloat16. Where the processor multiplies bfloat16 by
-/// bfloat16, `a` is rounded to it first, into `rounded`.
-///
-/// # Panics
-/// If the shapes do not fit together.
-pub fn gemm_bf16(
-    out: RowsMut,
-    a: Rows<[f32; 2]>,
-    #[cfg_attr(not(target_arch = "x86_64"), expect(unused))] rounded: &mut Vec<[Bf16; 2]>,
-    b: &Panels<[Bf16; 2]>,
-    bias: Option<&[PanelRow]>,
-    activation: Option<Activation>,
-) {
-    let columns = Columns::biased(bias);
-    #[cfg(target_arch = "x86_64")]
-    if let Some(isa) = Avx512Bf16::fast() {
-        let a = isa.round(a, rounded);
-        return isa.run(Gemm { out, a, row_scales: &[], zero_point: 0, b, columns, activation });
-    }
-    SimdOp::dispatch(Gemm { out, a, row_scales: &[], zero_point: 0, b, columns, activation })
-}
-
 /// Products of pairs of `f32` with pairs of bfloat16 that are widened as they are loaded, begun at the bias.
 #[derive(Debug, Clone, Copy)]
-pub struct Widened<I>(pub I);
+pub(crate) struct Widened<I>(pub I);
 
 impl<I: Isa> Product for Widened<I> {
     type Isa = I;

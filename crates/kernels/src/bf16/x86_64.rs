@@ -9,24 +9,23 @@ use rten_simd::Isa;
 use rten_simd::isa::Avx512Isa;
 use rten_simd::ops::BitOps;
 
-use super::super::gemm::Gemm;
 use super::super::product::Product;
 use super::super::{Rows, grow};
 use super::Bf16;
 
 /// AVX-512 with `vdpbf16ps`, which adds the products of two pairs of bfloat16 to an `f32`.
 #[derive(Clone, Copy)]
-pub struct Avx512Bf16(Avx512Isa);
+pub(crate) struct Avx512Bf16(Avx512Isa);
 
 impl Avx512Bf16 {
     /// Where the processor has the instruction, fast or not.
-    pub fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         Avx512Isa::new().filter(|_| detected!("avx512bf16") && detected!("avx512bw")).map(Self)
     }
 
     /// Where it is faster than products of `f32`: AMD's run as many `vdpbf16ps` a cycle as `f32` products, so twice as
     /// many multiplications. Intel's with AMX, which is for this there, were measured to run a quarter as many.
-    pub fn fast() -> Option<Self> {
+    pub(crate) fn fast() -> Option<Self> {
         static FAST: LazyLock<bool> = LazyLock::new(|| {
             let vendor = __cpuid(0);
             [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes).as_flattened() == b"AuthenticAMD"
@@ -35,7 +34,7 @@ impl Avx512Bf16 {
     }
 
     /// Rounds rows to the nearest, ties to even; `buffer` is kept from use to use.
-    pub fn round<'a>(self, source: Rows<[f32; 2]>, buffer: &'a mut Vec<[Bf16; 2]>) -> Rows<'a, [Bf16; 2]> {
+    pub(crate) fn round<'a>(self, source: Rows<[f32; 2]>, buffer: &'a mut Vec<[Bf16; 2]>) -> Rows<'a, [Bf16; 2]> {
         #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
         fn round_row(source: &[f32], out: &mut [Bf16]) {
             let (source, out) = (source.chunks(32), out.chunks_mut(32));
@@ -65,7 +64,7 @@ impl Avx512Bf16 {
         Rows::new(buffer, rows, cols, cols)
     }
 
-    pub fn run<Op: Bf16Op>(self, op: Op) -> Op::Output {
+    pub(crate) fn run<Op: Bf16Op>(self, op: Op) -> Op::Output {
         #[inline(never)]
         #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512bf16")]
         fn with_features<Op: Bf16Op>(isa: Avx512Bf16, op: Op) -> Op::Output {
@@ -77,19 +76,10 @@ impl Avx512Bf16 {
 }
 
 /// An operation that multiplies bfloat16.
-pub trait Bf16Op {
+pub(crate) trait Bf16Op {
     type Output;
 
     fn eval(self, isa: Avx512Bf16) -> Self::Output;
-}
-
-impl Bf16Op for Gemm<'_, [Bf16; 2], [Bf16; 2]> {
-    type Output = ();
-
-    #[inline(always)]
-    fn eval(self, isa: Avx512Bf16) {
-        self.run::<_, 14, 2>(isa)
-    }
 }
 
 type F32 = <Avx512Isa as Isa>::F32;

@@ -1,4 +1,4 @@
-//! Integer arithmetic on bytes: which instructions there are for it, and which of them this processor has.
+//! Arithmetic on int8: which instructions there are for it, and which of them this processor has.
 
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -7,10 +7,10 @@ mod portable;
 mod x86_64;
 
 #[cfg(target_arch = "aarch64")]
-pub use neon::{NeonDot, NeonI8mm};
-pub use portable::Portable;
+pub(crate) use neon::{NeonDot, NeonI8mm};
+pub(crate) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
-pub use x86_64::{Avx2, Avx512Vnni, AvxVnni};
+pub(crate) use x86_64::{Avx2, Avx512Vnni, AvxVnni};
 
 use rten_simd::Isa;
 use rten_simd::ops::{BitOps, NumOps};
@@ -18,13 +18,13 @@ use rten_simd::ops::{BitOps, NumOps};
 use super::exp::power_times_255;
 use super::product::{F32, I32, Product};
 
-/// An instruction set with what arithmetic on bytes needs beyond [`rten_simd::Isa`].
+/// An instruction set with what arithmetic on int8 needs beyond [`rten_simd::Isa`].
 ///
-/// Four bytes are multiplied by four bytes in each lane of 32 bits and summed up exactly. The left-hand values are
-/// 0 to 255, the right-hand ones -127 to 127. Some instructions take the left-hand bytes without a sign, some with:
+/// Four values are multiplied by four values in each lane of 32 bits and summed up exactly. The left-hand values are
+/// 0 to 255, the right-hand ones -127 to 127. Some instructions take the left-hand values without a sign, some with:
 /// those store a left-hand value as its difference from 128. What that changes in the sums, the sum of a column's
-/// right-hand bytes makes up for.
-pub trait Int8Isa: Product<Left = [u8; 4], Right = [i8; 4], Sum = I32<Self>> {
+/// right-hand values makes up for.
+pub(crate) trait Int8Isa: Product<Left = [u8; 4], Right = [i8; 4], Sum = I32<Self>> {
     /// What is added to a left-hand value when it is stored.
     const SHIFT: i32;
 
@@ -101,8 +101,8 @@ pub trait Int8Isa: Product<Left = [u8; 4], Right = [i8; 4], Sum = I32<Self>> {
     }
 }
 
-/// An operation on bytes, written once for all instruction sets.
-pub trait Int8Op: Sized {
+/// An operation on int8, written once for all instruction sets.
+pub(crate) trait Int8Op: Sized {
     type Output;
 
     fn eval<B: Int8Isa>(self, isa: B) -> Self::Output;
@@ -134,7 +134,7 @@ pub trait Int8Op: Sized {
     }
 }
 
-/// Name of the instructions that [`Int8Op::dispatch`] chooses, or `None` where bytes are slower than `f32`.
+/// Name of the instructions that `Int8Op::dispatch` chooses, or `None` where int8 is slower than `f32`.
 pub fn instructions() -> Option<&'static str> {
     #[cfg(target_arch = "x86_64")]
     {

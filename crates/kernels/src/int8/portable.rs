@@ -8,11 +8,11 @@ use super::{Int8Isa, Int8Op};
 
 /// Any instruction set of `rten-simd`.
 #[derive(Debug, Clone, Copy)]
-pub struct Portable<I>(pub I);
+pub(crate) struct Portable<I>(pub I);
 
 impl Portable<()> {
     /// Evaluates an operation with the best instruction set of `rten-simd`.
-    pub fn run<Op: Int8Op>(op: Op) -> Op::Output {
+    pub(crate) fn run<Op: Int8Op>(op: Op) -> Op::Output {
         struct AsSimdOp<Op>(Op);
 
         impl<Op: Int8Op> SimdOp for AsSimdOp<Op> {

@@ -14,25 +14,25 @@ use super::{Int8Isa, Int8Op};
 type F32<I> = <I as Isa>::F32;
 type I32<I> = <I as Isa>::I32;
 
-/// AVX-512 with `vpdpbusd`, which takes the left-hand bytes without a sign.
+/// AVX-512 with `vpdpbusd`, which takes the left-hand values without a sign.
 #[derive(Clone, Copy)]
-pub struct Avx512Vnni(Avx512Isa);
+pub(crate) struct Avx512Vnni(Avx512Isa);
 
 /// AVX2 with `vpdpbusd`.
 #[derive(Clone, Copy)]
-pub struct AvxVnni(Avx2Isa);
+pub(crate) struct AvxVnni(Avx2Isa);
 
-/// AVX2 alone: products of bytes in pairs (`vpmaddubsw`), which wants one side without a sign and sums up in 16 bits.
+/// AVX2 alone: products of int8 in pairs (`vpmaddubsw`), which wants one side without a sign and sums up in 16 bits.
 /// With the signs moved over to the right-hand side, twice 128 times 127 is the most that a sum can be, and fits.
 #[derive(Clone, Copy)]
-pub struct Avx2(Avx2Isa);
+pub(crate) struct Avx2(Avx2Isa);
 
 impl Avx512Vnni {
-    pub fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         Avx512Isa::new().filter(|_| detected!("avx512vnni")).map(Self)
     }
 
-    pub fn run<Op: Int8Op>(self, op: Op) -> Op::Output {
+    pub(crate) fn run<Op: Int8Op>(self, op: Op) -> Op::Output {
         #[inline(never)]
         #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,f16c")]
         fn with_features<Op: Int8Op>(isa: Avx512Vnni, op: Op) -> Op::Output {
@@ -44,11 +44,11 @@ impl Avx512Vnni {
 }
 
 impl AvxVnni {
-    pub fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         Avx2Isa::new().filter(|_| detected!("avxvnni")).map(Self)
     }
 
-    pub fn run<Op: Int8Op>(self, op: Op) -> Op::Output {
+    pub(crate) fn run<Op: Int8Op>(self, op: Op) -> Op::Output {
         #[inline(never)]
         #[target_feature(enable = "avx2,fma,avxvnni,f16c")]
         fn with_features<Op: Int8Op>(isa: AvxVnni, op: Op) -> Op::Output {
@@ -60,11 +60,11 @@ impl AvxVnni {
 }
 
 impl Avx2 {
-    pub fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         Avx2Isa::new().map(Self)
     }
 
-    pub fn run<Op: Int8Op>(self, op: Op) -> Op::Output {
+    pub(crate) fn run<Op: Int8Op>(self, op: Op) -> Op::Output {
         #[inline(never)]
         #[target_feature(enable = "avx2,fma,f16c")]
         fn with_features<Op: Int8Op>(isa: Avx2, op: Op) -> Op::Output {
@@ -196,7 +196,7 @@ impl Int8Isa for Avx512Vnni {
 
     #[inline(always)]
     fn exp2_times_255<const N: usize>(self, x: [F32<Avx512Isa>; N]) -> [F32<Avx512Isa>; N] {
-        /// `2^x` for `x` from 0 to 1, to a relative error of 7.5e-5: a fiftieth of a byte's step.
+        /// `2^x` for `x` from 0 to 1, to a relative error of 7.5e-5: a fiftieth of a step.
         const COEFFICIENTS: [f32; 4] = [0.999_925_2, 0.695_833_7, 0.226_067_2, 0.078_024_2];
         let mut powers = x;
         // SAFETY: the features are there.

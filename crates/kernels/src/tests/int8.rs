@@ -1,4 +1,4 @@
-//! The kernels on bytes against plain loops, over shapes that use their edges, with every set of instructions.
+//! The int8 kernels against plain loops, over shapes that use their edges, with every set of instructions.
 
 use proptest::prelude::*;
 
@@ -65,7 +65,7 @@ pub(super) fn quantized<B: Int8Isa>(isa: B, source: Rows, side: Side, weights: O
     rows
 }
 
-/// The steps of a quantized row, from its bytes.
+/// The steps of a quantized row, from its stored values.
 pub(super) fn steps<B: Int8Isa>(_: B, rows: &QuantizedRows, row: usize, cols: usize, side: Side) -> Vec<i32> {
     let Int8Rows { rows, zero_point, .. } = rows.rows();
     let left = |byte: u8| match B::SHIFT {
@@ -115,7 +115,7 @@ proptest! {
     }
 
     #[test]
-    fn products_of_bytes_are_exact(
+    fn products_of_int8_are_exact(
         (rows, depth, cols) in (1usize..40, 1usize..80, 1usize..100),
         with_bias: bool,
         extreme: bool,
@@ -226,7 +226,7 @@ proptest! {
     }
 }
 
-/// A left-hand byte as the instructions want it stored, and back.
+/// A left-hand value as the instructions want it stored, and back.
 pub(super) fn shifted<B: Int8Isa>(_: B, byte: u8) -> u8 {
     (i32::from(byte) + B::SHIFT) as u8
 }

@@ -1,4 +1,4 @@
-//! Attention in bytes, part by part and whole, against plain loops.
+//! Attention in int8, part by part and whole, against plain loops.
 
 use proptest::prelude::*;
 
@@ -14,7 +14,7 @@ use super::matrix;
 
 proptest! {
     #[test]
-    fn softmax_in_bytes_is_the_plain_one(
+    fn softmax_in_int8_is_the_plain_one(
         (rows, cols) in (1usize..20, 1usize..150),
         spread in 0.1f32..60.0,
         factor in prop::sample::select(vec![0.0f32, 1e-3, 1.0, 2.5]),
@@ -73,7 +73,7 @@ proptest! {
     }
 
     #[test]
-    fn attention_in_bytes_is_near_the_plain_one(
+    fn attention_in_int8_is_near_the_plain_one(
         (tokens, size) in (1usize..150, 1usize..70),
         first_query in 0.0f64..1.0,
         with_zeros: bool,

@@ -1,9 +1,9 @@
 use rayon::prelude::*;
 
-use super::loader::Part;
 use crate::engine::Precision;
 use crate::engine::native::LoadError;
 use crate::engine::native::profile::{Operator, OperatorTimes};
+use crate::engine::native::tensors::Tensor;
 use bertqa_kernels::{
     Activation, Bf16, Int8Panels, PANEL, PanelRow, Panels, QuantizedRows, Rows, RowsMut, Spread, gemm, gemm_bf16,
     gemm_int8,
@@ -82,6 +82,15 @@ pub(crate) struct LinearBuffers {
     quantized: QuantizedRows,
     rounded: Vec<[Bf16; 2]>,
     pub times: OperatorTimes,
+}
+
+/// One matrix of a [`Linear`] that may be made of several.
+pub(crate) struct Part {
+    pub weight: Tensor,
+    /// `[outputs]`
+    pub bias: Vec<f32>,
+    /// What weight and bias are multiplied by.
+    pub scale: f32,
 }
 
 /// Packs `parts`, all of the same shape, one after the other.

@@ -1,9 +1,9 @@
 use super::Linear;
-use super::linear::pack;
+use super::linear::{Part, pack};
 use crate::engine::Precision;
 use crate::engine::native::LoadError;
 use crate::engine::native::profile::Operator;
-use crate::engine::native::tensors::{Tensor, Tensors};
+use crate::engine::native::tensors::Tensors;
 use bertqa_kernels::{LayerNorm, Spread};
 
 /// Reads parts of a network by their names in the file.
@@ -12,15 +12,6 @@ pub(crate) struct Loader<'a> {
     pub tensors: &'a Tensors<'a>,
     /// Of the layers. The rest costs little and stays in `f32`.
     pub precision: Precision,
-}
-
-/// One matrix of a [`Linear`] that may be made of several.
-pub(crate) struct Part {
-    pub weight: Tensor,
-    /// `[outputs]`
-    pub bias: Vec<f32>,
-    /// What weight and bias are multiplied by.
-    pub scale: f32,
 }
 
 impl Loader<'_> {

@@ -13,14 +13,14 @@ use super::{F32, I32, int8_isa_neon};
 
 /// NEON with `sdot`, which takes both sides with their signs.
 #[derive(Clone, Copy)]
-pub struct NeonDot(ArmNeonIsa);
+pub(crate) struct NeonDot(ArmNeonIsa);
 
 impl NeonDot {
-    pub fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         ArmNeonIsa::new().filter(|_| std::arch::is_aarch64_feature_detected!("dotprod")).map(Self)
     }
 
-    pub fn run<Op: Int8Op>(self, op: Op) -> Op::Output {
+    pub(crate) fn run<Op: Int8Op>(self, op: Op) -> Op::Output {
         #[inline(never)]
         #[target_feature(enable = "neon,dotprod")]
         fn with_features<Op: Int8Op>(isa: NeonDot, op: Op) -> Op::Output {

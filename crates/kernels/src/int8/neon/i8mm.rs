@@ -8,22 +8,21 @@ use rten_simd::isa::ArmNeonIsa;
 use rten_simd::ops::{BitOps, NumOps, ToFloat};
 
 use super::super::super::panels::PANEL;
-use super::super::super::product::Product;
-use super::super::super::tile::Tile;
+use super::super::super::product::{Product, Tile};
 use super::super::{Int8Isa, Int8Op};
 use super::{F32, I32, int8_isa_neon};
 
 /// NEON with `usmmla`, which multiplies two rows of eight bytes without a sign by two columns of eight with one: twice
 /// the products of an instruction of [`NeonDot`](super::NeonDot).
 #[derive(Clone, Copy)]
-pub struct NeonI8mm(ArmNeonIsa);
+pub(crate) struct NeonI8mm(ArmNeonIsa);
 
 impl NeonI8mm {
-    pub fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         ArmNeonIsa::new().filter(|_| std::arch::is_aarch64_feature_detected!("i8mm")).map(Self)
     }
 
-    pub fn run<Op: Int8Op>(self, op: Op) -> Op::Output {
+    pub(crate) fn run<Op: Int8Op>(self, op: Op) -> Op::Output {
         #[inline(never)]
         #[target_feature(enable = "neon,i8mm")]
         fn with_features<Op: Int8Op>(isa: NeonI8mm, op: Op) -> Op::Output {

@@ -3,8 +3,8 @@
 mod dot;
 mod i8mm;
 
-pub use dot::NeonDot;
-pub use i8mm::NeonI8mm;
+pub(crate) use dot::NeonDot;
+pub(crate) use i8mm::NeonI8mm;
 
 use rten_simd::Isa;
 use rten_simd::isa::ArmNeonIsa;

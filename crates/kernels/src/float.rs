@@ -1,0 +1,68 @@
+//! Products of `f32`.
+
+use rten_simd::Isa;
+use rten_simd::ops::{BitOps, NumOps};
+
+use super::product::Product;
+
+/// Products of `f32`, begun at the bias.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Float<I>(pub I);
+
+impl<I: Isa> Product for Float<I> {
+    type Isa = I;
+    type Left = f32;
+    type Right = f32;
+    type RightVector = I::F32;
+    type Sum = I::F32;
+
+    const APPROXIMATE: bool = false;
+
+    #[inline(always)]
+    fn isa(self) -> I {
+        self.0
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, right: *const f32) -> I::F32 {
+        // SAFETY: the caller's.
+        unsafe { self.0.f32().load_ptr(right) }
+    }
+
+    #[inline(always)]
+    fn begin(self, bias: I::F32, _: I::I32, _: u8) -> I::F32 {
+        bias
+    }
+
+    #[inline(always)]
+    fn multiply_add<const VECTORS: usize>(self, left: &f32, right: &[I::F32; VECTORS], sums: &mut [I::F32; VECTORS]) {
+        let ops = self.0.f32();
+        let left = ops.splat(*left);
+        for vector in 0..VECTORS {
+            sums[vector] = ops.mul_add(left, right[vector], sums[vector]);
+        }
+    }
+
+    #[inline(always)]
+    fn finish(self, sum: I::F32, _: I::F32, _: I::F32) -> I::F32 {
+        sum
+    }
+}
+
+/// Name of the vector instructions that `f32` kernels use on this processor.
+pub fn f32_instructions() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if rten_simd::isa::Avx512Isa::new().is_some() {
+            return "AVX-512";
+        }
+        if rten_simd::isa::Avx2Isa::new().is_some() {
+            return "AVX2";
+        }
+    }
+    #[cfg(target_arch = "aarch64")]
+    if rten_simd::isa::ArmNeonIsa::new().is_some() {
+        return "NEON";
+    }
+    "portable"
+}
