@@ -133,7 +133,8 @@ impl Builder {
     /// tokens that a window may have.
     ///
     /// # Errors
-    /// If there is no engine, or an option does not fit.
+    /// If an option does not fit. Without an engine, or with engines of several layouts, each question ends with
+    /// [`AnswerError::Ended`].
     pub fn build_with(
         self,
         encoder: Encoder,
