@@ -3,24 +3,6 @@
 //!
 //! [`GoldColumns`] reads gold rows, a [`Prediction`] for each comes from the pipeline or from a file ([`Join`] finds the
 //! right one), and a [`Scorer`] takes them one by one and ends in [`Figures`]. [`text`] and [`report`] show those.
-//!
-//! ```
-//! use bertqa::eval::{GoldColumns, Prediction, Normalization, Scorer};
-//! use bertqa::io;
-//!
-//! # fn main() -> anyhow::Result<()> {
-//! # let folder = tempfile::tempdir()?;
-//! # let path = folder.path().join("gold.jsonl").display().to_string();
-//! # std::fs::write(&path, "{\"question\": \"Who?\", \"context\": \"Bell did.\", \"answers\": [\"Bell\"]}\n")?;
-//! let mut scorer = Scorer::new(Normalization::En, 20);
-//! for row in io::open(&[path], &io::ReadOptions::default())?.rows() {
-//!     let gold = GoldColumns::default().read(row?)?;
-//!     scorer.add(&gold, Some(&Prediction::only("bell".to_owned(), Some(0.9), None)), None);
-//! }
-//! assert_eq!(scorer.finish().all.exact_match, 100.0);
-//! # Ok(())
-//! # }
-//! ```
 
 mod calibration;
 mod error;
@@ -84,4 +66,24 @@ impl std::fmt::Display for Answers {
 /// A count with separators between the thousands.
 fn count(count: u64) -> String {
     indicatif::HumanCount(count).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io;
+
+    #[test]
+    fn a_row_of_a_file_is_scored() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gold.jsonl").display().to_string();
+        std::fs::write(&path, "{\"question\": \"Who?\", \"context\": \"Bell did.\", \"answers\": [\"Bell\"]}\n")
+            .unwrap();
+        let mut scorer = Scorer::new(Normalization::En, 20);
+        for row in io::open(&[path], &io::ReadOptions::default()).unwrap().rows() {
+            let gold = GoldColumns::default().read(row.unwrap()).unwrap();
+            scorer.add(&gold, Some(&Prediction::only("bell".to_owned(), Some(0.9), None)), None);
+        }
+        assert_eq!(scorer.finish().all.exact_match, 100.0);
+    }
 }
