@@ -14,19 +14,27 @@ pub(crate) enum Positions {
     AfterPadding { pad_token_id: u32 },
 }
 
-/// Sums of embeddings with absolute positions, normalized.
+/// Embeddings of absolute positions.
+#[derive(Debug)]
+pub(crate) struct PositionEmbeddings {
+    /// `[position_embeddings, embedding_size]`
+    pub table: Vec<f32>,
+    pub positions: Positions,
+}
+
+/// Sums of embeddings, normalized.
 #[derive(Debug)]
 pub(crate) struct Embeddings {
     /// `[vocab_size, embedding_size]`, left in the file: a window needs few of its rows.
     pub words: Tensor,
-    /// `[position_embeddings, embedding_size]`
-    pub position_embeddings: Vec<f32>,
-    pub positions: Positions,
+    pub positions: Option<PositionEmbeddings>,
     /// `[type_vocab_size, embedding_size]`
     pub token_types: Option<Vec<f32>>,
     pub norm: LayerNorm,
     /// To the hidden size, where it differs.
     pub projection: Option<Linear>,
+    /// Whether the projection comes before the normalization.
+    pub projects_first: bool,
 }
 
 impl Embeddings {
@@ -37,28 +45,36 @@ impl Embeddings {
         let output = if self.projection.is_some() { &mut *embedded } else { &mut *hidden };
         output.resize(tokens * self.words.cols(), 0.0);
         linear.times.measure(Operator::Embeddings, 0, || self.sum(windows, output));
+        let norm_first = !(self.projects_first && self.projection.is_some());
+        if norm_first {
+            linear.times.measure(Operator::Embeddings, 0, || self.norm.apply(output));
+        }
         if let Some(projection) = &self.projection {
             hidden.resize(tokens * projection.outputs(), 0.0);
             projection.forward(embedded, linear, hidden, None);
         }
+        if !norm_first {
+            linear.times.measure(Operator::Embeddings, 0, || self.norm.apply(hidden));
+        }
     }
 
-    /// Fills `output` with the normalized sum of the embeddings, `[tokens, embedding_size]`.
+    /// Fills `output` with the sum of the embeddings, `[tokens, embedding_size]`.
     fn sum(&self, windows: &Windows, output: &mut [f32]) {
         let size = self.words.cols();
         let mut rows = output.chunks_exact_mut(size);
         for Window { input_ids, token_type_ids } in windows.iter() {
-            let mut position = self.positions.counter();
+            let mut positions = self.positions.as_ref().map(|embeddings| (embeddings, embeddings.positions.counter()));
             for (&id, &token_type) in input_ids.iter().zip(*token_type_ids) {
                 let Some(row) = rows.next() else { return };
                 self.words.read_row(id as usize, row);
                 if let Some(token_types) = &self.token_types {
                     add(row, &token_types[token_type as usize * size..]);
                 }
-                add(row, &self.position_embeddings[position(id) * size..]);
+                if let Some((embeddings, position)) = &mut positions {
+                    add(row, &embeddings.table[position(id) * size..]);
+                }
             }
         }
-        self.norm.apply(output);
     }
 }
 

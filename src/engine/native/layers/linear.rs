@@ -35,6 +35,14 @@ enum Matrix {
 }
 
 impl Linear {
+    /// From the rows of its matrix, `[outputs, inputs]`, and its bias, `[outputs]`; in `f32`.
+    pub(crate) fn from_rows(rows: &[f32], bias: Vec<f32>, operator: Operator) -> Self {
+        let (outputs, inputs) = (bias.len(), rows.len() / bias.len());
+        let read_row = |output: usize, row: &mut [f32]| row.copy_from_slice(&rows[output * inputs..][..inputs]);
+        let weight = Matrix::F32(Panels::from_transposed_rows(outputs, inputs, read_row));
+        Self { inputs, outputs, weight, bias: pack_bias(&bias), operator }
+    }
+
     pub(crate) fn inputs(&self) -> usize {
         self.inputs
     }
@@ -133,11 +141,16 @@ pub(super) fn pack(
             Matrix::Int8 { weight, input_weights, spread }
         }
     };
-    let mut bias = vec![PanelRow::default(); outputs.div_ceil(PANEL)];
-    for (index, &value) in parts.iter().flat_map(|part| &part.bias).enumerate() {
-        bias[index / PANEL].0[index % PANEL] = value;
+    let bias: Vec<f32> = parts.iter().flat_map(|part| &part.bias).copied().collect();
+    Ok(Linear { inputs, outputs, weight, bias: pack_bias(&bias), operator })
+}
+
+fn pack_bias(bias: &[f32]) -> Vec<PanelRow> {
+    let mut packed = vec![PanelRow::default(); bias.len().div_ceil(PANEL)];
+    for (index, &value) in bias.iter().enumerate() {
+        packed[index / PANEL].0[index % PANEL] = value;
     }
-    Ok(Linear { inputs, outputs, weight, bias, operator })
+    packed
 }
 
 /// How much of the difference in size between the weights of the inputs is moved over to the inputs: with all of it,

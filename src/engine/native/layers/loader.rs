@@ -43,6 +43,23 @@ impl Loader<'_> {
         pack(parts, operator, self.precision, Spread::Symmetric)
     }
 
+    /// A matrix that may be made of several parts.
+    pub(crate) fn pack(
+        &self,
+        parts: &[Part],
+        operator: Operator,
+        precision: Precision,
+        spread: Spread,
+    ) -> Result<Linear, LoadError> {
+        pack(parts, operator, precision, spread)
+    }
+
+    /// As [`part`](Self::part), of a family whose matrix has no bias.
+    pub(crate) fn part_without_bias(&self, name: &str, outputs: usize, inputs: usize) -> Result<Part, LoadError> {
+        let weight = self.tensors.get(&format!("{name}.weight"), &[outputs, inputs])?;
+        Ok(Part { weight, bias: vec![0.0; outputs], scale: 1.0 })
+    }
+
     pub(crate) fn part(&self, name: &str, outputs: usize, inputs: usize, scale: f32) -> Result<Part, LoadError> {
         let weight = self.tensors.get(&format!("{name}.weight"), &[outputs, inputs])?;
         let mut bias = self.vector(&format!("{name}.bias"), outputs)?;
@@ -63,7 +80,7 @@ impl Loader<'_> {
         Ok(LayerNorm { weight: vector("weight", "gamma")?, bias: vector("bias", "beta")?, epsilon })
     }
 
-    fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, LoadError> {
+    pub(crate) fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, LoadError> {
         Ok(self.tensors.get(name, &[len])?.read())
     }
 }

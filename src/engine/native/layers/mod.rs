@@ -4,15 +4,17 @@
 //! on one thread.
 
 mod attention;
+mod disentangled;
 mod embeddings;
 mod feed_forward;
 mod linear;
 mod loader;
 
 pub(super) use attention::{Heads, SelfAttention};
-pub(super) use embeddings::{Embeddings, Positions};
+pub(super) use disentangled::{DisentangledAttention, RelativePositions};
+pub(super) use embeddings::{Embeddings, PositionEmbeddings, Positions};
 pub(super) use feed_forward::FeedForward;
-pub(super) use linear::{Linear, LinearBuffers};
+pub(super) use linear::{Linear, LinearBuffers, Part};
 pub(super) use loader::Loader;
 
 use super::profile::OperatorTimes;
@@ -21,6 +23,7 @@ use super::profile::OperatorTimes;
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
     attention: attention::Buffers,
+    disentangled: disentangled::Buffers,
     pub linear: LinearBuffers,
     /// `[rows, hidden_size]`: what attention gathers.
     pub context: Vec<f32>,
@@ -30,6 +33,10 @@ pub(super) struct Workspace {
     intermediate: Vec<f32>,
     /// `[tokens, embedding_size]`
     embedded: Vec<f32>,
+    /// The tokens that a convolution sees of each token, `[rows, kernel_size * hidden_size]`.
+    pub neighbours: Vec<f32>,
+    /// What a convolution makes of them, `[rows, hidden_size]`.
+    pub convolved: Vec<f32>,
 }
 
 impl Workspace {

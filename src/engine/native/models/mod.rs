@@ -10,6 +10,8 @@
 //!    token, such as a plain or gated feed-forward part.
 
 mod bert;
+mod config;
+mod deberta_v2;
 
 use std::ops::Range;
 
@@ -84,9 +86,21 @@ impl TokenizerDefaults {
     /// Those of a `model_type`; of one that is not known, the commonest.
     pub fn of(model_type: &str) -> Self {
         let unknown = Self { cls_token: "[CLS]", token_types: false };
-        bert::Family::of(model_type).map_or(unknown, |family| family.defaults.tokenizer)
+        let other = || OTHERS.iter().find(|family| family.model_type == model_type).map(|family| family.tokenizer);
+        bert::Family::of(model_type).map(|family| family.defaults.tokenizer).or_else(other).unwrap_or(unknown)
     }
 }
+
+/// A family that is not like BERT.
+struct Family {
+    /// `model_type` in config.json.
+    model_type: &'static str,
+    tokenizer: TokenizerDefaults,
+    /// From the text of config.json.
+    load: fn(&[u8], Loader) -> Result<Box<dyn Model>, LoadError>,
+}
+
+static OTHERS: [Family; 1] = [deberta_v2::FAMILY];
 
 /// The keys that config.json of every family has.
 #[derive(Deserialize)]
@@ -97,11 +111,13 @@ struct Common {
 /// Loads the network that config.json describes, on the threads of the current pool.
 pub(super) fn load(config: &[u8], loader: Loader) -> Result<Box<dyn Model>, LoadError> {
     let Common { model_type } = serde_json::from_slice(config)?;
-    match bert::Family::of(&model_type) {
-        Some(family) => Ok(Box::new(bert::Bert::load(config, family, loader)?)),
-        None => {
-            let supported = bert::Family::supported().join(", ");
-            Err(LoadError::Unsupported { key: "model_type", value: model_type, supported })
-        }
+    if let Some(family) = bert::Family::of(&model_type) {
+        return Ok(Box::new(bert::Bert::load(config, family, loader)?));
     }
+    if let Some(family) = OTHERS.iter().find(|family| family.model_type == model_type) {
+        return (family.load)(config, loader);
+    }
+    let supported: Vec<_> =
+        bert::Family::supported().into_iter().chain(OTHERS.iter().map(|family| family.model_type)).collect();
+    Err(LoadError::Unsupported { key: "model_type", value: model_type, supported: supported.join(", ") })
 }

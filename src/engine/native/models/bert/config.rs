@@ -4,8 +4,9 @@ use serde::Deserialize;
 
 use super::family::{Family, LayerSharing};
 use crate::engine::native::LoadError;
-use crate::engine::native::layers::Positions;
+use crate::engine::native::layers::{Heads, Positions};
 use crate::engine::native::models::Shape;
+use crate::engine::native::models::config::{activation, heads, positive};
 use bertqa_kernels::Activation;
 
 /// Shape of a network, every value checked.
@@ -18,7 +19,7 @@ pub(super) struct Config {
     pub embedding_size: usize,
     pub hidden_size: usize,
     pub intermediate_size: usize,
-    pub attention_heads: usize,
+    pub heads: Heads,
     pub hidden_layers: usize,
     /// Groups of layers that share weights, and sets of weights in each; 1 and 1 where nothing is shared.
     pub hidden_groups: usize,
@@ -80,29 +81,20 @@ impl Config {
                 supported: "absolute".into(),
             });
         }
-        let activation = activation(file.hidden_act.as_deref().unwrap_or(family.defaults.activation))?;
+        let activation = activation("hidden_act", file.hidden_act.as_deref().unwrap_or(family.defaults.activation))?;
         let embedding_size = match family.projection {
             Some(_) => file.embedding_size.or(family.defaults.embedding_size).unwrap_or(file.hidden_size),
             None => file.hidden_size,
         };
-        for (name, value) in [
+        positive(&[
             ("vocab_size", file.vocab_size),
             ("hidden_size", file.hidden_size),
             ("embedding_size", embedding_size),
             ("intermediate_size", file.intermediate_size),
             ("num_hidden_layers", file.num_hidden_layers),
             ("num_attention_heads", file.num_attention_heads),
-        ] {
-            if value == 0 {
-                return Err(LoadError::Inconsistent(format!("{name} is 0")));
-            }
-        }
-        if !file.hidden_size.is_multiple_of(file.num_attention_heads) {
-            return Err(LoadError::Inconsistent(format!(
-                "hidden_size {} is not a multiple of num_attention_heads {}",
-                file.hidden_size, file.num_attention_heads
-            )));
-        }
+        ])?;
+        let heads = heads(file.hidden_size, file.num_attention_heads)?;
         let (hidden_groups, inner_groups) = match family.sharing {
             LayerSharing::None => (1, 1),
             LayerSharing::Groups => (file.num_hidden_groups.unwrap_or(1), file.inner_group_num.unwrap_or(1)),
@@ -120,7 +112,7 @@ impl Config {
             embedding_size,
             hidden_size: file.hidden_size,
             intermediate_size: file.intermediate_size,
-            attention_heads: file.num_attention_heads,
+            heads,
             hidden_layers: file.num_hidden_layers,
             hidden_groups,
             inner_groups,
@@ -173,26 +165,6 @@ impl Config {
             })
         })
     }
-
-    pub(super) fn head_size(&self) -> usize {
-        self.hidden_size / self.attention_heads
-    }
-}
-
-fn activation(name: &str) -> Result<Activation, LoadError> {
-    Ok(match name {
-        "gelu" => Activation::Gelu,
-        "gelu_new" | "gelu_pytorch_tanh" => Activation::GeluTanh,
-        "relu" => Activation::Relu,
-        "silu" | "swish" => Activation::Silu,
-        _ => {
-            return Err(LoadError::Unsupported {
-                key: "hidden_act",
-                value: name.into(),
-                supported: "gelu, gelu_new, gelu_pytorch_tanh, relu, silu".into(),
-            });
-        }
-    })
 }
 
 #[cfg(test)]
@@ -209,7 +181,7 @@ mod tests {
     fn distilbert_has_names_of_its_own() {
         let config =
             config("distilbert", r#""dim": 8, "n_heads": 2, "n_layers": 3, "hidden_dim": 16, "activation": "relu""#);
-        assert_eq!((config.hidden_size, config.attention_heads, config.intermediate_size), (8, 2, 16));
+        assert_eq!((config.hidden_size, config.heads.count, config.intermediate_size), (8, 2, 16));
         assert_eq!((config.layers().count(), config.activation, config.max_seq_len()), (3, Activation::Relu, 514));
     }
 

@@ -11,7 +11,9 @@ pub(super) use family::Family;
 use super::{Layer, Model, Shape};
 use crate::engine::Precision;
 use crate::engine::native::LoadError;
-use crate::engine::native::layers::{Embeddings, FeedForward, Heads, Linear, Loader, SelfAttention, Workspace};
+use crate::engine::native::layers::{
+    Embeddings, FeedForward, Linear, Loader, PositionEmbeddings, SelfAttention, Workspace,
+};
 use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::Windows;
 use bertqa_kernels::{LayerNorm, Spread};
@@ -146,11 +148,14 @@ impl BertLoader<'_> {
         };
         Ok(Embeddings {
             words: table("word_embeddings", config.vocab_size)?,
-            position_embeddings: table("position_embeddings", config.position_embeddings)?.read(),
-            positions: config.positions(),
+            positions: Some(PositionEmbeddings {
+                table: table("position_embeddings", config.position_embeddings)?.read(),
+                positions: config.positions(),
+            }),
             token_types,
             norm: self.norm(&self.full("embeddings.LayerNorm"), size)?,
             projection,
+            projects_first: false,
         })
     }
 
@@ -162,7 +167,7 @@ impl BertLoader<'_> {
         let linear = |name: &str, outputs, inputs, operator, spread| {
             self.loader.linear(&full(name), outputs, inputs, operator, self.loader.precision, spread)
         };
-        let heads = Heads { count: self.config.attention_heads, size: self.config.head_size() };
+        let heads = self.config.heads;
         let query_scale = 1.0 / (heads.size as f32).sqrt();
         let query_key_value = [
             self.loader.part(&full(names.query), hidden, hidden, query_scale)?,

@@ -1,0 +1,434 @@
+//! DeBERTa v2 and v3: relative positions in the scores of attention, and no absolute ones, or both.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+use serde::Deserialize;
+
+use super::config::{activation, heads, positive};
+use super::{Family, Layer, Model, Shape, TokenizerDefaults};
+use crate::engine::Precision;
+use crate::engine::native::LoadError;
+use crate::engine::native::layers::{
+    DisentangledAttention, Embeddings, FeedForward, Heads, Linear, LinearBuffers, Loader, Part, PositionEmbeddings,
+    Positions, RelativePositions, SelfAttention, Workspace,
+};
+use crate::engine::native::profile::Operator;
+use crate::engine::native::windows::Windows;
+use bertqa_kernels::{Activation, LayerNorm, Spread};
+
+pub(super) const FAMILY: Family = Family {
+    model_type: "deberta-v2",
+    tokenizer: TokenizerDefaults { cls_token: "[CLS]", token_types: true },
+    load: |config, loader| Ok(Box::new(DebertaV2::load(config, loader)?)),
+};
+
+/// Rows of the feed-forward part computed at a time, so that its widest matrix stays in the cache.
+const FEED_FORWARD_ROWS: usize = 64;
+
+/// config.json as it is written.
+#[derive(Deserialize)]
+struct File {
+    model_type: String,
+    vocab_size: usize,
+    hidden_size: usize,
+    embedding_size: Option<usize>,
+    intermediate_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    attention_head_size: Option<usize>,
+    hidden_act: Option<String>,
+    layer_norm_eps: Option<f32>,
+    max_position_embeddings: usize,
+    type_vocab_size: Option<usize>,
+    position_biased_input: Option<bool>,
+    relative_attention: Option<bool>,
+    max_relative_positions: Option<isize>,
+    position_buckets: Option<isize>,
+    pos_att_type: Option<PosAttType>,
+    share_att_key: Option<bool>,
+    norm_rel_ebd: Option<String>,
+    conv_kernel_size: Option<usize>,
+    conv_groups: Option<usize>,
+    conv_act: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum PosAttType {
+    Joined(String),
+    List(Vec<String>),
+}
+
+impl PosAttType {
+    fn has(&self, kind: &str) -> bool {
+        match self {
+            Self::Joined(kinds) => kinds.split('|').any(|found| found.trim().eq_ignore_ascii_case(kind)),
+            Self::List(kinds) => kinds.iter().any(|found| found == kind),
+        }
+    }
+}
+
+/// A network of this family.
+struct DebertaV2 {
+    shape: Shape,
+    embeddings: Embeddings,
+    layers: Vec<DebertaLayer>,
+    head: Linear,
+}
+
+struct DebertaLayer {
+    hidden_size: usize,
+    /// `[3 * hidden_size, hidden_size]`; the queries come out divided by the scale of the scores.
+    query_key_value: Linear,
+    attention: Attention,
+    attention_output: Linear,
+    attention_norm: LayerNorm,
+    feed_forward: FeedForward,
+    output_norm: LayerNorm,
+    /// Of the first layer, in some models.
+    convolution: Option<Convolution>,
+}
+
+enum Attention {
+    Plain(SelfAttention),
+    Disentangled(DisentangledAttention),
+}
+
+/// A convolution over neighbouring tokens of the layer's input, added to its output.
+struct Convolution {
+    kernel_size: usize,
+    /// `[hidden_size, kernel_size * hidden_size]`
+    weight: Linear,
+    activation: fn(f32) -> f32,
+    norm: LayerNorm,
+}
+
+impl DebertaV2 {
+    fn load(config: &[u8], loader: Loader) -> Result<Self, LoadError> {
+        let file: File = serde_json::from_slice(config)?;
+        let config = Config::check(&file)?;
+        let loader = DebertaLoader { file: &file, config: &config, loader };
+        let head = loader.loader.head(file.hidden_size)?;
+        let embeddings = loader.embeddings()?;
+        let relative = loader.relative_embeddings()?;
+        let layers = (0..file.num_hidden_layers).map(|layer| loader.layer(layer, relative.as_deref()));
+        let layers = layers.collect::<Result<_, _>>()?;
+        let shape = Shape {
+            model_type: file.model_type,
+            vocab_size: file.vocab_size,
+            type_vocab_size: config.type_vocab_size.max(1),
+            max_seq_len: file.max_position_embeddings,
+            hidden_size: file.hidden_size,
+            projected_size: 3 * file.hidden_size,
+        };
+        Ok(Self { shape, embeddings, layers, head })
+    }
+}
+
+impl Model for DebertaV2 {
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    fn embed(&self, windows: &Windows, hidden: &mut Vec<f32>, workspace: &mut Workspace) {
+        self.embeddings.forward(windows, hidden, workspace);
+    }
+
+    fn layers(&self) -> Box<dyn Iterator<Item = &dyn Layer> + '_> {
+        Box::new(self.layers.iter().map(|layer| layer as &dyn Layer))
+    }
+
+    fn head(&self, hidden: &[f32], logits: &mut [f32], workspace: &mut Workspace) {
+        self.head.forward(hidden, &mut workspace.linear, logits, None);
+    }
+}
+
+impl Layer for DebertaLayer {
+    fn project(
+        &self,
+        windows: &Windows,
+        hidden: &[f32],
+        rows: Range<usize>,
+        projected: &mut [f32],
+        workspace: &mut Workspace,
+    ) {
+        if let Some(convolution) = &self.convolution {
+            convolution.forward(windows, hidden, rows.clone(), workspace);
+        }
+        let size = self.hidden_size;
+        let hidden = &hidden[rows.start * size..rows.end * size];
+        self.query_key_value.forward(hidden, &mut workspace.linear, projected, None);
+    }
+
+    fn update(
+        &self,
+        windows: &Windows,
+        projected: &[f32],
+        rows: Range<usize>,
+        hidden: &mut [f32],
+        workspace: &mut Workspace,
+    ) {
+        match &self.attention {
+            Attention::Plain(attention) => attention.forward(windows, projected, rows, workspace),
+            Attention::Disentangled(attention) => attention.forward(windows, projected, rows, workspace),
+        }
+        let block = FEED_FORWARD_ROWS * self.hidden_size;
+        for (block, hidden) in hidden.chunks_mut(block).enumerate() {
+            let first = block * FEED_FORWARD_ROWS * self.hidden_size;
+            let range = first..first + hidden.len();
+            let Workspace { linear, context, dense, .. } = workspace;
+            dense.resize(hidden.len(), 0.0);
+            self.attention_output.forward(&context[range.clone()], linear, dense, None);
+            linear.times.measure(Operator::Norm, 0, || self.attention_norm.apply_residual(hidden, dense));
+            self.feed_forward.forward(hidden, workspace);
+            let Workspace { linear, dense, convolved, .. } = workspace;
+            linear.times.measure(Operator::Norm, 0, || {
+                self.output_norm.apply_residual(hidden, dense);
+                if let Some(convolution) = &self.convolution {
+                    convolution.norm.apply_residual(hidden, &convolved[range]);
+                }
+            });
+        }
+    }
+}
+
+impl Convolution {
+    /// Writes the result for the tokens `rows` to the workspace, where [`Layer::update`] of the same rows finds it.
+    fn forward(&self, windows: &Windows, hidden: &[f32], rows: Range<usize>, workspace: &mut Workspace) {
+        let size = self.weight.outputs();
+        let reach = self.kernel_size / 2;
+        let Workspace { linear, neighbours, convolved, .. } = workspace;
+        neighbours.clear();
+        neighbours.resize(rows.len() * self.kernel_size * size, 0.0);
+        for window in windows.bounds() {
+            for token in window.start.max(rows.start)..window.end.min(rows.end) {
+                let out = &mut neighbours[(token - rows.start) * self.kernel_size * size..];
+                for (place, out) in out.chunks_exact_mut(size).take(self.kernel_size).enumerate() {
+                    let neighbour = (token + place).checked_sub(reach).filter(|token| window.contains(token));
+                    if let Some(token) = neighbour {
+                        out.copy_from_slice(&hidden[token * size..][..size]);
+                    }
+                }
+            }
+        }
+        convolved.resize(rows.len() * size, 0.0);
+        self.weight.forward(neighbours, linear, convolved, None);
+        convolved.iter_mut().for_each(|value| *value = (self.activation)(*value));
+    }
+}
+
+/// What config.json comes to.
+struct Config {
+    heads: Heads,
+    activation: Activation,
+    epsilon: f32,
+    type_vocab_size: usize,
+    /// `None`: absolute positions only.
+    positions: Option<RelativePositions>,
+    /// Whether scores have products of contents with positions, and of positions with contents.
+    content_to_position: bool,
+    position_to_content: bool,
+}
+
+impl Config {
+    fn check(file: &File) -> Result<Self, LoadError> {
+        positive(&[
+            ("vocab_size", file.vocab_size),
+            ("hidden_size", file.hidden_size),
+            ("intermediate_size", file.intermediate_size),
+            ("num_hidden_layers", file.num_hidden_layers),
+            ("num_attention_heads", file.num_attention_heads),
+            ("max_position_embeddings", file.max_position_embeddings),
+            ("embedding_size", file.embedding_size.unwrap_or(file.hidden_size)),
+        ])?;
+        let heads = heads(file.hidden_size, file.num_attention_heads)?;
+        let unsupported = |key, value: String, supported: String| LoadError::Unsupported { key, value, supported };
+        if let Some(size) = file.attention_head_size.filter(|size| *size != heads.size) {
+            return Err(unsupported("attention_head_size", size.to_string(), heads.size.to_string()));
+        }
+        if let Some(groups) = file.conv_groups.filter(|groups| *groups != 1 && file.conv_kernel_size > Some(0)) {
+            return Err(unsupported("conv_groups", groups.to_string(), "1".to_owned()));
+        }
+        if let Some(size) = file.conv_kernel_size.filter(|size| *size > 0 && size.is_multiple_of(2)) {
+            return Err(unsupported("conv_kernel_size", size.to_string(), "odd sizes".to_owned()));
+        }
+        let has = |kind| file.pos_att_type.as_ref().is_some_and(|kinds| kinds.has(kind));
+        let max = file
+            .max_relative_positions
+            .filter(|max| *max > 0)
+            .map_or(file.max_position_embeddings, isize::unsigned_abs);
+        let buckets = file.position_buckets.filter(|buckets| *buckets > 0).map(isize::unsigned_abs);
+        let positions = RelativePositions { span: buckets.unwrap_or(max), log_buckets: buckets.map(|_| max) };
+        let relative = file.relative_attention.unwrap_or(false);
+        Ok(Self {
+            heads,
+            activation: activation("hidden_act", file.hidden_act.as_deref().unwrap_or("gelu"))?,
+            epsilon: file.layer_norm_eps.unwrap_or(1e-7),
+            type_vocab_size: file.type_vocab_size.unwrap_or(0),
+            positions: relative.then_some(positions),
+            content_to_position: has("c2p"),
+            position_to_content: has("p2c"),
+        })
+    }
+
+    /// What scores are divided by: the more products are in their sum, the larger.
+    fn scale(&self) -> f32 {
+        let products = 1 + usize::from(self.content_to_position) + usize::from(self.position_to_content);
+        ((self.heads.size * products) as f32).sqrt()
+    }
+}
+
+struct DebertaLoader<'a> {
+    file: &'a File,
+    config: &'a Config,
+    loader: Loader<'a>,
+}
+
+impl DebertaLoader<'_> {
+    fn embeddings(&self) -> Result<Embeddings, LoadError> {
+        let (file, tensors) = (self.file, self.loader.tensors);
+        let hidden = file.hidden_size;
+        let size = file.embedding_size.unwrap_or(hidden);
+        let table = |name: &str, rows: usize| tensors.get(&format!("deberta.embeddings.{name}.weight"), &[rows, size]);
+        let positions = match file.position_biased_input.unwrap_or(true) {
+            true => Some(PositionEmbeddings {
+                table: table("position_embeddings", file.max_position_embeddings)?.read(),
+                positions: Positions::FromZero,
+            }),
+            false => None,
+        };
+        let token_types = match self.config.type_vocab_size {
+            0 => None,
+            rows => Some(table("token_type_embeddings", rows)?.read()),
+        };
+        let projection = match size == hidden {
+            true => None,
+            false => {
+                let part = self.loader.part_without_bias("deberta.embeddings.embed_proj", hidden, size)?;
+                Some(self.loader.pack(&[part], Operator::Embeddings, Precision::F32, Spread::Symmetric)?)
+            }
+        };
+        Ok(Embeddings {
+            words: table("word_embeddings", file.vocab_size)?,
+            positions,
+            token_types,
+            norm: self.norm("embeddings.LayerNorm")?,
+            projection,
+            projects_first: true,
+        })
+    }
+
+    /// `[2 * span, hidden_size]`
+    fn relative_embeddings(&self) -> Result<Option<Vec<f32>>, LoadError> {
+        let Some(RelativePositions { span, .. }) = self.config.positions else { return Ok(None) };
+        let shape = [2 * span, self.file.hidden_size];
+        let mut embeddings = self.loader.tensors.get("deberta.encoder.rel_embeddings.weight", &shape)?.read();
+        let norms = self.file.norm_rel_ebd.as_deref().unwrap_or("none");
+        if norms.to_lowercase().split('|').any(|norm| norm.trim() == "layer_norm") {
+            self.norm("encoder.LayerNorm")?.apply(&mut embeddings);
+        }
+        Ok(Some(embeddings))
+    }
+
+    fn layer(&self, layer: usize, relative: Option<&[f32]>) -> Result<DebertaLayer, LoadError> {
+        let (hidden, intermediate) = (self.file.hidden_size, self.file.intermediate_size);
+        let full = |name: &str| format!("deberta.encoder.layer.{layer}.{name}");
+        let linear = |name: &str, outputs, inputs, operator, spread| {
+            self.loader.linear(&full(name), outputs, inputs, operator, self.loader.precision, spread)
+        };
+        let query_scale = 1.0 / self.config.scale();
+        let part =
+            |name: &str, scale| self.loader.part(&full(&format!("attention.self.{name}")), hidden, hidden, scale);
+        let query_key_value = [part("query_proj", query_scale)?, part("key_proj", 1.0)?, part("value_proj", 1.0)?];
+        let attention = match (self.config.positions, relative) {
+            (Some(positions), Some(relative)) => {
+                let share = self.file.share_att_key.unwrap_or(false);
+                let project = |wanted: bool, name, shared, scale| match wanted {
+                    true => Ok(Some(self.project(relative, part(if share { shared } else { name }, scale)?)?)),
+                    false => Ok::<_, LoadError>(None),
+                };
+                let keys = project(self.config.content_to_position, "pos_key_proj", "key_proj", 1.0)?;
+                let queries = project(self.config.position_to_content, "pos_query_proj", "query_proj", query_scale)?;
+                let (keys, queries) = (keys.as_deref(), queries.as_deref());
+                Attention::Disentangled(DisentangledAttention::new(self.config.heads, positions, keys, queries))
+            }
+            _ => Attention::Plain(SelfAttention::new(self.config.heads, self.loader.precision)),
+        };
+        let norm = |name: &str| self.norm(&format!("encoder.layer.{layer}.{name}"));
+        Ok(DebertaLayer {
+            hidden_size: hidden,
+            query_key_value: self.loader.concat(&query_key_value, Operator::QueryKeyValue)?,
+            attention,
+            attention_output: linear(
+                "attention.output.dense",
+                hidden,
+                hidden,
+                Operator::AttentionOutput,
+                Spread::Symmetric,
+            )?,
+            attention_norm: norm("attention.output.LayerNorm")?,
+            feed_forward: FeedForward {
+                intermediate: linear(
+                    "intermediate.dense",
+                    intermediate,
+                    hidden,
+                    Operator::Intermediate,
+                    Spread::Symmetric,
+                )?,
+                activation: self.config.activation,
+                output: linear("output.dense", hidden, intermediate, Operator::Output, Spread::Skewed)?,
+            },
+            output_norm: norm("output.LayerNorm")?,
+            convolution: match self.file.conv_kernel_size {
+                Some(size) if size > 0 && layer == 0 => Some(self.convolution(size)?),
+                _ => None,
+            },
+        })
+    }
+
+    /// The relative embeddings as keys or queries, `[2 * span, hidden_size]`.
+    fn project(&self, relative: &[f32], part: Part) -> Result<Vec<f32>, LoadError> {
+        /// Rows that a thread takes at a time.
+        const ROWS: usize = 64;
+        let hidden = self.file.hidden_size;
+        let linear = self.loader.pack(&[part], Operator::Embeddings, Precision::F32, Spread::Symmetric)?;
+        let mut projected = vec![0.0; relative.len()];
+        let blocks = projected.par_chunks_mut(ROWS * hidden).zip(relative.par_chunks(ROWS * hidden));
+        blocks.for_each_init(LinearBuffers::default, |buffers, (out, rows)| linear.forward(rows, buffers, out, None));
+        Ok(projected)
+    }
+
+    fn convolution(&self, kernel_size: usize) -> Result<Convolution, LoadError> {
+        let hidden = self.file.hidden_size;
+        let weight =
+            self.loader.tensors.get("deberta.encoder.conv.conv.weight", &[hidden, hidden, kernel_size])?.read();
+        // From `[output, input, place]` to `[output, place, input]`, as neighbours lie.
+        let mut rows = vec![0.0; weight.len()];
+        for (output, row) in rows.chunks_exact_mut(kernel_size * hidden).enumerate() {
+            for (index, value) in row.iter_mut().enumerate() {
+                let (place, input) = (index / hidden, index % hidden);
+                *value = weight[(output * hidden + input) * kernel_size + place];
+            }
+        }
+        let bias = self.loader.vector("deberta.encoder.conv.conv.bias", hidden)?;
+        let activation: fn(f32) -> f32 = match self.file.conv_act.as_deref().unwrap_or("tanh") {
+            "tanh" => f32::tanh,
+            "relu" => |value| value.max(0.0),
+            other => {
+                let supported = "tanh, relu".to_owned();
+                return Err(LoadError::Unsupported { key: "conv_act", value: other.to_owned(), supported });
+            }
+        };
+        Ok(Convolution {
+            kernel_size,
+            weight: Linear::from_rows(&rows, bias, Operator::Embeddings),
+            activation,
+            norm: self.norm("encoder.conv.LayerNorm")?,
+        })
+    }
+
+    fn norm(&self, name: &str) -> Result<LayerNorm, LoadError> {
+        self.loader.norm(&format!("deberta.{name}"), self.file.hidden_size, self.config.epsilon)
+    }
+}
