@@ -11,6 +11,8 @@ pub enum Operator {
     Embeddings,
     /// The projections before attention.
     QueryKeyValue,
+    /// Rotary positions.
+    Rotary,
     /// Scores, softmax and weighted sums.
     Attention,
     /// The projection after attention.
@@ -19,6 +21,8 @@ pub enum Operator {
     Norm,
     /// The wide projection of the feed-forward part, with its activation.
     Intermediate,
+    /// The gate of a gated feed-forward part.
+    Gate,
     /// The projection back to the hidden size.
     Output,
     /// Conversion of inputs to int8.
@@ -29,13 +33,15 @@ pub enum Operator {
 
 impl Operator {
     /// All of them, in the order of the forward pass.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Embeddings,
         Self::QueryKeyValue,
+        Self::Rotary,
         Self::Attention,
         Self::AttentionOutput,
         Self::Norm,
         Self::Intermediate,
+        Self::Gate,
         Self::Output,
         Self::Quantize,
         Self::Head,
@@ -46,10 +52,12 @@ impl Operator {
         match self {
             Self::Embeddings => "embeddings",
             Self::QueryKeyValue => "query, key, value",
+            Self::Rotary => "rotary positions",
             Self::Attention => "attention",
             Self::AttentionOutput => "attention output",
             Self::Norm => "residual and layer norm",
             Self::Intermediate => "intermediate",
+            Self::Gate => "gate",
             Self::Output => "output",
             Self::Quantize => "quantize",
             Self::Head => "question answering head",

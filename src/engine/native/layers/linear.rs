@@ -51,6 +51,11 @@ impl Linear {
         self.outputs
     }
 
+    /// Whether inputs are rounded to few bits.
+    pub(crate) fn is_quantized(&self) -> bool {
+        matches!(self.weight, Matrix::Int8 { .. })
+    }
+
     /// `output = activation(input · Wᵀ + b)`, row by row; both without gaps.
     pub(crate) fn forward(
         &self,
@@ -95,10 +100,29 @@ pub(crate) struct LinearBuffers {
 /// One matrix of a [`Linear`] that may be made of several.
 pub(crate) struct Part {
     pub weight: Tensor,
+    /// Its first row in the tensor.
+    pub first: usize,
     /// `[outputs]`
     pub bias: Vec<f32>,
     /// What weight and bias are multiplied by.
     pub scale: f32,
+}
+
+impl Part {
+    /// A matrix that the file has in one with others, `count` of the same shape.
+    pub(crate) fn split(self, count: usize) -> impl Iterator<Item = Self> {
+        let outputs = self.bias.len() / count;
+        (0..count).map(move |part| {
+            let bias = self.bias[part * outputs..(part + 1) * outputs].to_vec();
+            Self { weight: self.weight.clone(), first: self.first + part * outputs, bias, scale: self.scale }
+        })
+    }
+
+    /// The matrix and its bias times `scale`.
+    pub(crate) fn scaled(mut self, scale: f32) -> Self {
+        self.bias.iter_mut().for_each(|value| *value *= scale);
+        Self { scale: self.scale * scale, ..self }
+    }
 }
 
 /// Packs `parts`, all of the same shape, one after the other.
@@ -111,7 +135,7 @@ pub(super) fn pack(
     let (outputs, inputs) = (parts[0].bias.len(), parts[0].weight.cols());
     let read_row = |output: usize, row: &mut [f32]| {
         let part = &parts[output / outputs];
-        part.weight.read_row(output % outputs, row);
+        part.weight.read_row(part.first + output % outputs, row);
         if part.scale != 1.0 {
             row.iter_mut().for_each(|value| *value *= part.scale);
         }

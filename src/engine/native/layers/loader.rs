@@ -57,14 +57,18 @@ impl Loader<'_> {
     /// As [`part`](Self::part), of a family whose matrix has no bias.
     pub(crate) fn part_without_bias(&self, name: &str, outputs: usize, inputs: usize) -> Result<Part, LoadError> {
         let weight = self.tensors.get(&format!("{name}.weight"), &[outputs, inputs])?;
-        Ok(Part { weight, bias: vec![0.0; outputs], scale: 1.0 })
+        Ok(Part { weight, first: 0, bias: vec![0.0; outputs], scale: 1.0 })
     }
 
     pub(crate) fn part(&self, name: &str, outputs: usize, inputs: usize, scale: f32) -> Result<Part, LoadError> {
         let weight = self.tensors.get(&format!("{name}.weight"), &[outputs, inputs])?;
-        let mut bias = self.vector(&format!("{name}.bias"), outputs)?;
-        bias.iter_mut().for_each(|value| *value *= scale);
-        Ok(Part { weight, bias, scale })
+        let bias = self.vector(&format!("{name}.bias"), outputs)?;
+        Ok(Part { weight, first: 0, bias, scale: 1.0 }.scaled(scale))
+    }
+
+    /// A layer normalization that only scales.
+    pub(crate) fn norm_without_bias(&self, name: &str, len: usize, epsilon: f32) -> Result<LayerNorm, LoadError> {
+        Ok(LayerNorm { weight: self.vector(&format!("{name}.weight"), len)?, bias: vec![0.0; len], epsilon })
     }
 
     /// Layer normalizations converted from TensorFlow have other names for their two vectors.

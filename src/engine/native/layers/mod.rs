@@ -9,13 +9,15 @@ mod embeddings;
 mod feed_forward;
 mod linear;
 mod loader;
+mod rotary;
 
 pub(super) use attention::{Heads, SelfAttention};
 pub(super) use disentangled::{DisentangledAttention, RelativePositions};
 pub(super) use embeddings::{Embeddings, PositionEmbeddings, Positions};
-pub(super) use feed_forward::FeedForward;
+pub(super) use feed_forward::{FeedForward, GatedFeedForward};
 pub(super) use linear::{Linear, LinearBuffers, Part};
 pub(super) use loader::Loader;
+pub(super) use rotary::Rotary;
 
 use super::profile::OperatorTimes;
 
@@ -31,6 +33,10 @@ pub(super) struct Workspace {
     pub dense: Vec<f32>,
     /// `[rows, intermediate_size]`
     intermediate: Vec<f32>,
+    /// `[rows, intermediate_size]`: after the gate.
+    gated: Vec<f32>,
+    /// `[rows, hidden_size]`: what is normalized before a part.
+    pub normalized: Vec<f32>,
     /// `[tokens, embedding_size]`
     embedded: Vec<f32>,
     /// The tokens that a convolution sees of each token, `[rows, kernel_size * hidden_size]`.

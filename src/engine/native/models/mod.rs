@@ -12,6 +12,7 @@
 mod bert;
 mod config;
 mod deberta_v2;
+mod modernbert;
 
 use std::ops::Range;
 
@@ -100,7 +101,7 @@ struct Family {
     load: fn(&[u8], Loader) -> Result<Box<dyn Model>, LoadError>,
 }
 
-static OTHERS: [Family; 1] = [deberta_v2::FAMILY];
+static OTHERS: [Family; 2] = [deberta_v2::FAMILY, modernbert::FAMILY];
 
 /// The keys that config.json of every family has.
 #[derive(Deserialize)]
