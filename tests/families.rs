@@ -12,7 +12,18 @@ use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde::Deserialize;
 
-const FAMILIES: [&str; 7] = ["bert", "roberta", "xlm-roberta", "distilbert", "electra", "albert", "albert-groups"];
+const FAMILIES: [&str; 10] = [
+    "bert",
+    "roberta",
+    "xlm-roberta",
+    "distilbert",
+    "electra",
+    "albert",
+    "albert-groups",
+    "deberta-v2",
+    "deberta-v2-absolute",
+    "modernbert",
+];
 
 #[derive(Deserialize)]
 struct Golden {
@@ -115,7 +126,7 @@ fn an_engine_says_what_it_takes() {
     let windows_and_types: Vec<_> =
         FAMILIES.iter().map(|family| engine(family, 1)).map(|e| (e.max_seq_len(), e.takes_token_types())).collect();
     let (with, without) = ((128, true), (128, false));
-    assert_eq!(windows_and_types, [with, without, without, without, with, with, with]);
+    assert_eq!(windows_and_types, [with, without, without, without, with, with, with, without, with, without]);
     assert_eq!(engine("xlm-roberta", 1).model_type(), "xlm-roberta");
     assert_eq!(engine("bert", 1).vocab_size(), 220);
 }

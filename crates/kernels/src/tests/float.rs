@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use rten_simd::SimdOp;
 
+use super::super::gate::Gate;
 use super::super::gemm::{Columns, Gemm};
 use super::super::layer_norm::Normalize;
 use super::super::softmax::SoftmaxUnscaled;
@@ -182,4 +183,27 @@ proptest! {
 #[should_panic(expected = "need")]
 fn rows_must_fit() {
     Rows::new(&[0.0; 10], 3, 3, 4);
+}
+
+proptest! {
+    #[test]
+    fn a_gate_is_the_plain_one(
+        (rows, width) in (1usize..6, 1usize..70),
+        activation in activations(),
+        seed: u32,
+    ) {
+        let activation = activation.unwrap_or(Activation::Gelu);
+        let input = matrix(rows, 2 * width, seed);
+        let expected: Vec<f64> = (0..rows * width)
+            .map(|index| {
+                let row = &input[index / width * 2 * width..][..2 * width];
+                plain_activation(activation, f64::from(row[index % width])) * f64::from(row[width + index % width])
+            })
+            .collect();
+        on_every_isa!(|isa| {
+            let mut out = vec![f32::NAN; rows * width];
+            Gate { out: &mut out, input: Rows::dense(&input, 2 * width), activation, approximate: false }.eval(isa);
+            assert_close(&out, &expected, 1e-5);
+        });
+    }
 }
