@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bertqa::batch::Batch;
-use bertqa::engine::native::{LoadError, NativeEngine, WeightBytes};
+use bertqa::engine::native::{LoadError, NativeEngine, Tensors, WeightBytes};
 use bertqa::engine::{Engine, EngineError, Logits, Precision};
+use bertqa::model::weights::WeightsError;
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
@@ -51,10 +52,14 @@ fn config(family: &str) -> String {
     fs::read_to_string(folder(family).join("config.json")).unwrap()
 }
 
-fn weights(family: &str) -> WeightBytes {
+fn weights(family: &str) -> Tensors {
     let file = File::open(folder(family).join("model.safetensors")).unwrap();
     // SAFETY: nothing changes the fixtures while the tests run.
-    WeightBytes::Mapped(Arc::new(unsafe { memmap2::Mmap::map(&file) }.unwrap()))
+    parsed(WeightBytes::Mapped(Arc::new(unsafe { memmap2::Mmap::map(&file) }.unwrap())))
+}
+
+fn parsed(bytes: WeightBytes) -> Tensors {
+    bertqa::model::weights::safetensors("model.safetensors", bytes).unwrap()
 }
 
 fn engine(family: &str, threads: usize) -> NativeEngine {
@@ -62,7 +67,7 @@ fn engine(family: &str, threads: usize) -> NativeEngine {
 }
 
 fn engine_in(precision: Precision, family: &str, threads: usize) -> NativeEngine {
-    NativeEngine::load(config(family).as_bytes(), weights(family), precision, threads).unwrap()
+    NativeEngine::load(config(family).as_bytes(), &weights(family), precision, threads).unwrap()
 }
 
 fn batch(windows: &[Window]) -> Batch {
@@ -176,15 +181,15 @@ proptest! {
 }
 
 /// BERT's weights with other tensors: `change` gives the new name of each, or none to leave it out.
-fn changed_weights(change: impl Fn(&str) -> Option<String>) -> WeightBytes {
+fn changed_weights(change: impl Fn(&str) -> Option<String>) -> Tensors {
     let bytes = fs::read(folder("bert").join("model.safetensors")).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
     let changed = tensors.tensors().into_iter().filter_map(|(name, tensor)| Some((change(&name)?, tensor)));
-    WeightBytes::Static(safetensors::serialize(changed, None).unwrap().leak())
+    parsed(WeightBytes::Static(safetensors::serialize(changed, None).unwrap().leak()))
 }
 
-fn load_error(config: &str, weights: WeightBytes) -> LoadError {
-    match NativeEngine::load(config.as_bytes(), weights, Precision::F32, 1) {
+fn load_error(config: &str, weights: Tensors) -> LoadError {
+    match NativeEngine::load(config.as_bytes(), &weights, Precision::F32, 1) {
         Ok(_) => panic!("loaded"),
         Err(error) => error,
     }
@@ -196,7 +201,7 @@ fn old_names_of_layer_norms_are_read() {
         Some(name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"))
     });
     let windows = golden("bert");
-    let mut engine = NativeEngine::load(config("bert").as_bytes(), old, Precision::F32, 2).unwrap();
+    let mut engine = NativeEngine::load(config("bert").as_bytes(), &old, Precision::F32, 2).unwrap();
     assert!(largest_difference(&engine.forward(&batch(&windows)).unwrap(), &windows) < 1e-4);
 }
 
@@ -206,8 +211,8 @@ fn weights_at_any_address_are_read() {
     let mut shifted = vec![0; bytes.len() + 1];
     shifted[1..].copy_from_slice(&bytes);
     let windows = golden("roberta");
-    let shifted = WeightBytes::Static(&shifted.leak()[1..]);
-    let mut engine = NativeEngine::load(config("roberta").as_bytes(), shifted, Precision::F32, 2).unwrap();
+    let shifted = parsed(WeightBytes::Static(&shifted.leak()[1..]));
+    let mut engine = NativeEngine::load(config("roberta").as_bytes(), &shifted, Precision::F32, 2).unwrap();
     assert!(largest_difference(&engine.forward(&batch(&windows)).unwrap(), &windows) < 1e-4);
 }
 
@@ -219,14 +224,14 @@ fn a_model_without_its_head_is_told_from_a_broken_one() {
 
     let lost = "bert.encoder.layer.1.attention.self.key.bias";
     let broken = changed_weights(|name| (name != lost).then(|| name.to_owned()));
-    assert!(matches!(load_error(&config("bert"), broken), LoadError::MissingTensor(name) if name == lost));
+    assert!(matches!(load_error(&config("bert"), broken), LoadError::MissingTensor { name, .. } if name == lost));
 }
 
 #[test]
 fn a_wrong_shape_or_type_names_its_tensor() {
     let wider = config("bert").replace("\"intermediate_size\": 80", "\"intermediate_size\": 81");
     match load_error(&wider, weights("bert")) {
-        LoadError::Shape { name, expected, found } => {
+        LoadError::Shape { name, expected, found, .. } => {
             assert_eq!(name, "bert.encoder.layer.0.intermediate.dense.weight");
             assert_eq!((expected, found), (vec![81, 48], vec![80, 48]));
         }
@@ -238,8 +243,8 @@ fn a_wrong_shape_or_type_names_its_tensor() {
     let bias = TensorView::new(safetensors::Dtype::I8, vec![2], &data[..2]).unwrap();
     let tensors = [("qa_outputs.weight", head), ("qa_outputs.bias", bias)];
     let bytes = safetensors::serialize(tensors, None).unwrap();
-    match load_error(&config("bert"), WeightBytes::Static(bytes.leak())) {
-        LoadError::Dtype { name, found } => assert_eq!((&*name, &*found), ("qa_outputs.weight", "I8")),
+    match load_error(&config("bert"), parsed(WeightBytes::Static(bytes.leak()))) {
+        LoadError::Dtype { name, found, .. } => assert_eq!((&*name, &*found), ("qa_outputs.weight", "I8")),
         other => panic!("{other}"),
     }
 }
@@ -265,6 +270,7 @@ fn a_config_that_is_not_supported_says_what_is() {
 #[test]
 fn a_file_that_is_not_safetensors_is_an_error() {
     for bytes in [&b""[..], b"\x00\x00", &[0xff; 64]] {
-        assert!(matches!(load_error(&config("bert"), WeightBytes::Static(bytes)), LoadError::Safetensors(_)));
+        let error = bertqa::model::weights::safetensors("x", WeightBytes::Static(bytes)).unwrap_err();
+        assert!(matches!(error, WeightsError::Safetensors(_)));
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use hf_hub::api::sync::ApiError;
 
+use super::weights::WeightsError;
 #[cfg(feature = "torch")]
 use crate::engine::torch;
 use crate::engine::{Devices, EngineError, Precision, native};
@@ -46,9 +47,17 @@ pub enum ModelError {
         /// The folder.
         folder: PathBuf,
         /// What it lacks.
-        file: &'static str,
+        file: String,
         /// A file from which the missing one can be made.
         instead: Option<&'static str>,
+    },
+    /// A file of weights that cannot be used.
+    #[error("{}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: WeightsError,
     },
     /// A file or folder that cannot be read.
     #[error("cannot read {}", path.display())]
@@ -68,7 +77,7 @@ pub enum ModelError {
         /// The model.
         id: String,
         /// What it lacks.
-        file: &'static str,
+        file: String,
     },
     /// A file would have to be fetched, which is forbidden.
     #[error("{file} of {id} is not in the cache, and HF_HUB_OFFLINE forbids fetching it")]
@@ -76,7 +85,7 @@ pub enum ModelError {
         /// The model.
         id: String,
         /// What is not there.
-        file: &'static str,
+        file: String,
     },
     /// A file cannot be fetched.
     #[error("there is no folder {id}, and {file} of {id} cannot be fetched from the hub")]
@@ -84,7 +93,7 @@ pub enum ModelError {
         /// The model.
         id: String,
         /// The file.
-        file: &'static str,
+        file: String,
         /// Why not.
         source: ApiError,
     },

@@ -1,29 +1,22 @@
 use std::borrow::Cow;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::{Files, ModelError, TokenizerFiles};
-use crate::engine::native::WeightBytes;
+use super::{Files, ModelError, TokenizerFiles, weights};
+use crate::engine::native::Tensors;
 
 pub(super) const CONFIG: &str = "config.json";
-pub(super) const WEIGHTS: &str = "model.safetensors";
 pub(super) const TOKENIZER: &str = "tokenizer.json";
 pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 pub(super) const SPECIAL_TOKENS: &str = "special_tokens_map.json";
 
 /// Files that folders lack, each with one from which it can be made.
-const SUBSTITUTES: [(&str, &str); 4] = [
-    (WEIGHTS, "pytorch_model.bin"),
-    (WEIGHTS, "model.safetensors.index.json"),
-    (TOKENIZER, "vocab.txt"),
-    (TOKENIZER, "spiece.model"),
-];
+const SUBSTITUTES: [(&str, &str); 2] = [(TOKENIZER, "vocab.txt"), (TOKENIZER, "spiece.model")];
 
 /// The compiled model in a folder that has one and no weights of its own.
 pub(super) fn compiled(folder: &Path) -> Result<Option<PathBuf>, ModelError> {
-    if folder.join(WEIGHTS).exists() {
+    if weights::NAMES.iter().any(|name| folder.join(name).exists()) {
         return Ok(None);
     }
     let mut compiled = Vec::new();
@@ -46,7 +39,7 @@ pub(super) fn compiled(folder: &Path) -> Result<Option<PathBuf>, ModelError> {
 pub(super) fn files(folder: &Path, tokenizer: Option<&Path>) -> Result<Files, ModelError> {
     Ok(Files {
         config: required(folder, CONFIG)?,
-        weights: map(&folder.join(WEIGHTS)).map_err(missing(folder, WEIGHTS))?,
+        weights: read_weights(folder)?,
         tokenizer: tokenizer_files(tokenizer.unwrap_or(folder))?,
     })
 }
@@ -59,13 +52,13 @@ pub(super) fn tokenizer_files(folder: &Path) -> Result<TokenizerFiles, ModelErro
     })
 }
 
-/// Maps a weights file into memory.
-pub(super) fn map(path: &Path) -> io::Result<WeightBytes> {
-    let file = File::open(path)?;
-    // SAFETY: the map is only read. A model file that another program cuts short while it is mapped ends this one
-    // with SIGBUS, as it would any program that maps weights; files of the hub's cache are never written in place.
-    let mapped = unsafe { memmap2::Mmap::map(&file) }?;
-    Ok(WeightBytes::Mapped(Arc::new(mapped)))
+/// The weights in the best of the files that have any.
+fn read_weights(folder: &Path) -> Result<Tensors, ModelError> {
+    let find = |name: &str| Some(folder.join(name)).filter(|path| path.exists());
+    let lacks =
+        |file: &str| ModelError::MissingFile { folder: folder.to_owned(), file: file.to_owned(), instead: None };
+    let path = weights::NAMES.into_iter().find_map(find).ok_or_else(|| lacks(weights::USUAL))?;
+    weights::read(&path, |shard| find(shard).ok_or_else(|| lacks(shard)))
 }
 
 fn required(folder: &Path, name: &'static str) -> Result<Cow<'static, [u8]>, ModelError> {
@@ -87,7 +80,11 @@ fn missing(folder: &Path, file: &'static str) -> impl FnOnce(io::Error) -> Model
             return unreadable(&folder.join(file))(error);
         }
         let substitute = SUBSTITUTES.iter().find(|(lacks, has)| *lacks == file && folder.join(has).exists());
-        ModelError::MissingFile { folder: folder.to_owned(), file, instead: substitute.map(|(_, has)| *has) }
+        ModelError::MissingFile {
+            folder: folder.to_owned(),
+            file: file.to_owned(),
+            instead: substitute.map(|(_, has)| *has),
+        }
     }
 }
 

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 
-use super::folder::{CONFIG, SPECIAL_TOKENS, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, map, tokenizer_files, unreadable};
-use super::{Files, ModelError, TokenizerFiles};
+use super::folder::{CONFIG, SPECIAL_TOKENS, TOKENIZER, TOKENIZER_CONFIG, tokenizer_files, unreadable};
+use super::{Files, ModelError, TokenizerFiles, weights};
+use crate::engine::native::Tensors;
 
 /// Whether this can be the id of a model: `name` or `organisation/name`.
 pub(super) fn is_id(id: &str) -> bool {
@@ -23,10 +24,10 @@ pub(super) fn is_id(id: &str) -> bool {
 /// The files of a model, with the tokenizer of a folder if one is given.
 pub(super) fn files(id: &str, revision: Option<&str>, tokenizer: Option<&Path>) -> Result<Files, ModelError> {
     let hub = Hub::new(id, revision)?;
-    let weights = hub.required(WEIGHTS)?;
+    let weights = hub.weights()?;
     Ok(Files {
         config: hub.read(CONFIG)?,
-        weights: map(&weights).map_err(unreadable(&weights))?,
+        weights,
         tokenizer: match tokenizer {
             Some(folder) => tokenizer_files(folder)?,
             None => TokenizerFiles {
@@ -68,15 +69,32 @@ impl<'a> Hub<'a> {
         Ok(Self { id, cached, online })
     }
 
-    fn required(&self, file: &'static str) -> Result<PathBuf, ModelError> {
-        let id = || self.id.to_owned();
-        self.optional(file)?.ok_or_else(|| match self.online {
-            Some(_) => ModelError::NotOnHub { id: id(), file },
-            None => ModelError::NotCached { id: id(), file },
-        })
+    /// The weights in the best of the files that have any. Those in the cache come first, so that the hub is not asked
+    /// for better ones at every start.
+    fn weights(&self) -> Result<Tensors, ModelError> {
+        let mut path = weights::NAMES.into_iter().find_map(|name| self.cached.get(name));
+        for name in weights::NAMES {
+            if path.is_none() {
+                path = self.optional(name)?;
+            }
+        }
+        let path = path.ok_or_else(|| self.absent(weights::USUAL))?;
+        weights::read(&path, |shard| self.required(shard))
     }
 
-    fn optional(&self, file: &'static str) -> Result<Option<PathBuf>, ModelError> {
+    fn required(&self, file: &str) -> Result<PathBuf, ModelError> {
+        self.optional(file)?.ok_or_else(|| self.absent(file))
+    }
+
+    fn absent(&self, file: &str) -> ModelError {
+        let (id, file) = (self.id.to_owned(), file.to_owned());
+        match self.online {
+            Some(_) => ModelError::NotOnHub { id, file },
+            None => ModelError::NotCached { id, file },
+        }
+    }
+
+    fn optional(&self, file: &str) -> Result<Option<PathBuf>, ModelError> {
         if let Some(path) = self.cached.get(file) {
             return Ok(Some(path));
         }
@@ -84,7 +102,7 @@ impl<'a> Hub<'a> {
         match online.get(file) {
             Ok(path) => Ok(Some(path)),
             Err(error) if is_not_found(&error) => Ok(None),
-            Err(source) => Err(ModelError::Fetch { id: self.id.to_owned(), file, source }),
+            Err(source) => Err(ModelError::Fetch { id: self.id.to_owned(), file: file.to_owned(), source }),
         }
     }
 

@@ -11,13 +11,14 @@ mod folder;
 mod hub;
 mod source;
 mod tokenizer_config;
+pub mod weights;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
 
 use tokenizers::Tokenizer;
 
-use crate::engine::native::{NativeEngine, WeightBytes, precisions_by_speed};
+use crate::engine::native::{NativeEngine, Tensors, precisions_by_speed};
 use crate::engine::{DeviceKind, Devices, Input, Precision};
 use crate::pipeline::{Pipeline, PipelineOptions};
 use crate::qa::Encoder;
@@ -29,7 +30,7 @@ use tokenizer_config::TokenizerConfig;
 /// The files of a model, found and read.
 struct Files {
     config: Cow<'static, [u8]>,
-    weights: WeightBytes,
+    weights: Tensors,
     tokenizer: TokenizerFiles,
 }
 
@@ -105,7 +106,7 @@ impl LoadOptions {
             Source::Hub { id, revision } => hub::files(id, revision.as_deref(), tokenizer)?,
         };
         let model = || source.to_string();
-        let load = |precision| NativeEngine::load(&config, weights.clone(), precision, self.pipeline.threads.get());
+        let load = |precision| NativeEngine::load(&config, &weights, precision, self.pipeline.threads.get());
         let precision = match (self.precision, source) {
             // What it loses in int8 is known: hardly anything.
             (None, Source::Bundled) => precisions_by_speed().next(),

@@ -8,7 +8,7 @@ use super::{ModelError, folder, hub};
 pub(super) enum Source {
     /// The built-in model.
     Bundled,
-    /// A folder with config.json, model.safetensors and tokenizer.json.
+    /// A folder with config.json, weights and a tokenizer.
     Folder(PathBuf),
     /// The file NAME.pt of a compiled model.
     Compiled(PathBuf),

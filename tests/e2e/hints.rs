@@ -26,10 +26,8 @@ fn folder(files: &[&str], others: &[&str]) -> tempfile::TempDir {
 fn a_folder_that_lacks_a_file() {
     const FILES: [&str; 3] = ["config.json", "model.safetensors", "tokenizer.json"];
     for (lacks, instead, hint) in [
-        ("config.json", None, "a model folder has config.json, model.safetensors and tokenizer.json"),
-        ("model.safetensors", None, "a model folder has config.json, model.safetensors and tokenizer.json"),
-        ("model.safetensors", Some("pytorch_model.bin"), "AutoModelForQuestionAnswering.from_pretrained"),
-        ("model.safetensors", Some("model.safetensors.index.json"), "save them as one"),
+        ("config.json", None, "a model folder has config.json, weights"),
+        ("model.safetensors", None, "a model folder has config.json, weights"),
         ("tokenizer.json", None, "--tokenizer"),
         ("tokenizer.json", Some("vocab.txt"), "AutoTokenizer.from_pretrained"),
         ("tokenizer.json", Some("spiece.model"), "AutoTokenizer.from_pretrained"),
@@ -39,6 +37,22 @@ fn a_folder_that_lacks_a_file() {
         let but = instead.map_or_else(String::new, |instead| format!(", but {instead}"));
         assert_model_hint(folder.path(), &format!("has no {lacks}{but}"), hint);
     }
+}
+
+#[test]
+fn weights_that_cannot_be_used() {
+    let folder = folder(&["config.json", "tokenizer.json"], &["pytorch_model.bin"]);
+    let path = folder.path().join("pytorch_model.bin");
+    assert_model_hint(folder.path(), "pytorch_model.bin: this is no file of torch.save", "fetch the file again");
+    fs::write(&path, "version https://git-lfs.github.com/spec/v1\n").unwrap();
+    assert_model_hint(folder.path(), "only Git LFS's pointer", "git lfs pull");
+
+    // It would make a file in the folder that it is unpickled in.
+    fs::copy(project("tests/fixtures/weights/hostile/zip.bin"), &path).unwrap();
+    let mut command = bertqa();
+    command.current_dir(folder.path()).args(["stdin", "--model", "."]);
+    assert_hint(command, "the pickle wants to call posix.system", "do not use this file");
+    assert!(!folder.path().join("hostile").exists());
 }
 
 #[test]

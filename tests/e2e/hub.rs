@@ -1,11 +1,13 @@
 //! Models of the hub, from a local server that plays it.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::support::{assert_hint, bertqa, ends, rows, stderr, tiny_model};
+use crate::support::{assert_hint, bertqa, ends, project, rows, stderr, tiny_model};
 
 const ROW: &str = "{\"question\":\"Who?\",\"context\":\"Ada did.\"}\n";
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -13,14 +15,14 @@ const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 /// Paths that were asked for, each with its token.
 type Asked = Arc<Mutex<Vec<(String, Option<String>)>>>;
 
-/// Serves the tiny model as `org/name`, and notes what it was asked, with the token.
+/// Serves a folder as `org/name`, and notes what it was asked, with the token.
 struct Hub {
     endpoint: String,
     asked: Asked,
 }
 
 impl Hub {
-    fn start() -> Self {
+    fn start(folder: PathBuf) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let asked = Asked::default();
@@ -28,8 +30,8 @@ impl Hub {
             let asked = asked.clone();
             move || {
                 for stream in listener.incoming() {
-                    let asked = asked.clone();
-                    thread::spawn(move || serve(stream.unwrap(), &asked));
+                    let (asked, folder) = (asked.clone(), folder.clone());
+                    thread::spawn(move || serve(stream.unwrap(), &folder, &asked));
                 }
             }
         });
@@ -37,7 +39,7 @@ impl Hub {
     }
 }
 
-fn serve(stream: TcpStream, asked: &Asked) {
+fn serve(stream: TcpStream, folder: &Path, asked: &Asked) {
     let mut writer = stream.try_clone().unwrap();
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
     while let Some(request) = lines.next() {
@@ -56,7 +58,7 @@ fn serve(stream: TcpStream, asked: &Asked) {
             .strip_prefix("/org/name/resolve/")
             .and_then(|rest| rest.split_once('/'))
             .filter(|(revision, _)| matches!(*revision, "main" | "v2"))
-            .and_then(|(_, name)| std::fs::read(tiny_model().join(name)).ok());
+            .and_then(|(_, name)| fs::read(folder.join(name)).ok());
         let answer = match (body, range) {
             (None, _) => b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec(),
             (Some(body), range) => {
@@ -88,7 +90,7 @@ fn bounds(range: &str, length: usize) -> Option<(usize, usize)> {
 
 #[test]
 fn a_model_is_fetched_once() {
-    let hub = Hub::start();
+    let hub = Hub::start(tiny_model());
     let home = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str], variables: &[(&str, &str)]| {
         let mut command = bertqa();
@@ -118,10 +120,46 @@ fn a_model_is_fetched_once() {
 
 #[test]
 fn a_model_that_is_not_there() {
-    let hub = Hub::start();
+    let hub = Hub::start(tiny_model());
     let home = tempfile::tempdir().unwrap();
     let mut command = bertqa();
     command.args(["stdin", "--model", "org/other"]);
     command.env("HF_HOME", home.path()).env("HF_ENDPOINT", &hub.endpoint).env_remove("HF_HUB_OFFLINE");
     assert_hint(command, "org/other has no model.safetensors on the hub", "HF_TOKEN");
+}
+
+#[test]
+fn weights_of_torch_in_several_files() {
+    let folder = tempfile::tempdir().unwrap();
+    for (from, names) in [
+        ("families/bert", &["config.json", "tokenizer.json", "tokenizer_config.json"][..]),
+        (
+            "weights/sharded",
+            &["pytorch_model.bin.index.json", "pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"],
+        ),
+    ] {
+        for name in names {
+            fs::copy(project("tests/fixtures").join(from).join(name), folder.path().join(name)).unwrap();
+        }
+    }
+    let hub = Hub::start(folder.path().to_owned());
+    let home = tempfile::tempdir().unwrap();
+    let run = || {
+        let mut command = bertqa();
+        command.args(["stdin", "--model", "org/name", "--precision", "f32"]).write_stdin(ROW);
+        command.env("HF_HOME", home.path()).env("HF_ENDPOINT", &hub.endpoint);
+        command.env_remove("HF_HUB_CACHE").env_remove("HF_HUB_OFFLINE");
+        ends(command, 0)
+    };
+    let output = run();
+    assert!(rows(&output.stdout)[0]["answer"].is_string());
+    assert!(stderr(&output).contains("the weights are those of pytorch_model.bin.index.json"), "{}", stderr(&output));
+    let weights = |from: usize| {
+        let asked = hub.asked.lock().unwrap();
+        asked[from..].iter().filter(|(path, _)| path.contains("model")).count()
+    };
+    assert!(weights(0) >= 6, "the best files are asked for first");
+    let before = hub.asked.lock().unwrap().len();
+    run();
+    assert_eq!(weights(before), 0, "what is in the cache is not looked for");
 }

@@ -49,6 +49,63 @@ fn another_family_is_named() {
 }
 
 #[test]
+fn a_folder_with_weights_of_torch() {
+    let answer = |model: &Path| {
+        let mut command = bertqa();
+        command.args(["stdin", "--precision", "f32", "--model"]).arg(model).write_stdin(ROW);
+        ends(command, 0)
+    };
+    let usual = project("tests/fixtures/families/bert");
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
+        fs::copy(usual.join(name), folder.path().join(name)).unwrap();
+    }
+    let weights = project("tests/fixtures/weights/zip/pytorch_model.bin");
+    fs::copy(weights, folder.path().join("pytorch_model.bin")).unwrap();
+    let (found, expected) = (answer(folder.path()), answer(&usual));
+    assert_eq!(rows(&found.stdout), rows(&expected.stdout));
+    let line = "the weights are those of pytorch_model.bin";
+    assert!(stderr(&found).contains(line) && !stderr(&expected).contains(line), "{}", stderr(&found));
+}
+
+/// What is said of a model by a process with little memory.
+#[cfg(target_os = "linux")]
+fn refused_in_little_memory(model: &Path) -> String {
+    let mut command = assert_cmd::Command::new("sh");
+    command.args(["-c", "ulimit -v 600000; exec \"$0\" stdin --precision f32 --model \"$1\""]);
+    command.arg(env!("CARGO_BIN_EXE_bertqa")).arg(model).env("BERTQA_THREADS", "1").write_stdin(ROW);
+    stderr(&ends(command, 2)).to_owned()
+}
+
+/// 8 MB that ask for gigabytes.
+#[cfg(target_os = "linux")]
+#[test]
+fn hostile_weights_get_no_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    copy_model(folder.path(), "model.safetensors");
+    let head = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.\x80\x02}.";
+    for (pickle, message) in [
+        (b"]".repeat(8 << 20), "longer than that of any state dict"),
+        (b"h\0".repeat(8 << 20), "malformed"),
+        (b"X\xff\xff\xff\x7f".to_vec(), "cut"),
+        ([b")q\0".as_slice(), &b"h\0h\0\x86q\0".repeat(8 << 20)].concat(), "longer than that of any state dict"),
+        (b"\x85".repeat(8 << 20), "malformed"),
+        ([b")".as_slice(), &b"\x85".repeat(8 << 20)].concat(), "longer than that of any state dict"),
+    ] {
+        fs::write(folder.path().join("pytorch_model.bin"), [head.as_slice(), &pickle].concat()).unwrap();
+        let said = refused_in_little_memory(folder.path());
+        assert!(said.contains(message), "{message}: {said}");
+    }
+    // A header that is longer than any, and one that is too long for the file.
+    for length in [1u64 << 40, u64::MAX, 90 << 20] {
+        let bytes = [&length.to_le_bytes()[..], &b"[".repeat(1 << 20)].concat();
+        fs::write(folder.path().join("model.safetensors"), bytes).unwrap();
+        let said = refused_in_little_memory(folder.path());
+        assert!(said.contains("model.safetensors: "), "{said}");
+    }
+}
+
+#[test]
 fn weights_of_another_shape_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     copy_model(folder.path(), "model.safetensors");

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use crate::model::ModelError;
+use crate::model::weights::{StateDictError, WeightsError};
 
 /// For models that run elsewhere than on the processor, in builds that cannot do it.
 const BUILD: &str = "build with --features torch and a libtorch (docker/libtorch.sh)";
@@ -15,20 +16,23 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
         }
         ModelError::Revision { .. } => "leave --revision out, or name a model of the hub with --model",
         ModelError::SeveralCompiled { .. } => "name the file of one of them with --model",
-        ModelError::MissingFile { instead: Some("pytorch_model.bin"), .. } => {
-            "convert it with transformers: AutoModelForQuestionAnswering.from_pretrained(DIR).save_pretrained(DIR)"
-        }
-        ModelError::MissingFile { instead: Some("model.safetensors.index.json"), .. } => {
-            "weights in several files are not supported: save them as one, with save_pretrained(DIR, \
-             max_shard_size=\"100GB\")"
-        }
         ModelError::MissingFile { instead: Some(_), .. } => {
             "make it with transformers: AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)"
         }
-        ModelError::MissingFile { file: "tokenizer.json", .. } => "name a folder that has it with --tokenizer",
-        ModelError::MissingFile { .. } => "a model folder has config.json, model.safetensors and tokenizer.json",
+        ModelError::MissingFile { file, .. } if file == "tokenizer.json" => {
+            "name a folder that has it with --tokenizer"
+        }
+        ModelError::MissingFile { .. } => {
+            "a model folder has config.json, weights (model.safetensors or pytorch_model.bin) and tokenizer.json"
+        }
+        ModelError::Weights { source: WeightsError::LfsPointer, .. } => "fetch the file itself with git lfs pull",
+        ModelError::Weights { source: WeightsError::StateDict(StateDictError::Global { .. }), .. } => {
+            "do not use this file unless you know who made it and why; if you do, load it with torch and save its state \
+             dict alone"
+        }
+        ModelError::Weights { .. } => "fetch the file again: it may be cut",
         ModelError::NotOnHub { .. } => {
-            "check the id, and that the model has config.json, model.safetensors and tokenizer.json; one that is not \
+            "check the id, and that the model has config.json, weights and tokenizer.json; one that is not \
              public needs the variable HF_TOKEN"
         }
         ModelError::NotCached { .. } => "unset HF_HUB_OFFLINE to fetch it",

@@ -20,18 +20,22 @@ pub enum LoadError {
     /// Values in config.json that do not fit together.
     #[error("config.json: {0}")]
     Inconsistent(String),
-    /// The weights file is malformed.
-    #[error("model.safetensors: {0}")]
-    Safetensors(#[from] safetensors::SafeTensorError),
     /// A tensor is missing.
-    #[error("model.safetensors: tensor {0} is missing; do config.json and model.safetensors belong together?")]
-    MissingTensor(String),
+    #[error("{weights}: tensor {name} is missing; do config.json and {weights} belong together?")]
+    MissingTensor {
+        /// The file, or the list of files, that lacks it.
+        weights: String,
+        /// The tensor.
+        name: String,
+    },
     /// The head for question answering is missing.
-    #[error("model.safetensors: tensor {0} is missing: this model is not fine-tuned for extractive question answering")]
+    #[error("the weights have no tensor {0}: this model is not fine-tuned for extractive question answering")]
     MissingHead(String),
     /// A tensor has another shape than config.json asks for.
-    #[error("model.safetensors: tensor {name} has shape {found:?}, where config.json asks for {expected:?}")]
+    #[error("{file}: tensor {name} has shape {found:?}, where config.json asks for {expected:?}")]
     Shape {
+        /// The file that it is in.
+        file: String,
         /// The tensor.
         name: String,
         /// By config.json.
@@ -40,12 +44,22 @@ pub enum LoadError {
         found: Vec<usize>,
     },
     /// A tensor of a type that is not supported.
-    #[error("model.safetensors: tensor {name} is of type {found}; supported: F32, F16, BF16")]
+    #[error("{file}: tensor {name} is of type {found}; supported: F64, F32, F16, BF16")]
     Dtype {
+        /// The file that it is in.
+        file: String,
         /// The tensor.
         name: String,
         /// In the file.
         found: String,
+    },
+    /// A tensor that is larger than what is stored of it.
+    #[error("{file}: tensor {name} is larger than what is stored of it")]
+    Cut {
+        /// The file that it is in.
+        file: String,
+        /// The tensor.
+        name: String,
     },
     /// A precision that the processor's engine does not have.
     #[error("{0} is for compiled models; the processor runs f32, bf16 and int8")]

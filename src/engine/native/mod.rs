@@ -15,7 +15,7 @@ mod windows;
 pub use error::LoadError;
 pub use models::TokenizerDefaults;
 pub use profile::{Operator, OperatorTime, OperatorTimes, Profile};
-pub use tensors::WeightBytes;
+pub use tensors::{Element, Float, StoredTensor, Strides, Tensors, WeightBytes, WeightFile};
 
 use std::sync::Arc;
 
@@ -27,7 +27,6 @@ use crate::plural::plural;
 use forward::{Group, forward};
 use layers::{Loader, Workspace};
 use models::{Model, Shape};
-use tensors::Tensors;
 use windows::Window;
 
 /// The precisions that make sense on this processor, the fastest first.
@@ -58,18 +57,17 @@ struct Worker {
 }
 
 impl NativeEngine {
-    /// Loads a model from the text of its config.json and the bytes of its model.safetensors.
+    /// Loads a model from the text of its config.json and its tensors.
     ///
     /// `threads` of its own (at least one) convert the weights and run the network.
-    pub fn load(config: &[u8], weights: WeightBytes, precision: Precision, threads: usize) -> Result<Self, LoadError> {
+    pub fn load(config: &[u8], weights: &Tensors, precision: Precision, threads: usize) -> Result<Self, LoadError> {
         let threads = threads.max(1);
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|index| format!("native-{index}"))
             .build()
             .map_err(|source| LoadError::Threads { threads, source })?;
-        let tensors = Tensors::parse(&weights)?;
-        let model = pool.install(|| models::load(config, Loader { tensors: &tensors, precision }))?;
+        let model = pool.install(|| models::load(config, Loader { tensors: weights, precision }))?;
         let workers = (0..threads).map(|_| Worker::default()).collect();
         Ok(Self { model, precision, pool, workers, profile: Arc::default() })
     }

@@ -9,7 +9,7 @@ use bertqa_kernels::{LayerNorm, Spread};
 /// Reads parts of a network by their names in the file.
 #[derive(Clone, Copy)]
 pub(crate) struct Loader<'a> {
-    pub tensors: &'a Tensors<'a>,
+    pub tensors: &'a Tensors,
     /// Of the layers. The rest costs little and stays in `f32`.
     pub precision: Precision,
 }
@@ -17,12 +17,16 @@ pub(crate) struct Loader<'a> {
 impl Loader<'_> {
     /// The head that finds start and end: `[2, hidden_size]`.
     pub(crate) fn head(&self, hidden_size: usize) -> Result<Linear, LoadError> {
-        for name in ["qa_outputs.weight", "qa_outputs.bias"] {
-            if !self.tensors.contains(name) {
-                return Err(LoadError::MissingHead(name.into()));
-            }
+        let name = "qa_outputs";
+        if !self.tensors.contains("qa_outputs.weight") {
+            return Err(LoadError::MissingHead("qa_outputs.weight".into()));
         }
-        self.linear("qa_outputs", 2, hidden_size, Operator::Head, Precision::F32, Spread::Symmetric)
+        let part = if self.tensors.contains("qa_outputs.bias") {
+            self.part(name, 2, hidden_size, 1.0)?
+        } else {
+            self.part_without_bias(name, 2, hidden_size)?
+        };
+        pack(&[part], Operator::Head, Precision::F32, Spread::Symmetric)
     }
 
     /// A matrix of `outputs` and `inputs` with its bias; its input spreads as `spread` says.

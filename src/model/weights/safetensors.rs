@@ -1,0 +1,36 @@
+//! The format of safetensors: a header in JSON, then the numbers.
+
+use ::safetensors::{Dtype, SafeTensors};
+
+use super::{Named, WeightsError, is_lfs_pointer};
+use crate::engine::native::{Element, Float, StoredTensor, Strides, WeightFile};
+
+pub(super) fn tensors(file: &WeightFile) -> Result<Named, WeightsError> {
+    if is_lfs_pointer(file.bytes()) {
+        return Err(WeightsError::LfsPointer);
+    }
+    let views = SafeTensors::deserialize(file.bytes())?.tensors();
+    let stored = views.into_iter().map(|(name, view)| {
+        let start = view.data().as_ptr().addr() - file.bytes().as_ptr().addr();
+        let stored = StoredTensor {
+            file: file.clone(),
+            element: element(view.dtype()),
+            bytes: start..start + view.data().len(),
+            offset: 0,
+            shape: view.shape().to_vec(),
+            strides: Strides::Dense,
+        };
+        (name, stored)
+    });
+    Ok(stored.collect())
+}
+
+fn element(dtype: Dtype) -> Element {
+    Element::Float(match dtype {
+        Dtype::F64 => Float::F64,
+        Dtype::F32 => Float::F32,
+        Dtype::F16 => Float::F16,
+        Dtype::BF16 => Float::BF16,
+        other => return Element::Other(other.to_string()),
+    })
+}
