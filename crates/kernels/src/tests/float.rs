@@ -38,9 +38,23 @@ pub(super) fn plain_activation(activation: Activation, x: f64) -> f64 {
         Activation::GeluTanh => {
             0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh())
         }
+        Activation::Gelu10 => plain_activation(Activation::Gelu, x).min(10.0),
+        Activation::QuickGelu => x / (1.0 + (-1.702 * x).exp()),
         Activation::Relu => x.max(0.0),
+        Activation::Relu2 => x.max(0.0).powi(2),
+        Activation::Relu6 => x.clamp(0.0, 6.0),
+        Activation::LeakyRelu => x.max(0.01 * x),
         Activation::Silu => x / (1.0 + (-x).exp()),
+        Activation::Mish => x * x.exp().ln_1p().tanh(),
+        Activation::Tanh => x.tanh(),
+        Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+        Activation::Laplace => 0.5 * (1.0 + erf((x - 0.5f64.sqrt()) / (0.282095 * 2f64.sqrt()))),
+        Activation::Linear => x,
     }
+}
+
+fn every_activation() -> Vec<Activation> {
+    Activation::names().map(|name| Activation::of(name).unwrap()).collect()
 }
 
 /// The error function by Simpson's rule; beyond 6 it is 1 in f32 and in f64.
@@ -57,13 +71,7 @@ fn erf(x: f64) -> f64 {
 }
 
 fn activations() -> impl Strategy<Value = Option<Activation>> {
-    prop::sample::select(vec![
-        None,
-        Some(Activation::Gelu),
-        Some(Activation::GeluTanh),
-        Some(Activation::Relu),
-        Some(Activation::Silu),
-    ])
+    prop::option::of(prop::sample::select(every_activation()))
 }
 
 proptest! {
@@ -119,7 +127,7 @@ proptest! {
 
     #[test]
     fn activations_are_the_plain_functions(values in prop::collection::vec(-30f32..30.0, 1..70)) {
-        for activation in [Activation::Gelu, Activation::GeluTanh, Activation::Relu, Activation::Silu] {
+        for activation in every_activation() {
             let expected: Vec<_> = values.iter().map(|&x| plain_activation(activation, f64::from(x))).collect();
             on_every_isa!(|isa| {
                 let mut found = values.clone();

@@ -6,18 +6,10 @@ use bertqa_kernels::Activation;
 
 /// The activation function that transformers calls `name`; `key` is the key that names it.
 pub(super) fn activation(key: &'static str, name: &str) -> Result<Activation, LoadError> {
-    Ok(match name {
-        "gelu" => Activation::Gelu,
-        "gelu_new" | "gelu_pytorch_tanh" => Activation::GeluTanh,
-        "relu" => Activation::Relu,
-        "silu" | "swish" => Activation::Silu,
-        _ => {
-            return Err(LoadError::Unsupported {
-                key,
-                value: name.into(),
-                supported: "gelu, gelu_new, gelu_pytorch_tanh, relu, silu".into(),
-            });
-        }
+    Activation::of(name).ok_or_else(|| LoadError::Unsupported {
+        key,
+        value: name.into(),
+        supported: Activation::names().collect::<Vec<_>>().join(", "),
     })
 }
 
