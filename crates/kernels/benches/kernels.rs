@@ -65,7 +65,7 @@ fn attention_int8(bencher: Bencher, size: usize) {
         let rows = Rows::dense(black_box(&rows[..]), size);
         keys.pack_transposed(rows);
         values.pack(rows);
-        attend_int8(rows, &keys, &values, TOKENS, &mut buffers, RowsMut::dense(&mut out, size));
+        attend_int8(rows, &keys, &values, TOKENS, None, &mut buffers, RowsMut::dense(&mut out, size));
         black_box(&mut out);
     });
 }

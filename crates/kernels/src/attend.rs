@@ -2,6 +2,9 @@
 
 use std::f32::consts::LOG2_E;
 
+use rten_simd::Isa;
+use rten_simd::ops::{BitOps, NumOps};
+
 use super::gemm::{Columns, Gemm};
 use super::int8::{Int8Isa, Int8Op};
 use super::quantize::{QuantizeRows, Side};
@@ -11,7 +14,7 @@ use super::{Int8Panels, PANEL, PanelRow, QuantizedRows, Rows, RowsMut, Spread, g
 
 /// Writes what `queries` gather from the values, `[queries, head_size]` both; `tokens` is the number of keys.
 ///
-/// `keys` are packed transposed, and `values` as they are.
+/// `keys` are packed transposed, and `values` as they are. `bias` is added to the scores.
 ///
 /// # Panics
 /// If the shapes do not fit together.
@@ -20,11 +23,36 @@ pub fn attend_int8(
     keys: &Int8Panels,
     values: &Int8Panels,
     tokens: usize,
+    bias: Option<DistanceBias>,
     buffers: &mut AttentionBuffers,
     output: RowsMut,
 ) {
     buffers.reserve(queries, tokens);
-    Attend { queries, keys, values, tokens, buffers, output }.dispatch();
+    Attend { queries, keys, values, tokens, bias, buffers, output }.dispatch();
+}
+
+/// What is added to the scores of a head, by the distance between query and key.
+#[derive(Debug, Clone, Copy)]
+pub struct DistanceBias<'a> {
+    /// By how many tokens the key stands behind the query, ascending.
+    pub values: &'a [f32],
+    /// Where in `values` that of the first query and the first key is.
+    pub origin: usize,
+}
+
+impl<'a> DistanceBias<'a> {
+    /// For the scores of a query with so many keys.
+    ///
+    /// # Panics
+    /// If there are no values for some of the distances.
+    pub fn row(&self, query: usize, keys: usize) -> &'a [f32] {
+        &self.values[self.origin - query..][..keys]
+    }
+
+    /// That of queries from `first` on.
+    pub fn from_query(self, first: usize) -> Self {
+        Self { origin: self.origin - first, ..self }
+    }
 }
 
 /// What [`attend_int8`] needs, for as many queries as it works on at a time.
@@ -56,6 +84,7 @@ pub(super) struct Attend<'a> {
     pub keys: &'a Int8Panels,
     pub values: &'a Int8Panels,
     pub tokens: usize,
+    pub bias: Option<DistanceBias<'a>>,
     /// With room for them all.
     pub buffers: &'a mut AttentionBuffers,
     pub output: RowsMut<'a>,
@@ -66,7 +95,7 @@ impl Int8Op for Attend<'_> {
 
     #[inline(always)]
     fn eval<B: Int8Isa>(self, isa: B) {
-        let Self { queries, keys, values, tokens, buffers, mut output } = self;
+        let Self { queries, keys, values, tokens, bias: distance_bias, buffers, mut output } = self;
         let (width, stride) = (tokens.next_multiple_of(SCORE_BLOCK), stride(tokens));
         let columns = Columns { bias: None, scales: Some(&values.scales), sums: Some(&values.sums) };
         let spread = Spread::Symmetric;
@@ -91,6 +120,10 @@ impl Int8Op for Attend<'_> {
             let probabilities = &mut buffers.probabilities[..rows * stride];
             let scales = &mut buffers.scales[..rows];
             scales.copy_from_slice(queries.scales);
+            if let Some(bias) = distance_bias {
+                let (bias, scores) = (bias.from_query(first), RowsMut::new(scores, rows, tokens, stride));
+                isa.call(AddBias { bias, scores, scales });
+            }
             let out = RowsMut::new(probabilities, rows, width / 4, stride);
             isa.call(SoftmaxInt8 { scores: Rows::new(scores, rows, width, stride), out, scales });
 
@@ -98,6 +131,39 @@ impl Int8Op for Attend<'_> {
             let a = Rows::new(probabilities, rows, values.depth(), stride);
             let b = &values.panels;
             isa.call(Gemm { out, a, row_scales: scales, zero_point: 0, b, columns, activation: None });
+        }
+    }
+}
+
+/// `scores = scale * score + bias * log2(e)` of each row, whose scale becomes 1.
+struct AddBias<'a> {
+    bias: DistanceBias<'a>,
+    scores: RowsMut<'a>,
+    scales: &'a mut [f32],
+}
+
+impl Int8Op for AddBias<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<B: Int8Isa>(self, isa: B) {
+        let ops = isa.isa().f32();
+        let Self { bias, mut scores, scales } = self;
+        let exponent = ops.splat(LOG2_E);
+        for (query, scale) in scales.iter_mut().enumerate() {
+            let factor = ops.splat(*scale);
+            let scores = scores.row_mut(query);
+            let bias = bias.row(query, scores.len());
+            let mut vectors = scores.chunks_exact_mut(ops.len());
+            let mut bias_vectors = bias.chunks_exact(ops.len());
+            for (scores, bias) in (&mut vectors).zip(&mut bias_vectors) {
+                let bias = ops.mul(ops.load(bias), exponent);
+                ops.store(ops.mul_add(ops.load(scores), factor, bias), scores);
+            }
+            for (score, bias) in vectors.into_remainder().iter_mut().zip(bias_vectors.remainder()) {
+                *score = *score * *scale + bias * LOG2_E;
+            }
+            *scale = 1.0;
         }
     }
 }

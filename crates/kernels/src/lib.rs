@@ -43,7 +43,7 @@ mod softmax_int8;
 mod tests;
 
 pub use activation::Activation;
-pub use attend::{AttentionBuffers, attend_int8};
+pub use attend::{AttentionBuffers, DistanceBias, attend_int8};
 pub use bf16::{Bf16, instructions as bf16_instructions};
 pub use float::f32_instructions;
 pub use gate::gate;

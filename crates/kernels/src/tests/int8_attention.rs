@@ -77,6 +77,7 @@ proptest! {
         (tokens, size) in (1usize..150, 1usize..70),
         first_query in 0.0f64..1.0,
         with_zeros: bool,
+        with_bias: bool,
         seed: u32,
     ) {
         let rows = ((first_query * tokens as f64) as usize).min(tokens - 1)..tokens;
@@ -85,6 +86,8 @@ proptest! {
             queries[rows.start * size..][..size].fill(0.0);
         }
         let (keys, values) = (matrix(tokens, size, seed ^ 1), matrix(tokens, size, seed ^ 2));
+        let bias = matrix(1, 2 * tokens - 1, seed ^ 3);
+        let bias = with_bias.then_some(DistanceBias { values: &bias, origin: tokens - 1 - rows.start });
         let (mut key_panels, mut value_panels) = (Int8Panels::default(), Int8Panels::default());
         key_panels.pack_transposed(Rows::dense(&keys, size));
         on_every_int8_isa!(|isa| {
@@ -99,16 +102,18 @@ proptest! {
                 keys: &key_panels,
                 values: &value_panels,
                 tokens,
+                bias,
                 buffers: &mut buffers,
                 output: RowsMut::dense(&mut found, size),
             };
             attend.eval(isa);
             for (row, found) in found.chunks(size).enumerate() {
                 let (query, query_scale) = plain_quantized(queries.row(row), Spread::Symmetric);
-                let scores = keys.chunks(size).map(|key| {
+                let scores = keys.chunks(size).enumerate().map(|(index, key)| {
                     let (key, key_scale) = plain_quantized(key, Spread::Symmetric);
                     let sum: i32 = query.iter().zip(key).map(|(query, key)| query * key).sum();
-                    f64::from(sum) * f64::from(query_scale) * f64::from(key_scale)
+                    let bias = bias.map_or(0.0, |bias| f64::from(bias.row(row, tokens)[index]));
+                    f64::from(sum) * f64::from(query_scale) * f64::from(key_scale) + bias
                 });
                 let scores: Vec<f64> = scores.collect();
                 let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
