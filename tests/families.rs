@@ -13,18 +13,40 @@ use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde::Deserialize;
 
-const FAMILIES: [&str; 10] = [
-    "bert",
-    "roberta",
-    "xlm-roberta",
-    "distilbert",
-    "electra",
-    "albert",
-    "albert-groups",
-    "deberta-v2",
-    "deberta-v2-absolute",
-    "modernbert",
+/// Each with the longest window that it takes, and whether it has token types.
+const FAMILIES: [(&str, usize, bool); 27] = [
+    ("bert", 128, true),
+    ("roberta", 128, false),
+    ("xlm-roberta", 128, false),
+    ("distilbert", 128, false),
+    ("electra", 128, true),
+    ("albert", 128, true),
+    ("albert-groups", 128, true),
+    ("deberta-v2", 128, false),
+    ("deberta-v2-absolute", 128, true),
+    ("modernbert", 128, false),
+    ("bert-relative-key", 128, true),
+    ("electra-relative-key-query", 128, true),
+    ("ernie", 128, true),
+    ("ibert", 128, false),
+    ("data2vec-text", 128, false),
+    ("luke", 128, true),
+    ("roberta-prelayernorm", 128, false),
+    ("xlm-roberta-xl", 128, false),
+    ("megatron-bert", 128, true),
+    ("rembert", 128, true),
+    ("nezha", 128, true),
+    ("mpnet", 128, false),
+    ("roformer", 128, true),
+    ("roformer-values", 128, true),
+    ("splinter", 128, true),
+    ("longformer", 128, false),
+    ("big_bird", 128, true),
 ];
+
+fn families() -> impl Iterator<Item = &'static str> {
+    FAMILIES.into_iter().map(|(family, ..)| family)
+}
 
 #[derive(Deserialize)]
 struct Golden {
@@ -89,7 +111,7 @@ fn largest_difference(logits: &Logits, windows: &[Window]) -> f32 {
 
 #[test]
 fn logits_are_those_of_transformers() {
-    for family in FAMILIES {
+    for family in families() {
         let windows = golden(family);
         for threads in [1, 2, 3] {
             let mut engine = engine(family, threads);
@@ -108,7 +130,7 @@ fn logits_are_those_of_transformers() {
 #[test]
 fn logits_of_rounded_weights_are_near() {
     for (family, (precision, tolerance)) in
-        FAMILIES.into_iter().flat_map(|family| [(Precision::Bf16, 0.08), (Precision::Int8, 0.35)].map(|p| (family, p)))
+        families().flat_map(|family| [(Precision::Bf16, 0.08), (Precision::Int8, 0.35)].map(|p| (family, p)))
     {
         let windows = golden(family);
         let expected = windows.iter().flat_map(|window| window.start.iter().chain(&window.end));
@@ -128,10 +150,10 @@ fn an_empty_batch_has_no_logits() {
 
 #[test]
 fn an_engine_says_what_it_takes() {
-    let windows_and_types: Vec<_> =
-        FAMILIES.iter().map(|family| engine(family, 1)).map(|e| (e.max_seq_len(), e.takes_token_types())).collect();
-    let (with, without) = ((128, true), (128, false));
-    assert_eq!(windows_and_types, [with, without, without, without, with, with, with, without, with, without]);
+    for (family, max_seq_len, token_types) in FAMILIES {
+        let engine = engine(family, 1);
+        assert_eq!((engine.max_seq_len(), engine.takes_token_types()), (max_seq_len, token_types), "{family}");
+    }
     assert_eq!(engine("xlm-roberta", 1).model_type(), "xlm-roberta");
     assert_eq!(engine("bert", 1).vocab_size(), 220);
 }
@@ -156,7 +178,7 @@ proptest! {
 
     #[test]
     fn a_window_has_the_same_logits_in_any_company(
-        family in prop::sample::select(&FAMILIES[..]),
+        family in prop::sample::select(families().collect::<Vec<_>>()),
         precision in prop::sample::select(vec![Precision::F32, Precision::Bf16, Precision::Int8]),
         threads in 1usize..4,
         choice in prop::collection::vec((any::<prop::sample::Index>(), 2usize..128), 1..12),
@@ -182,7 +204,11 @@ proptest! {
 
 /// BERT's weights with other tensors: `change` gives the new name of each, or none to leave it out.
 fn changed_weights(change: impl Fn(&str) -> Option<String>) -> Tensors {
-    let bytes = fs::read(folder("bert").join("model.safetensors")).unwrap();
+    changed_weights_of("bert", change)
+}
+
+fn changed_weights_of(family: &str, change: impl Fn(&str) -> Option<String>) -> Tensors {
+    let bytes = fs::read(folder(family).join("model.safetensors")).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
     let changed = tensors.tensors().into_iter().filter_map(|(name, tensor)| Some((change(&name)?, tensor)));
     parsed(WeightBytes::Static(safetensors::serialize(changed, None).unwrap().leak()))
@@ -228,6 +254,47 @@ fn a_model_without_its_head_is_told_from_a_broken_one() {
 }
 
 #[test]
+fn a_head_of_another_kind_is_missed_by_its_name() {
+    for (family, head) in [("splinter", "splinter_qass"), ("big_bird", "qa_classifier")] {
+        let headless = changed_weights_of(family, |name| (!name.starts_with(head)).then(|| name.to_owned()));
+        let message = load_error(&config(family), headless).to_string();
+        assert!(message.contains(head) && message.contains("not fine-tuned for extractive"), "{message}");
+    }
+}
+
+/// Sinusoids are computed where the file has none.
+#[test]
+fn rotary_positions_need_no_tensor() {
+    let weights = changed_weights_of("roformer", |name| (!name.contains("embed_positions")).then(|| name.to_owned()));
+    let mut engine = NativeEngine::load(config("roformer").as_bytes(), &weights, Precision::F32, 1).unwrap();
+    assert!(engine.forward(&batch(&golden("roformer"))).unwrap().start.iter().all(|logit| logit.is_finite()));
+}
+
+#[test]
+fn values_that_a_family_does_not_have_are_named() {
+    for (family, old, new, message) in [
+        (
+            "mpnet",
+            r#""relative_attention_num_buckets": 32"#,
+            r#""relative_attention_num_buckets": 64"#,
+            "supported: 32",
+        ),
+        ("ibert", r#""quant_mode": false"#, r#""quant_mode": true"#, "supported: false"),
+        ("big_bird", r#""attention_type": "block_sparse""#, r#""attention_type": "x""#, "original_full, block_sparse"),
+        ("big_bird", r#""rescale_embeddings": false"#, r#""rescale_embeddings": true"#, "supported: false"),
+        ("big_bird", r#""use_bias": true"#, r#""use_bias": false"#, "supported: true"),
+        ("longformer", "    24\n", "    25\n", "attention_window is \"25\""),
+        ("longformer", "    8,\n", "", "attention_window has 1 values for 2 layers"),
+                        ("roformer", r#""num_attention_heads": 2"#, r#""num_attention_heads": 32"#, "rotated by pairs"),
+    ] {
+        let config = config(family);
+        assert!(config.contains(old), "{family}: {old}");
+        let error = load_error(&config.replace(old, new), weights(family)).to_string();
+        assert!(error.starts_with("config.json: ") && error.contains(message), "{error}");
+    }
+}
+
+#[test]
 fn a_wrong_shape_or_type_names_its_tensor() {
     let wider = config("bert").replace("\"intermediate_size\": 80", "\"intermediate_size\": 81");
     match load_error(&wider, weights("bert")) {
@@ -254,8 +321,8 @@ fn a_config_that_is_not_supported_says_what_is() {
     let config = config("bert");
     for (old, new, message) in [
         (r#""model_type": "bert""#, r#""model_type": "gpt2""#, "supported: bert, roberta, xlm-roberta, camembert"),
-        (r#""hidden_act": "gelu""#, r#""hidden_act": "mish""#, "supported: gelu, gelu_new"),
-        (r#""vocab_size""#, r#""position_embedding_type": "relative_key", "vocab_size""#, "supported: absolute"),
+        (r#""hidden_act": "gelu""#, r#""hidden_act": "prelu""#, "supported: gelu, gelu_python, gelu_new"),
+        (r#""vocab_size""#, r#""position_embedding_type": "other", "vocab_size""#, "supported: absolute, relative_key"),
         (r#""hidden_size": 48"#, r#""hidden_size": 49"#, "hidden_size 49 is not a multiple"),
         (r#""hidden_size": 48"#, r#""hidden_size": 0"#, "hidden_size is 0"),
         (r#""max_position_embeddings": 128"#, r#""max_position_embeddings": 0"#, "leaves no position"),

@@ -46,5 +46,5 @@ pub(super) fn forward(
     }
     let first = logits.len();
     logits.resize(first + 2 * tokens, 0.0);
-    model.head(hidden, &mut logits[first..], &mut workspaces[0]);
+    model.head(windows, hidden, &mut logits[first..], &mut workspaces[0]);
 }

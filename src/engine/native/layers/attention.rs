@@ -1,22 +1,15 @@
 //! Scaled dot-product attention within one window.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::Workspace;
+use super::block_sparse::{self, BlockSparse};
+use super::float_head::{FloatHead, QUERIES, blocks};
+use super::{Heads, PositionBias, Workspace};
 use crate::engine::Precision;
 use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::Windows;
-use bertqa_kernels::{AttentionBuffers, Int8Panels, Panels, Rows, RowsMut, attend_int8, gemm, grow, softmax_unscaled};
-
-/// Queries scored at a time, so that their scores stay in the cache.
-const QUERIES: usize = 64;
-
-/// Number and width of the attention heads.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Heads {
-    pub count: usize,
-    pub size: usize,
-}
+use bertqa_kernels::{AttentionBuffers, DistanceBias, Int8Panels, Rows, RowsMut, attend_int8, softmax_unscaled};
 
 /// Attention of every token to the tokens of its window.
 #[derive(Debug)]
@@ -25,6 +18,9 @@ pub(crate) struct SelfAttention {
     numbers: Numbers,
     /// How far a token sees to each side; `None`: the whole window.
     reach: Option<usize>,
+    bias: Option<Arc<PositionBias>>,
+    /// Which tokens of long windows a token sees.
+    sparse: Option<BlockSparse>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +32,17 @@ enum Numbers {
 impl SelfAttention {
     pub(crate) fn new(heads: Heads, precision: Precision) -> Self {
         let numbers = if precision == Precision::Int8 { Numbers::Int8 } else { Numbers::F32 };
-        Self { heads, numbers, reach: None }
+        Self { heads, numbers, reach: None, bias: None, sparse: None }
+    }
+
+    /// Attention of every token to all of its window, with what is added to the scores; layers may share it.
+    pub(crate) fn biased(heads: Heads, precision: Precision, bias: Arc<PositionBias>) -> Self {
+        Self { bias: Some(bias), ..Self::new(heads, precision) }
+    }
+
+    /// Attention of every token to some blocks of long windows.
+    pub(crate) fn sparse(heads: Heads, precision: Precision, sparse: BlockSparse) -> Self {
+        Self { sparse: Some(sparse), ..Self::new(heads, precision) }
     }
 
     /// Attention of every token to those at most `reach` tokens away.
@@ -47,10 +53,11 @@ impl SelfAttention {
     /// Writes the attention of the tokens `rows` to the context of the workspace, `[rows, hidden_size]`.
     ///
     /// Rows of `projected` hold query (already divided by the square root of the head size), key and value, each of
-    /// all heads: `[tokens, 3 * hidden_size]`.
+    /// all heads, at the beginning of each row: `[tokens, 3 * hidden_size]`, or wider.
     pub(crate) fn forward(&self, windows: &Windows, projected: &[f32], rows: Range<usize>, workspace: &mut Workspace) {
         let size = self.heads.count * self.heads.size;
         let Workspace { attention, linear, context, .. } = workspace;
+        let width = projected.len() / windows.tokens().max(1);
         context.resize(rows.len() * size, 0.0);
         for window in windows.bounds() {
             let queries = window.start.max(rows.start)..window.end.min(rows.end);
@@ -60,14 +67,37 @@ impl SelfAttention {
             let context = &mut context[(queries.start - rows.start) * size..(queries.end - rows.start) * size];
             let queries = queries.start - window.start..queries.end - window.start;
             let reach = self.reach.filter(|reach| *reach < window.len() - 1);
-            let seen = reach.map_or(window.len(), |reach| window.len().min(2 * reach + QUERIES));
+            let sparse = self.sparse.filter(|sparse| sparse.longest_full < window.len());
+            let seen = match (reach, sparse) {
+                (Some(reach), _) => window.len().min(2 * reach + QUERIES),
+                (None, Some(sparse)) => 5 * sparse.size,
+                (None, None) => window.len(),
+            };
             let operations = 4 * queries.len() * seen * size;
-            let window = Rows::dense(&projected[window.start * 3 * size..window.end * 3 * size], 3 * size);
-            linear.times.measure(Operator::Attention, operations, || match (reach, self.numbers) {
-                (Some(reach), _) => attend_near(&mut attention.float, self.heads, window, queries, reach, context),
-                (None, Numbers::F32) => attend(&mut attention.float, self.heads, window, queries, context),
-                (None, Numbers::Int8) => attend(&mut attention.int8, self.heads, window, queries, context),
+            let projected = &projected[window.start * width..window.end * width];
+            let window = Rows::new(projected, window.len(), 3 * size, width);
+            let Buffers { float, int8, sparse: buffers } = &mut *attention;
+            linear.times.measure(Operator::Attention, operations, || match (reach, sparse, self.numbers) {
+                (Some(reach), ..) => attend_near(float, self.heads, window, queries, reach, context),
+                (None, Some(sparse), _) => {
+                    block_sparse::attend(float, buffers, self.heads, window, queries, sparse, context);
+                }
+                (None, None, Numbers::F32) => self.attend(float, window, queries, context),
+                (None, None, Numbers::Int8) => self.attend(int8, window, queries, context),
             });
+        }
+    }
+
+    fn attend<H: Head>(&self, head: &mut H, window: Rows, queries: Range<usize>, context: &mut [f32]) {
+        let Heads { count, size } = self.heads;
+        let hidden = count * size;
+        for index in 0..count {
+            let column = index * size;
+            let columns = |part: usize| window.slice_cols(part * hidden + column..part * hidden + column + size);
+            head.take(columns(1), columns(2));
+            let bias = self.bias.as_ref().map(|bias| bias.of_head(index).from_query(queries.start));
+            let output = RowsMut::new(&mut context[column..], queries.len(), size, hidden);
+            head.attend(columns(0).slice_rows(queries.clone()), bias, output);
         }
     }
 }
@@ -77,6 +107,7 @@ impl SelfAttention {
 pub(super) struct Buffers {
     float: FloatHead,
     int8: Int8Head,
+    sparse: block_sparse::Buffers,
 }
 
 /// Computes one head of one window.
@@ -85,17 +116,7 @@ trait Head {
     fn take(&mut self, keys: Rows, values: Rows);
 
     /// Writes what the queries gather from the values, `[queries, head_size]` both.
-    fn attend(&mut self, queries: Rows, output: RowsMut);
-}
-
-fn attend<H: Head>(head: &mut H, heads: Heads, window: Rows, queries: Range<usize>, context: &mut [f32]) {
-    let hidden = heads.count * heads.size;
-    for column in (0..hidden).step_by(heads.size) {
-        let columns = |part: usize| window.slice_cols(part * hidden + column..part * hidden + column + heads.size);
-        head.take(columns(1), columns(2));
-        let output = RowsMut::new(&mut context[column..], queries.len(), heads.size, hidden);
-        head.attend(columns(0).slice_rows(queries.clone()), output);
-    }
+    fn attend(&mut self, queries: Rows, bias: Option<DistanceBias>, output: RowsMut);
 }
 
 /// Block by block of queries, each with the keys that some of its queries see.
@@ -108,9 +129,8 @@ fn attend_near(
     context: &mut [f32],
 ) {
     let hidden = heads.count * heads.size;
-    for first in queries.clone().step_by(QUERIES) {
-        let block = first..queries.end.min(first + QUERIES);
-        let keys = block.start.saturating_sub(reach)..window.rows().min(block.end + reach);
+    for (whole, block) in blocks(queries.clone()) {
+        let keys = whole.start.saturating_sub(reach)..window.rows().min(whole.end + reach);
         for column in (0..hidden).step_by(heads.size) {
             let columns = |part: usize| window.slice_cols(part * hidden + column..part * hidden + column + heads.size);
             head.take(columns(1).slice_rows(keys.clone()), columns(2).slice_rows(keys.clone()));
@@ -120,55 +140,29 @@ fn attend_near(
                 scores[(query + reach + 1 - keys.start).min(keys.len())..].fill(f32::NEG_INFINITY);
             }
             softmax_unscaled(RowsMut::dense(scores, keys.len()), scales);
-            let output = &mut context[(first - queries.start) * hidden + column..];
+            let output = &mut context[(block.start - queries.start) * hidden + column..];
             head.gather(RowsMut::new(output, block.len(), heads.size, hidden));
         }
     }
 }
 
-#[derive(Debug, Default)]
-struct FloatHead {
-    keys: Panels,
-    values: Panels,
-    /// `[queries, keys]`
-    scores: Vec<f32>,
-    scales: Vec<f32>,
-}
-
 impl Head for FloatHead {
     fn take(&mut self, keys: Rows, values: Rows) {
-        self.keys.pack_transposed(keys);
-        self.values.pack(values);
+        Self::take(self, keys, values);
     }
 
-    fn attend(&mut self, queries: Rows, mut output: RowsMut) {
+    fn attend(&mut self, queries: Rows, bias: Option<DistanceBias>, mut output: RowsMut) {
         for first in (0..queries.rows()).step_by(QUERIES) {
             let rows = first..queries.rows().min(first + QUERIES);
-            let keys = self.keys.cols();
             let (scores, scales) = self.score(queries.slice_rows(rows.clone()));
+            let keys = scores.len() / rows.len();
+            if let Some(bias) = bias {
+                for (query, scores) in rows.clone().zip(scores.chunks_exact_mut(keys)) {
+                    scores.iter_mut().zip(bias.row(query, keys)).for_each(|(score, bias)| *score += bias);
+                }
+            }
             softmax_unscaled(RowsMut::dense(scores, keys), scales);
             self.gather(output.slice_rows(rows));
-        }
-    }
-}
-
-impl FloatHead {
-    /// The scores of some queries, `[queries, keys]`, and room for their scales.
-    fn score(&mut self, queries: Rows) -> (&mut [f32], &mut [f32]) {
-        let (rows, keys) = (queries.rows(), self.keys.cols());
-        grow(&mut self.scores, rows * keys, 0.0);
-        grow(&mut self.scales, rows, 0.0);
-        let scores = &mut self.scores[..rows * keys];
-        gemm(RowsMut::dense(scores, keys), queries, &self.keys, None, None);
-        (scores, &mut self.scales[..rows])
-    }
-
-    /// Writes what the queries gather that were scored, `[queries, head_size]`.
-    fn gather(&self, mut output: RowsMut) {
-        let (rows, keys) = (output.rows(), self.keys.cols());
-        gemm(output.reborrow(), Rows::dense(&self.scores[..rows * keys], keys), &self.values, None, None);
-        for (row, scale) in self.scales[..rows].iter().enumerate() {
-            output.row_mut(row).iter_mut().for_each(|value| *value *= scale);
         }
     }
 }
@@ -188,7 +182,7 @@ impl Head for Int8Head {
         self.values.pack(values);
     }
 
-    fn attend(&mut self, queries: Rows, output: RowsMut) {
-        attend_int8(queries, &self.keys, &self.values, self.tokens, &mut self.buffers, output);
+    fn attend(&mut self, queries: Rows, bias: Option<DistanceBias>, output: RowsMut) {
+        attend_int8(queries, &self.keys, &self.values, self.tokens, bias, &mut self.buffers, output);
     }
 }

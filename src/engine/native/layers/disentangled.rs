@@ -55,6 +55,8 @@ pub(crate) struct DisentangledAttention {
     keys: Option<Vec<HeadEmbeddings>>,
     /// The relative embeddings as queries, with the scale of the scores: what a key's content sees in a distance.
     queries: Option<Vec<HeadEmbeddings>>,
+    /// The relative embeddings as values, `[2 * span, head_size]`: what a probability adds for its distance.
+    values: Option<Panels>,
 }
 
 /// One head's share of the relative embeddings: the transposes of blocks of rows, `[head_size, BLOCK]`.
@@ -73,7 +75,14 @@ impl DisentangledAttention {
             let rows = Rows::dense(embeddings, heads.count * heads.size);
             (0..heads.count).map(|head| HeadEmbeddings::new(rows, heads, head)).collect()
         };
-        Self { heads, positions, keys: keys.map(split), queries: queries.map(split) }
+        Self { heads, positions, keys: keys.map(split), queries: queries.map(split), values: None }
+    }
+
+    /// With relative embeddings as values too, the same of all heads: `[2 * span, head_size]`.
+    pub(crate) fn with_values(self, embeddings: &[f32]) -> Self {
+        let mut values = Panels::default();
+        values.pack(Rows::dense(embeddings, self.heads.size));
+        Self { values: Some(values), ..self }
     }
 
     /// As [`SelfAttention::forward`](super::SelfAttention::forward); queries come divided by the scale of the scores.
@@ -91,7 +100,8 @@ impl DisentangledAttention {
             let tokens = window.len();
             buffers.place(self.positions, tokens);
             let kinds = usize::from(self.keys.is_some()) + usize::from(self.queries.is_some());
-            let operations = 2 * queries.len() * size * (2 * tokens + kinds * buffers.columns.len());
+            let values = self.values.as_ref().map_or(0, Panels::depth);
+            let operations = 2 * queries.len() * size * (2 * tokens + kinds * buffers.columns.len() + values);
             let window = Rows::dense(&projected[window.start * 3 * size..window.end * 3 * size], 3 * size);
             linear.times.measure(Operator::Attention, operations, || {
                 for head in 0..self.heads.count {
@@ -105,7 +115,8 @@ impl DisentangledAttention {
         let Heads { count, size } = self.heads;
         let (hidden, tokens) = (count * size, window.rows());
         let columns = |part: usize| window.slice_cols(part * hidden + head * size..part * hidden + (head + 1) * size);
-        let Buffers { key_panels, value_panels, scores, scales, content, position, rows, columns: used } = buffers;
+        let Buffers { key_panels, value_panels, scores, scales, content, position, rows, columns: used, sums } =
+            buffers;
         key_panels.pack_transposed(columns(1));
         value_panels.pack(columns(2));
         let width = used.len();
@@ -146,6 +157,9 @@ impl DisentangledAttention {
             let out = &mut context[block.start * hidden + head * size..];
             let mut out = RowsMut::new(out, block.len(), size, hidden);
             gemm(out.reborrow(), Rows::dense(scores, tokens), value_panels, None, None);
+            if let Some(values) = &self.values {
+                sums.add(scores, tokens, values, |row| &rows[start(row)..], used.start, &mut out);
+            }
             for (row, scale) in scales.iter().enumerate() {
                 out.row_mut(row).iter_mut().for_each(|value| *value *= scale);
             }
@@ -191,6 +205,46 @@ pub(super) struct Buffers {
     rows: Vec<u32>,
     /// The rows of the relative embeddings that are the columns: whole blocks.
     columns: Range<usize>,
+    sums: DistanceSums,
+}
+
+/// What the distances add to the gathered values.
+#[derive(Debug, Default)]
+struct DistanceSums {
+    /// The probability of each distance, `[queries, 2 * span]`.
+    probabilities: Vec<f32>,
+    /// `[queries, head_size]`
+    values: Vec<f32>,
+}
+
+impl DistanceSums {
+    /// Adds the values of the distances to `out`, by the probabilities of the keys, `[queries, tokens]`. `columns`
+    /// gives the distances of a query from its keys, less `first`.
+    fn add<'a>(
+        &mut self,
+        probabilities: &[f32],
+        tokens: usize,
+        values: &Panels,
+        columns: impl Fn(usize) -> &'a [u32],
+        first: usize,
+        out: &mut RowsMut,
+    ) {
+        let width = values.depth();
+        self.probabilities.clear();
+        self.probabilities.resize(out.rows() * width, 0.0);
+        self.values.resize(out.rows() * values.cols(), 0.0);
+        let sums = self.probabilities.chunks_exact_mut(width);
+        for (row, (sums, probabilities)) in sums.zip(probabilities.chunks_exact(tokens)).enumerate() {
+            for (probability, &column) in probabilities.iter().zip(columns(row)) {
+                sums[first + column as usize] += probability;
+            }
+        }
+        let target = RowsMut::dense(&mut self.values, values.cols());
+        gemm(target, Rows::dense(&self.probabilities, width), values, None, None);
+        for (row, values) in self.values.chunks_exact(values.cols()).enumerate() {
+            out.row_mut(row).iter_mut().zip(values).for_each(|(out, value)| *out += value);
+        }
+    }
 }
 
 impl Buffers {

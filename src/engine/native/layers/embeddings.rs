@@ -30,7 +30,7 @@ pub(crate) struct Embeddings {
     pub positions: Option<PositionEmbeddings>,
     /// `[type_vocab_size, embedding_size]`
     pub token_types: Option<Vec<f32>>,
-    pub norm: LayerNorm,
+    pub norm: Option<LayerNorm>,
     /// To the hidden size, where it differs.
     pub projection: Option<Linear>,
     /// Whether the projection comes before the normalization.
@@ -47,14 +47,20 @@ impl Embeddings {
         linear.times.measure(Operator::Embeddings, 0, || self.sum(windows, output));
         let norm_first = !(self.projects_first && self.projection.is_some());
         if norm_first {
-            linear.times.measure(Operator::Embeddings, 0, || self.norm.apply(output));
+            linear.times.measure(Operator::Embeddings, 0, || self.normalize(output));
         }
         if let Some(projection) = &self.projection {
             hidden.resize(tokens * projection.outputs(), 0.0);
             projection.forward(embedded, linear, hidden, None);
         }
         if !norm_first {
-            linear.times.measure(Operator::Embeddings, 0, || self.norm.apply(hidden));
+            linear.times.measure(Operator::Embeddings, 0, || self.normalize(hidden));
+        }
+    }
+
+    fn normalize(&self, values: &mut [f32]) {
+        if let Some(norm) = &self.norm {
+            norm.apply(values);
         }
     }
 

@@ -34,13 +34,55 @@ enum Matrix {
     },
 }
 
+impl Matrix {
+    /// `read_row` reads the weights of an output.
+    fn pack(
+        outputs: usize,
+        inputs: usize,
+        precision: Precision,
+        spread: Spread,
+        read_row: impl Fn(usize, &mut [f32]) + Sync,
+    ) -> Result<Self, LoadError> {
+        Ok(match precision {
+            Precision::F32 => Matrix::F32(Panels::from_transposed_rows(outputs, inputs, &read_row)),
+            Precision::F16 => return Err(LoadError::Precision(precision)),
+            // A last input without a neighbour would fall out of the pairs.
+            Precision::Bf16 if inputs % 2 == 1 => return Err(LoadError::OddInputs { inputs }),
+            Precision::Bf16 => {
+                let read_pairs = |output: usize, pairs: &mut [[Bf16; 2]]| {
+                    let mut row = vec![0.0; inputs];
+                    read_row(output, &mut row);
+                    for (pair, values) in pairs.iter_mut().zip(row.as_chunks::<2>().0) {
+                        *pair = values.map(Bf16::from_f32);
+                    }
+                };
+                Matrix::Bf16(Panels::from_transposed_rows(outputs, inputs / 2, read_pairs))
+            }
+            Precision::Int8 => {
+                let input_weights = balance(outputs, inputs, &read_row);
+                let weight = Int8Panels::from_transposed_rows(outputs, inputs, |output, row| {
+                    read_row(output, row);
+                    row.iter_mut().zip(&input_weights).for_each(|(value, weight)| *value /= weight);
+                });
+                Matrix::Int8 { weight, input_weights, spread }
+            }
+        })
+    }
+}
+
 impl Linear {
-    /// From the rows of its matrix, `[outputs, inputs]`, and its bias, `[outputs]`; in `f32`.
-    pub(crate) fn from_rows(rows: &[f32], bias: Vec<f32>, operator: Operator) -> Self {
+    /// From the rows of its matrix, `[outputs, inputs]`, and its bias, `[outputs]`.
+    pub(crate) fn from_rows(
+        rows: &[f32],
+        bias: &[f32],
+        operator: Operator,
+        precision: Precision,
+        spread: Spread,
+    ) -> Result<Self, LoadError> {
         let (outputs, inputs) = (bias.len(), rows.len() / bias.len());
         let read_row = |output: usize, row: &mut [f32]| row.copy_from_slice(&rows[output * inputs..][..inputs]);
-        let weight = Matrix::F32(Panels::from_transposed_rows(outputs, inputs, read_row));
-        Self { inputs, outputs, weight, bias: pack_bias(&bias), operator }
+        let weight = Matrix::pack(outputs, inputs, precision, spread, read_row)?;
+        Ok(Self { inputs, outputs, weight, bias: pack_bias(bias), operator })
     }
 
     pub(crate) fn inputs(&self) -> usize {
@@ -141,30 +183,7 @@ pub(super) fn pack(
         }
     };
     let outputs = parts.len() * outputs;
-    let weight = match precision {
-        Precision::F32 => Matrix::F32(Panels::from_transposed_rows(outputs, inputs, read_row)),
-        Precision::F16 => return Err(LoadError::Precision(precision)),
-        // A last input without a neighbour would fall out of the pairs.
-        Precision::Bf16 if inputs % 2 == 1 => return Err(LoadError::OddInputs { inputs }),
-        Precision::Bf16 => {
-            let read_pairs = |output: usize, pairs: &mut [[Bf16; 2]]| {
-                let mut row = vec![0.0; inputs];
-                read_row(output, &mut row);
-                for (pair, values) in pairs.iter_mut().zip(row.as_chunks::<2>().0) {
-                    *pair = values.map(Bf16::from_f32);
-                }
-            };
-            Matrix::Bf16(Panels::from_transposed_rows(outputs, inputs / 2, read_pairs))
-        }
-        Precision::Int8 => {
-            let input_weights = balance(outputs, inputs, read_row);
-            let weight = Int8Panels::from_transposed_rows(outputs, inputs, |output, row| {
-                read_row(output, row);
-                row.iter_mut().zip(&input_weights).for_each(|(value, weight)| *value /= weight);
-            });
-            Matrix::Int8 { weight, input_weights, spread }
-        }
-    };
+    let weight = Matrix::pack(outputs, inputs, precision, spread, read_row)?;
     let bias: Vec<f32> = parts.iter().flat_map(|part| &part.bias).copied().collect();
     Ok(Linear { inputs, outputs, weight, bias: pack_bias(&bias), operator })
 }

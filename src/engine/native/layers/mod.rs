@@ -4,20 +4,33 @@
 //! on one thread.
 
 mod attention;
+mod block_sparse;
 mod disentangled;
 mod embeddings;
 mod feed_forward;
+mod float_head;
+mod global;
+mod heads;
 mod linear;
 mod loader;
+mod position_bias;
+mod residual;
 mod rotary;
+mod rotary_pairs;
 
-pub(super) use attention::{Heads, SelfAttention};
+pub(super) use attention::SelfAttention;
+pub(super) use block_sparse::BlockSparse;
 pub(super) use disentangled::{DisentangledAttention, RelativePositions};
 pub(super) use embeddings::{Embeddings, PositionEmbeddings, Positions};
 pub(super) use feed_forward::{FeedForward, GatedFeedForward};
+pub(super) use global::GlobalAttention;
+pub(super) use heads::Heads;
 pub(super) use linear::{Linear, LinearBuffers, Part};
 pub(super) use loader::Loader;
+pub(super) use position_bias::PositionBias;
+pub(super) use residual::{Residual, restore};
 pub(super) use rotary::Rotary;
+pub(super) use rotary_pairs::RotaryPairs;
 
 use super::profile::OperatorTimes;
 
@@ -26,6 +39,7 @@ use super::profile::OperatorTimes;
 pub(super) struct Workspace {
     attention: attention::Buffers,
     disentangled: disentangled::Buffers,
+    global: global::Buffers,
     pub linear: LinearBuffers,
     /// `[rows, hidden_size]`: what attention gathers.
     pub context: Vec<f32>,
@@ -43,6 +57,8 @@ pub(super) struct Workspace {
     pub neighbours: Vec<f32>,
     /// What a convolution makes of them, `[rows, hidden_size]`.
     pub convolved: Vec<f32>,
+    /// What a layer keeps of its rows from projection to update.
+    pub carried: Vec<f32>,
 }
 
 impl Workspace {

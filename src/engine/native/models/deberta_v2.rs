@@ -139,7 +139,7 @@ impl Model for DebertaV2 {
         Box::new(self.layers.iter().map(|layer| layer as &dyn Layer))
     }
 
-    fn head(&self, hidden: &[f32], logits: &mut [f32], workspace: &mut Workspace) {
+    fn head(&self, _: &Windows, hidden: &[f32], logits: &mut [f32], workspace: &mut Workspace) {
         self.head.forward(hidden, &mut workspace.linear, logits, None);
     }
 }
@@ -313,7 +313,7 @@ impl DebertaLoader<'_> {
             words: table("word_embeddings", file.vocab_size)?,
             positions,
             token_types,
-            norm: self.norm("embeddings.LayerNorm")?,
+            norm: Some(self.norm("embeddings.LayerNorm")?),
             projection,
             projects_first: true,
         })
@@ -422,7 +422,7 @@ impl DebertaLoader<'_> {
         };
         Ok(Convolution {
             kernel_size,
-            weight: Linear::from_rows(&rows, bias, Operator::Embeddings),
+            weight: Linear::from_rows(&rows, &bias, Operator::Embeddings, Precision::F32, Spread::Symmetric)?,
             activation,
             norm: self.norm("encoder.conv.LayerNorm")?,
         })

@@ -48,7 +48,7 @@ pub(super) trait Model: Send + Sync {
     fn layers(&self) -> Box<dyn Iterator<Item = &dyn Layer> + '_>;
 
     /// Fills `logits`, `[tokens, 2]`: start and end.
-    fn head(&self, hidden: &[f32], logits: &mut [f32], workspace: &mut Workspace);
+    fn head(&self, windows: &Windows, hidden: &[f32], logits: &mut [f32], workspace: &mut Workspace);
 }
 
 /// A layer with its weights.

@@ -185,7 +185,7 @@ impl ModernBert {
                 .get("model.embeddings.tok_embeddings.weight", &[file.vocab_size, file.hidden_size])?,
             positions: None,
             token_types: None,
-            norm: loader.norm("model.embeddings.norm")?,
+            norm: Some(loader.norm("model.embeddings.norm")?),
             projection: None,
             projects_first: false,
         };
@@ -231,7 +231,7 @@ impl Model for ModernBert {
         Box::new(self.layers.iter().map(|layer| layer as &dyn Layer))
     }
 
-    fn head(&self, hidden: &[f32], logits: &mut [f32], workspace: &mut Workspace) {
+    fn head(&self, _: &Windows, hidden: &[f32], logits: &mut [f32], workspace: &mut Workspace) {
         let Head { dense, activation, norm, classifier } = &self.head;
         let Workspace { linear, dense: output, normalized, .. } = workspace;
         normalize(&self.final_norm, hidden, normalized);

@@ -2,12 +2,15 @@
 
 use serde::Deserialize;
 
-use super::family::{Family, LayerSharing};
+use super::family::{AttentionKind, Family, HeadKind, LayerSharing, PositionKind};
 use crate::engine::native::LoadError;
-use crate::engine::native::layers::{Heads, Positions};
+use crate::engine::native::layers::{BlockSparse, Heads, Positions};
 use crate::engine::native::models::Shape;
 use crate::engine::native::models::config::{activation, heads, positive};
 use bertqa_kernels::Activation;
+
+/// Buckets of distances of a position bias: transformers knows no other number, whatever config.json says.
+pub(super) const POSITION_BUCKETS: usize = 32;
 
 /// Shape of a network, every value checked.
 #[derive(Debug)]
@@ -28,8 +31,31 @@ pub(super) struct Config {
     pub layer_norm_epsilon: f32,
     /// Rows of the position embeddings.
     pub position_embeddings: usize,
+    pub positions: PositionUse,
     pub type_vocab_size: usize,
-    pub pad_token_id: u32,
+    /// Kinds of tasks that are told apart by embeddings: of these only the first is used.
+    pub task_types: Option<usize>,
+    /// Ends the question.
+    pub sep_token_id: u32,
+    /// How far each layer's tokens see to each side, where not the whole window.
+    pub reaches: Option<Vec<usize>>,
+    /// Which tokens of long windows a token sees, where not all.
+    pub sparse: Option<BlockSparse>,
+    /// What stands for the answer in the question, where the head looks for it.
+    pub question_token_id: Option<u32>,
+}
+
+/// How the network learns of positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PositionUse {
+    /// From embeddings of absolute positions.
+    Absolute(Positions),
+    /// In attention, from learned embeddings of distances, as keys, or as keys and queries.
+    Distances { as_queries: bool },
+    /// In attention, from sinusoids of distances, as keys and values.
+    Sinusoids { max_distance: usize },
+    /// In attention, by rotation of queries and keys, and of values or not.
+    Rotary { values: bool },
 }
 
 /// A set of layer weights in the file.
@@ -47,6 +73,7 @@ struct File {
     vocab_size: usize,
     #[serde(alias = "dim")]
     hidden_size: usize,
+    #[serde(alias = "input_embedding_size")]
     embedding_size: Option<usize>,
     #[serde(alias = "hidden_dim")]
     intermediate_size: usize,
@@ -63,6 +90,28 @@ struct File {
     position_embedding_type: Option<String>,
     type_vocab_size: Option<usize>,
     pad_token_id: Option<u32>,
+    sep_token_id: Option<u32>,
+    attention_window: Option<AttentionWindow>,
+    attention_type: Option<String>,
+    block_size: Option<usize>,
+    num_random_blocks: Option<usize>,
+    rescale_embeddings: Option<bool>,
+    use_bias: Option<bool>,
+    quant_mode: Option<bool>,
+    use_task_id: Option<bool>,
+    task_type_vocab_size: Option<usize>,
+    question_token_id: Option<u32>,
+    max_relative_position: Option<usize>,
+    relative_attention_num_buckets: Option<usize>,
+    rotary_value: Option<bool>,
+}
+
+/// How many tokens a token sees, half to each side: in all layers, or in each.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AttentionWindow {
+    Same(usize),
+    Each(Vec<usize>),
 }
 
 impl Config {
@@ -72,13 +121,19 @@ impl Config {
     }
 
     fn check(file: File, family: &'static Family) -> Result<Self, LoadError> {
-        if let Some(kind) = file.position_embedding_type
-            && kind != "absolute"
+        let positions = Self::position_use(&file, family)?;
+        if file.quant_mode == Some(true) {
+            let (value, supported) = ("true".to_owned(), "false".to_owned());
+            return Err(LoadError::Unsupported { key: "quant_mode", value, supported });
+        }
+        if let Some(buckets) = file.relative_attention_num_buckets
+            && family.position_bias.is_some()
+            && buckets != POSITION_BUCKETS
         {
             return Err(LoadError::Unsupported {
-                key: "position_embedding_type",
-                value: kind,
-                supported: "absolute".into(),
+                key: "relative_attention_num_buckets",
+                value: buckets.to_string(),
+                supported: POSITION_BUCKETS.to_string(),
             });
         }
         let activation = activation("hidden_act", file.hidden_act.as_deref().unwrap_or(family.defaults.activation))?;
@@ -95,6 +150,9 @@ impl Config {
             ("num_attention_heads", file.num_attention_heads),
         ])?;
         let heads = heads(file.hidden_size, file.num_attention_heads)?;
+        if matches!(positions, PositionUse::Rotary { .. }) && heads.size % 2 == 1 {
+            return Err(LoadError::Inconsistent(format!("heads of {} columns can't be rotated by pairs", heads.size)));
+        }
         let (hidden_groups, inner_groups) = match family.sharing {
             LayerSharing::None => (1, 1),
             LayerSharing::Groups => (file.num_hidden_groups.unwrap_or(1), file.inner_group_num.unwrap_or(1)),
@@ -105,8 +163,19 @@ impl Config {
                 file.num_hidden_layers
             )));
         }
+        let reaches = match family.attention {
+            AttentionKind::NearAndQuestion => Some(Self::reaches(&file)?),
+            _ => None,
+        };
+        let sparse = match family.attention {
+            AttentionKind::Blocks => Self::block_sparse(&file)?,
+            _ => None,
+        };
         let config = Self {
             family,
+            reaches,
+            sparse,
+            sep_token_id: file.sep_token_id.unwrap_or(family.defaults.sep_token_id),
             model_type: file.model_type,
             vocab_size: file.vocab_size,
             embedding_size,
@@ -117,10 +186,19 @@ impl Config {
             hidden_groups,
             inner_groups,
             activation,
-            layer_norm_epsilon: file.layer_norm_eps.unwrap_or(1e-12),
+            layer_norm_epsilon: file.layer_norm_eps.unwrap_or(family.defaults.layer_norm_epsilon),
             position_embeddings: file.max_position_embeddings,
-            type_vocab_size: if family.token_types { file.type_vocab_size.unwrap_or(2).max(1) } else { 1 },
-            pad_token_id: file.pad_token_id.unwrap_or(family.defaults.pad_token_id),
+            positions,
+            type_vocab_size: match family.token_types {
+                true => file.type_vocab_size.unwrap_or(family.defaults.type_vocab_size).max(1),
+                false => 1,
+            },
+            task_types: file.use_task_id.unwrap_or(false).then(|| file.task_type_vocab_size.unwrap_or(3)),
+            question_token_id: match family.head {
+                HeadKind::Linear | HeadKind::FeedForward => None,
+                // That of the published models.
+                HeadKind::QuestionAware => Some(file.question_token_id.unwrap_or(104)),
+            },
         };
         if config.max_seq_len() == 0 {
             return Err(LoadError::Inconsistent(format!(
@@ -131,16 +209,88 @@ impl Config {
         Ok(config)
     }
 
-    /// Longest window in tokens.
-    pub(super) fn max_seq_len(&self) -> usize {
-        self.positions().usable(self.position_embeddings)
+    fn position_use(file: &File, family: &Family) -> Result<PositionUse, LoadError> {
+        let absolute = match family.positions {
+            PositionKind::FromZero => Positions::FromZero,
+            PositionKind::AfterPadding { pad_token_id } => Positions::AfterPadding {
+                pad_token_id: pad_token_id.or(file.pad_token_id).unwrap_or(family.defaults.pad_token_id),
+            },
+            PositionKind::Rotary => return Ok(PositionUse::Rotary { values: file.rotary_value.unwrap_or(false) }),
+            PositionKind::Sinusoids => {
+                return Ok(PositionUse::Sinusoids { max_distance: file.max_relative_position.unwrap_or(64) });
+            }
+        };
+        match file.position_embedding_type.as_deref() {
+            None | Some("absolute") => Ok(PositionUse::Absolute(absolute)),
+            Some("relative_key") => Ok(PositionUse::Distances { as_queries: false }),
+            Some("relative_key_query") => Ok(PositionUse::Distances { as_queries: true }),
+            Some(kind) => Err(LoadError::Unsupported {
+                key: "position_embedding_type",
+                value: kind.into(),
+                supported: "absolute, relative_key, relative_key_query".into(),
+            }),
+        }
     }
 
-    pub(super) fn positions(&self) -> Positions {
-        match self.family.positions_after_padding {
-            false => Positions::FromZero,
-            true => Positions::AfterPadding { pad_token_id: self.pad_token_id },
+    fn reaches(file: &File) -> Result<Vec<usize>, LoadError> {
+        let layers = file.num_hidden_layers;
+        let windows = match &file.attention_window {
+            None => vec![512; layers],
+            Some(AttentionWindow::Same(window)) => vec![*window; layers],
+            Some(AttentionWindow::Each(windows)) => windows.clone(),
+        };
+        match windows.iter().find(|window| **window == 0 || !window.is_multiple_of(2)) {
+            Some(window) => Err(LoadError::Unsupported {
+                key: "attention_window",
+                value: window.to_string(),
+                supported: "even numbers above 0".into(),
+            }),
+            None if windows.len() != layers => Err(LoadError::Inconsistent(format!(
+                "attention_window has {} values for {layers} layers",
+                windows.len()
+            ))),
+            None => Ok(windows.into_iter().map(|window| window / 2).collect()),
         }
+    }
+
+    fn block_sparse(file: &File) -> Result<Option<BlockSparse>, LoadError> {
+        for (key, value, wanted) in
+            [("rescale_embeddings", file.rescale_embeddings, false), ("use_bias", file.use_bias, true)]
+        {
+            if value.unwrap_or(wanted) != wanted {
+                return Err(LoadError::Unsupported {
+                    key,
+                    value: (!wanted).to_string(),
+                    supported: wanted.to_string(),
+                });
+            }
+        }
+        match file.attention_type.as_deref().unwrap_or("block_sparse") {
+            "original_full" => Ok(None),
+            "block_sparse" => {
+                let (size, random) = (file.block_size.unwrap_or(64), file.num_random_blocks.unwrap_or(3));
+                positive(&[("block_size", size)])?;
+                Ok(Some(BlockSparse { size, random, longest_full: (5 + 2 * random) * size }))
+            }
+            other => Err(LoadError::Unsupported {
+                key: "attention_type",
+                value: other.into(),
+                supported: "original_full, block_sparse".into(),
+            }),
+        }
+    }
+
+    /// Longest window in tokens.
+    pub(super) fn max_seq_len(&self) -> usize {
+        match self.positions {
+            PositionUse::Absolute(positions) => positions.usable(self.position_embeddings),
+            _ => self.position_embeddings,
+        }
+    }
+
+    /// Projections of a token: query, key and value, and where some tokens see all, another key and value for them.
+    pub(super) fn projections(&self) -> usize {
+        if self.reaches.is_some() { 5 } else { 3 }
     }
 
     pub(super) fn shape(&self) -> Shape {
@@ -150,7 +300,7 @@ impl Config {
             type_vocab_size: self.type_vocab_size,
             max_seq_len: self.max_seq_len(),
             hidden_size: self.hidden_size,
-            projected_size: 3 * self.hidden_size,
+            projected_size: self.projections() * self.hidden_size,
         }
     }
 

@@ -11,6 +11,50 @@ pub(crate) enum LayerSharing {
     Groups,
 }
 
+/// How a family tells positions apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PositionKind {
+    /// Embeddings of absolute positions, from 0; or those of distances, where config.json says so.
+    FromZero,
+    /// The same, where absolute positions begin behind that of padding: this token, or else that of config.json.
+    AfterPadding { pad_token_id: Option<u32> },
+    /// Rotation of queries and keys (RoFormer).
+    Rotary,
+    /// Sinusoids of clipped distances, for keys and values (NEZHA).
+    Sinusoids,
+}
+
+/// Which tokens a token attends to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AttentionKind {
+    /// All of its window.
+    All,
+    /// Near ones and the question; a token of the question, all of its window (Longformer).
+    NearAndQuestion,
+    /// All of its window, if that is short, else near blocks, the first and the last (BigBird).
+    Blocks,
+}
+
+/// Where normalization stands.
+#[derive(Debug)]
+pub(crate) enum NormPlace {
+    /// After each residual connection.
+    After,
+    /// Before each part of a layer, and once more after the last layer, by this name.
+    Before { last: &'static str },
+}
+
+/// What finds start and end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HeadKind {
+    /// A matrix of two outputs.
+    Linear,
+    /// Splinter's, which compares each token with the question's mask.
+    QuestionAware,
+    /// BigBird's: a feed-forward part before the matrix.
+    FeedForward,
+}
+
 /// Tensor names of a layer, without `.weight` and `.bias`.
 #[derive(Debug)]
 pub(crate) struct LayerNames {
@@ -18,6 +62,8 @@ pub(crate) struct LayerNames {
     pub query: &'static str,
     pub key: &'static str,
     pub value: &'static str,
+    /// Embeddings of distances, where attention has them.
+    pub distance: &'static str,
     pub attention_output: &'static str,
     pub attention_norm: &'static str,
     pub intermediate: &'static str,
@@ -25,7 +71,7 @@ pub(crate) struct LayerNames {
     pub output_norm: &'static str,
 }
 
-/// A family of encoders with absolute positions and layer normalization after each residual connection.
+/// A family of encoders of self-attention and plain feed-forward parts.
 #[derive(Debug)]
 pub(crate) struct Family {
     /// `model_type` in config.json.
@@ -35,10 +81,18 @@ pub(crate) struct Family {
     /// Of the embeddings to the hidden size, where the two differ.
     pub projection: Option<&'static str>,
     pub token_types: bool,
-    /// Whether position ids begin behind that of padding.
-    pub positions_after_padding: bool,
+    /// Whether the network finds them itself, by the first separator, whatever the tokenizer says.
+    pub types_by_separator: bool,
+    /// Normalization of the embeddings, where they have one.
+    pub embedding_norm: Option<&'static str>,
+    pub positions: PositionKind,
+    /// What attention adds to the scores by distance, in all layers the same.
+    pub position_bias: Option<&'static str>,
+    pub attention: AttentionKind,
+    pub norm: NormPlace,
     pub sharing: LayerSharing,
     pub layer: LayerNames,
+    pub head: HeadKind,
     /// What transformers assumes where config.json doesn't say.
     pub defaults: Defaults,
 }
@@ -47,9 +101,12 @@ pub(crate) struct Family {
 #[derive(Debug)]
 pub(crate) struct Defaults {
     pub pad_token_id: u32,
+    pub sep_token_id: u32,
     pub activation: &'static str,
     /// `None`: the hidden size.
     pub embedding_size: Option<usize>,
+    pub type_vocab_size: usize,
+    pub layer_norm_epsilon: f32,
     pub tokenizer: TokenizerDefaults,
 }
 
@@ -60,6 +117,7 @@ const BERT_LAYER: LayerNames = LayerNames {
     query: "attention.self.query",
     key: "attention.self.key",
     value: "attention.self.value",
+    distance: "attention.self.distance_embedding",
     attention_output: "attention.output.dense",
     attention_norm: "attention.output.LayerNorm",
     intermediate: "intermediate.dense",
@@ -67,33 +125,51 @@ const BERT_LAYER: LayerNames = LayerNames {
     output_norm: "output.LayerNorm",
 };
 
-const BERT_DEFAULTS: Defaults =
-    Defaults { pad_token_id: 0, activation: "gelu", embedding_size: None, tokenizer: BERT_TOKENIZER };
+const BERT_DEFAULTS: Defaults = Defaults {
+    pad_token_id: 0,
+    sep_token_id: 102,
+    activation: "gelu",
+    embedding_size: None,
+    type_vocab_size: 2,
+    layer_norm_epsilon: 1e-12,
+    tokenizer: BERT_TOKENIZER,
+};
 
 const BERT: Family = Family {
     model_types: &["bert"],
     prefix: "bert",
     projection: None,
     token_types: true,
-    positions_after_padding: false,
+    types_by_separator: false,
+    embedding_norm: Some("embeddings.LayerNorm"),
+    positions: PositionKind::FromZero,
+    position_bias: None,
+    attention: AttentionKind::All,
+    norm: NormPlace::After,
     sharing: LayerSharing::None,
     layer: BERT_LAYER,
+    head: HeadKind::Linear,
     defaults: BERT_DEFAULTS,
 };
 
-static FAMILIES: [Family; 5] = [
+const ROBERTA_DEFAULTS: Defaults = Defaults {
+    pad_token_id: 1,
+    sep_token_id: 2,
+    tokenizer: TokenizerDefaults { cls_token: "<s>", token_types: false },
+    ..BERT_DEFAULTS
+};
+
+const ROBERTA: Family = Family {
+    model_types: &["roberta", "xlm-roberta", "camembert"],
+    prefix: "roberta",
+    positions: PositionKind::AfterPadding { pad_token_id: None },
+    defaults: ROBERTA_DEFAULTS,
+    ..BERT
+};
+
+static FAMILIES: [Family; 19] = [
     BERT,
-    Family {
-        model_types: &["roberta", "xlm-roberta", "camembert"],
-        prefix: "roberta",
-        positions_after_padding: true,
-        defaults: Defaults {
-            pad_token_id: 1,
-            tokenizer: TokenizerDefaults { cls_token: "<s>", token_types: false },
-            ..BERT_DEFAULTS
-        },
-        ..BERT
-    },
+    ROBERTA,
     Family {
         model_types: &["distilbert"],
         prefix: "distilbert",
@@ -103,6 +179,7 @@ static FAMILIES: [Family; 5] = [
             query: "attention.q_lin",
             key: "attention.k_lin",
             value: "attention.v_lin",
+            distance: "attention.distance_embedding",
             attention_output: "attention.out_lin",
             attention_norm: "sa_layer_norm",
             intermediate: "ffn.lin1",
@@ -129,6 +206,7 @@ static FAMILIES: [Family; 5] = [
             query: "attention.query",
             key: "attention.key",
             value: "attention.value",
+            distance: "attention.distance_embedding",
             attention_output: "attention.dense",
             attention_norm: "attention.LayerNorm",
             intermediate: "ffn",
@@ -143,6 +221,78 @@ static FAMILIES: [Family; 5] = [
         },
         ..BERT
     },
+    Family { model_types: &["ernie"], prefix: "ernie", ..BERT },
+    Family { model_types: &["ibert"], prefix: "ibert", ..ROBERTA },
+    Family { model_types: &["data2vec-text"], prefix: "data2vec_text", ..ROBERTA },
+    // Its entities, which need annotated text, are left out.
+    Family { model_types: &["luke"], prefix: "luke", ..ROBERTA },
+    Family {
+        model_types: &["roberta-prelayernorm"],
+        prefix: "roberta_prelayernorm",
+        norm: NormPlace::Before { last: "LayerNorm" },
+        layer: LayerNames {
+            attention_norm: "attention.LayerNorm",
+            output_norm: "intermediate.LayerNorm",
+            ..BERT_LAYER
+        },
+        ..ROBERTA
+    },
+    Family {
+        model_types: &["xlm-roberta-xl"],
+        embedding_norm: None,
+        norm: NormPlace::Before { last: "encoder.LayerNorm" },
+        layer: LayerNames { attention_norm: "attention.self_attn_layer_norm", output_norm: "LayerNorm", ..BERT_LAYER },
+        defaults: Defaults { type_vocab_size: 1, layer_norm_epsilon: 1e-5, ..ROBERTA_DEFAULTS },
+        ..ROBERTA
+    },
+    Family {
+        model_types: &["megatron-bert"],
+        embedding_norm: None,
+        norm: NormPlace::Before { last: "encoder.ln" },
+        layer: LayerNames { attention_norm: "attention.ln", output_norm: "ln", ..BERT_LAYER },
+        ..BERT
+    },
+    Family {
+        model_types: &["rembert"],
+        prefix: "rembert",
+        projection: Some("encoder.embedding_hidden_mapping_in"),
+        defaults: Defaults { embedding_size: Some(256), ..BERT_DEFAULTS },
+        ..BERT
+    },
+    Family { model_types: &["nezha"], prefix: "nezha", positions: PositionKind::Sinusoids, ..BERT },
+    Family {
+        model_types: &["mpnet"],
+        prefix: "mpnet",
+        token_types: false,
+        positions: PositionKind::AfterPadding { pad_token_id: Some(1) },
+        position_bias: Some("encoder.relative_attention_bias"),
+        layer: LayerNames {
+            query: "attention.attn.q",
+            key: "attention.attn.k",
+            value: "attention.attn.v",
+            attention_output: "attention.attn.o",
+            attention_norm: "attention.LayerNorm",
+            ..BERT_LAYER
+        },
+        ..ROBERTA
+    },
+    Family {
+        model_types: &["roformer"],
+        prefix: "roformer",
+        projection: Some("embeddings_project"),
+        positions: PositionKind::Rotary,
+        ..BERT
+    },
+    Family { model_types: &["longformer"], prefix: "longformer", attention: AttentionKind::NearAndQuestion, ..ROBERTA },
+    Family {
+        model_types: &["big_bird"],
+        types_by_separator: true,
+        attention: AttentionKind::Blocks,
+        head: HeadKind::FeedForward,
+        defaults: Defaults { activation: "gelu_new", sep_token_id: 66, ..BERT_DEFAULTS },
+        ..BERT
+    },
+    Family { model_types: &["splinter"], prefix: "splinter", head: HeadKind::QuestionAware, ..BERT },
 ];
 
 impl Family {
