@@ -14,7 +14,7 @@ use safetensors::tensor::TensorView;
 use serde::Deserialize;
 
 /// Each with the longest window that it takes, and whether it has token types.
-const FAMILIES: [(&str, usize, bool); 27] = [
+const FAMILIES: [(&str, usize, bool); 31] = [
     ("bert", 128, true),
     ("roberta", 128, false),
     ("xlm-roberta", 128, false),
@@ -40,7 +40,11 @@ const FAMILIES: [(&str, usize, bool); 27] = [
     ("roformer", 128, true),
     ("roformer-values", 128, true),
     ("splinter", 128, true),
+    ("mobilebert", 128, true),
+    ("mobilebert-layer-norm", 128, true),
     ("longformer", 128, false),
+    ("convbert", 128, true),
+    ("convbert-groups", 128, true),
     ("big_bird", 128, true),
 ];
 
@@ -285,7 +289,11 @@ fn values_that_a_family_does_not_have_are_named() {
         ("big_bird", r#""use_bias": true"#, r#""use_bias": false"#, "supported: true"),
         ("longformer", "    24\n", "    25\n", "attention_window is \"25\""),
         ("longformer", "    8,\n", "", "attention_window has 1 values for 2 layers"),
-                        ("roformer", r#""num_attention_heads": 2"#, r#""num_attention_heads": 32"#, "rotated by pairs"),
+        ("mobilebert", r#""normalization_type": "no_norm""#, r#""normalization_type": "x""#, "no_norm, layer_norm"),
+        ("mobilebert", r#""num_attention_heads": 2"#, r#""num_attention_heads": 3"#, "is not a multiple"),
+        ("convbert", r#""conv_kernel_size": 5"#, r#""conv_kernel_size": 4"#, "odd numbers"),
+        ("convbert", r#""num_attention_heads": 4"#, r#""num_attention_heads": 6"#, "shared out over 3 heads"),
+        ("roformer", r#""num_attention_heads": 2"#, r#""num_attention_heads": 32"#, "rotated by pairs"),
     ] {
         let config = config(family);
         assert!(config.contains(old), "{family}: {old}");

@@ -117,6 +117,10 @@ families! {
     roformer: "roformer",
     roformer_values: "roformer-values",
     splinter: "splinter",
+    mobilebert: "mobilebert",
+    mobilebert_layer_norm: "mobilebert-layer-norm",
     longformer: "longformer",
+    convbert: "convbert",
+    convbert_groups: "convbert-groups",
     big_bird: "big_bird",
 }

@@ -11,7 +11,9 @@
 
 mod bert;
 mod config;
+mod convbert;
 mod deberta_v2;
+mod mobilebert;
 mod modernbert;
 
 use std::ops::Range;
@@ -101,7 +103,7 @@ struct Family {
     load: fn(&[u8], Loader) -> Result<Box<dyn Model>, LoadError>,
 }
 
-static OTHERS: [Family; 2] = [deberta_v2::FAMILY, modernbert::FAMILY];
+static OTHERS: [Family; 4] = [deberta_v2::FAMILY, modernbert::FAMILY, mobilebert::FAMILY, convbert::FAMILY];
 
 /// The keys that config.json of every family has.
 #[derive(Deserialize)]
