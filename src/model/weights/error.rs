@@ -7,6 +7,12 @@ pub enum WeightsError {
     /// The file was not fetched with its repository.
     #[error("this is only Git LFS's pointer to the file")]
     LfsPointer,
+    /// A safetensors file whose header is too long.
+    #[error("a header of {length} bytes is longer than that of any model")]
+    Header {
+        /// As the file has it.
+        length: u64,
+    },
     /// A malformed safetensors file.
     #[error(transparent)]
     Safetensors(#[from] safetensors::SafeTensorError),

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::WeightsError;
 
 /// Larger than the list of any model; what is longer is cut off, and so is no JSON.
-const MAX_SIZE: u64 = 32 << 20;
+const MAX_SIZE: u64 = 8 << 20;
 
 #[derive(Deserialize)]
 struct Index {

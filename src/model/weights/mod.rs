@@ -15,7 +15,6 @@ use std::sync::Arc;
 
 use crate::engine::native::{StoredTensor, Tensors, WeightBytes, WeightFile};
 use crate::model::ModelError;
-use crate::model::folder::unreadable;
 
 pub use error::WeightsError;
 pub use torch::StateDictError;
@@ -48,7 +47,7 @@ pub(super) fn read(path: &Path, shard: impl Fn(&str) -> Result<PathBuf, ModelErr
         return Ok(Tensors::new(name, tensors(path)?));
     }
     let malformed = |source| ModelError::Weights { path: path.to_owned(), source };
-    let json = index::read(path).map_err(unreadable(path))?;
+    let json = index::read(path).map_err(|source| unreadable(path, source))?;
     let mut all = Vec::new();
     for file in index::files(&json).map_err(malformed)? {
         all.extend(tensors(&shard(&file)?)?);
@@ -57,13 +56,17 @@ pub(super) fn read(path: &Path, shard: impl Fn(&str) -> Result<PathBuf, ModelErr
 }
 
 fn tensors(path: &Path) -> Result<Named, ModelError> {
-    let file = WeightFile::new(&name(path), map(path).map_err(unreadable(path))?);
+    let file = WeightFile::new(&name(path), map(path).map_err(|source| unreadable(path, source))?);
     let named = if path.extension().is_some_and(|extension| extension == "safetensors") {
         safetensors::tensors(&file)
     } else {
         torch::tensors(&file)
     };
     named.map_err(|source| ModelError::Weights { path: path.to_owned(), source })
+}
+
+fn unreadable(path: &Path, source: io::Error) -> ModelError {
+    ModelError::Read { path: path.to_owned(), source }
 }
 
 /// For messages.

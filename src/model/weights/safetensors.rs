@@ -5,9 +5,17 @@ use ::safetensors::{Dtype, SafeTensors};
 use super::{Named, WeightsError, is_lfs_pointer};
 use crate::engine::native::{Element, Float, StoredTensor, Strides, WeightFile};
 
+/// Larger than that of any model, and small beside what reading it takes: many times its length.
+const LONGEST_HEADER: u64 = 8 << 20;
+
 pub(super) fn tensors(file: &WeightFile) -> Result<Named, WeightsError> {
     if is_lfs_pointer(file.bytes()) {
         return Err(WeightsError::LfsPointer);
+    }
+    if let Some(length) = file.bytes().first_chunk().map(|length| u64::from_le_bytes(*length))
+        && length > LONGEST_HEADER
+    {
+        return Err(WeightsError::Header { length });
     }
     let views = SafeTensors::deserialize(file.bytes())?.tensors();
     let stored = views.into_iter().map(|(name, view)| {

@@ -10,7 +10,7 @@ mod stream;
 mod tests;
 mod value;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use super::{Named, WeightsError, is_lfs_pointer};
@@ -18,6 +18,9 @@ use crate::engine::native::{Element, StoredTensor, Strides, WeightFile};
 pub use error::StateDictError;
 use pickle::Pickle;
 use value::{PickledTensor, Value};
+
+/// Of a tensor that a network asks for.
+const LONGEST_NAME: usize = 1000;
 
 /// Where the numbers of each storage lie in the file.
 type Storages<'a> = HashMap<&'a str, Range<usize>>;
@@ -40,8 +43,9 @@ pub(super) fn tensors(file: &WeightFile) -> Result<Named, WeightsError> {
 fn in_archive(bytes: &[u8]) -> Result<(Pickle<'_>, Storages<'_>), StateDictError> {
     const PICKLE: &str = "/data.pkl";
     let entries = archive::entries(bytes)?;
-    let found = entries.iter().find_map(|(name, range)| Some((name.strip_suffix(PICKLE)?, range.clone())));
-    let (folder, pickle) = found.ok_or(StateDictError::NoPickle)?;
+    let found = entries.iter().filter_map(|(name, range)| Some((name.strip_suffix(PICKLE)?, range.clone())));
+    // There is one. Of several always the same is taken.
+    let (folder, pickle) = found.min_by_key(|(folder, _)| *folder).ok_or(StateDictError::NoPickle)?;
     let mut storages = HashMap::new();
     for (name, range) in &entries {
         match name.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')) {
@@ -61,11 +65,15 @@ fn in_archive(bytes: &[u8]) -> Result<(Pickle<'_>, Storages<'_>), StateDictError
 fn named(file: &WeightFile, pickle: &Pickle, storages: &Storages) -> Result<Named, StateDictError> {
     let values = &pickle.values;
     let entries = values.dict(pickle.root).ok_or(StateDictError::NotADict)?;
+    let tensors = entries.iter().filter_map(|(key, value)| match (values.text(*key)?, values.get(*value)) {
+        (name, Value::Tensor(tensor)) if name.len() <= LONGEST_NAME => Some((name, tensor.as_ref())),
+        _ => None,
+    });
+    // A pickle can repeat a name at no cost: only the last one counts.
+    let tensors: BTreeMap<_, _> = tensors.collect();
     let (mut named, mut total) = (Vec::new(), 0usize);
-    for &(key, value) in entries {
-        let (Value::Text(name), Value::Tensor(tensor)) = (values.get(key), values.get(value)) else { continue };
-        let PickledTensor { storage, offset, shape, strides } = tensor.as_ref();
-        let bytes = storages.get(storage.key).ok_or_else(|| StateDictError::NoStorage((*name).to_owned()))?;
+    for (name, PickledTensor { storage, offset, shape, strides }) in tensors {
+        let bytes = storages.get(storage.key).ok_or_else(|| StateDictError::NoStorage(name.to_owned()))?;
         if let Element::Float(float) = storage.dtype.element() {
             let count = shape.iter().try_fold(float.size(), |product, dimension| product.checked_mul(*dimension));
             // Of what is larger than its storage nothing will be read.
@@ -79,7 +87,7 @@ fn named(file: &WeightFile, pickle: &Pickle, storages: &Storages) -> Result<Name
             shape: shape.clone(),
             strides: Strides::Each(strides.clone()),
         };
-        named.push(((*name).to_owned(), stored));
+        named.push((name.to_owned(), stored));
     }
     // Weights may be used in two places. In more they would take memory that the file's size does not foretell.
     if total > 2 * file.bytes().len() {

@@ -169,6 +169,22 @@ fn storages_that_do_not_fit_the_file_are_errors() {
 }
 
 #[test]
+fn repeated_names_take_no_memory() {
+    let tensor = one_tensor(4, 16, 0, [2, 2], [2, 1], 1);
+    let at = tensor.windows(2).position(|bytes| bytes == b"u.").unwrap();
+    for (length, expected) in [(LONGEST_NAME, 2), (LONGEST_NAME + 1, 1), (1 << 20, 1)] {
+        let name = [b"X".as_slice(), &(length as u32).to_le_bytes(), &b"n".repeat(length)].concat();
+        // One entry with the name, then others by what was remembered.
+        let more = [&name[..], b"q\0Nh\0", b"ctorch._utils\n_rebuild_tensor_v2\n((U\x07storagectorch\nFloatStorage\n"]
+            .concat();
+        let more = [&more[..], b"U\x01kU\x03cpuK\0NtQK\0K\x04\x85K\x01\x85\x89}tRq\x01", &b"h\0h\x01".repeat(400_000)]
+            .concat();
+        let file = [&tensor[..at], &more, &tensor[at..]].concat();
+        assert_eq!(read(&file).unwrap().len(), expected, "{length}");
+    }
+}
+
+#[test]
 fn a_big_endian_file_is_refused() {
     let head = [stream::MAGIC, b"\x80\x02M\xe9\x03.", b"\x80\x02}U\x0dlittle_endian\x89s.", b"}.]."].concat();
     assert!(matches!(error(&head), StateDictError::BigEndian));
