@@ -1,20 +1,24 @@
 use std::path::Path;
 
-use super::{Files, ModelError, TokenizerFiles, folder};
+use super::tokenizer::{ModelConfig, TokenizerFiles};
+use super::{Files, ModelError, folder};
 use crate::engine::native::WeightBytes;
 
 /// The built-in files, with the tokenizer of a folder if one is given.
 pub(super) fn files(tokenizer: Option<&Path>) -> Result<Files, ModelError> {
+    let config = include_bytes!("../../models/default/config.json").as_slice();
+    let model = ModelConfig::parse(config);
     Ok(Files {
-        config: include_bytes!("../../models/default/config.json").as_slice().into(),
+        config: config.into(),
         weights: WeightBytes::Static(include_bytes!("../../models/default/model.safetensors")),
         tokenizer: match tokenizer {
-            Some(folder) => folder::tokenizer_files(folder)?,
-            None => TokenizerFiles {
-                tokenizer: include_bytes!("../../tokenizer/tokenizer.json").as_slice().into(),
-                config: Some(include_bytes!("../../tokenizer/tokenizer_config.json").as_slice().into()),
-                special_tokens: None,
-            },
+            Some(folder) => folder::tokenizer_files(folder, model)?,
+            None => TokenizerFiles::of(
+                include_bytes!("../../tokenizer/tokenizer.json").as_slice().into(),
+                include_bytes!("../../tokenizer/tokenizer_config.json"),
+                &model,
+            )
+            .map_err(|source| ModelError::Tokenizer { model: "the built-in model".to_owned(), source })?,
         },
     })
 }

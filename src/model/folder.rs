@@ -4,22 +4,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Files, ModelError, TokenizerFiles};
+use super::tokenizer::{self, Bytes, ModelConfig, TokenizerFiles};
+use super::{Files, ModelError};
 use crate::engine::native::WeightBytes;
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const WEIGHTS: &str = "model.safetensors";
-pub(super) const TOKENIZER: &str = "tokenizer.json";
-pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
-pub(super) const SPECIAL_TOKENS: &str = "special_tokens_map.json";
 
 /// Files that folders lack, each with one from which it can be made.
-const SUBSTITUTES: [(&str, &str); 4] = [
-    (WEIGHTS, "pytorch_model.bin"),
-    (WEIGHTS, "model.safetensors.index.json"),
-    (TOKENIZER, "vocab.txt"),
-    (TOKENIZER, "spiece.model"),
-];
+const SUBSTITUTES: [(&str, &str); 2] = [(WEIGHTS, "pytorch_model.bin"), (WEIGHTS, "model.safetensors.index.json")];
 
 /// The compiled model in a folder that has one and no weights of its own.
 pub(super) fn compiled(folder: &Path) -> Result<Option<PathBuf>, ModelError> {
@@ -44,19 +37,34 @@ pub(super) fn compiled(folder: &Path) -> Result<Option<PathBuf>, ModelError> {
 
 /// The files of `folder`, with the tokenizer of another folder if one is given.
 pub(super) fn files(folder: &Path, tokenizer: Option<&Path>) -> Result<Files, ModelError> {
+    let config = required(folder, CONFIG)?;
     Ok(Files {
-        config: required(folder, CONFIG)?,
         weights: map(&folder.join(WEIGHTS)).map_err(missing(folder, WEIGHTS))?,
-        tokenizer: tokenizer_files(tokenizer.unwrap_or(folder))?,
+        tokenizer: tokenizer_files(tokenizer.unwrap_or(folder), ModelConfig::parse(&config))?,
+        config,
     })
 }
 
-pub(super) fn tokenizer_files(folder: &Path) -> Result<TokenizerFiles, ModelError> {
-    Ok(TokenizerFiles {
-        tokenizer: required(folder, TOKENIZER)?,
-        config: optional(folder, TOKENIZER_CONFIG)?,
-        special_tokens: optional(folder, SPECIAL_TOKENS)?,
-    })
+/// The tokenizer of a folder; `model` is what is known of the model if the folder has no config.json.
+pub(super) fn tokenizer_files(folder: &Path, model: ModelConfig) -> Result<TokenizerFiles, ModelError> {
+    let model = optional(folder, CONFIG)?.map_or(model, |config| ModelConfig::parse(&config));
+    TokenizerFiles::find(&Folder(folder), &model)
+}
+
+struct Folder<'a>(&'a Path);
+
+impl tokenizer::Files for Folder<'_> {
+    fn name(&self) -> String {
+        self.0.display().to_string()
+    }
+
+    fn optional(&self, file: &'static str) -> Result<Option<Bytes>, ModelError> {
+        optional(self.0, file)
+    }
+
+    fn required(&self, file: &'static str) -> Result<Bytes, ModelError> {
+        required(self.0, file)
+    }
 }
 
 /// Maps a weights file into memory.
@@ -68,11 +76,11 @@ pub(super) fn map(path: &Path) -> io::Result<WeightBytes> {
     Ok(WeightBytes::Mapped(Arc::new(mapped)))
 }
 
-fn required(folder: &Path, name: &'static str) -> Result<Cow<'static, [u8]>, ModelError> {
+fn required(folder: &Path, name: &'static str) -> Result<Bytes, ModelError> {
     fs::read(folder.join(name)).map(Cow::Owned).map_err(missing(folder, name))
 }
 
-fn optional(folder: &Path, name: &str) -> Result<Option<Cow<'static, [u8]>>, ModelError> {
+fn optional(folder: &Path, name: &str) -> Result<Option<Bytes>, ModelError> {
     let path = folder.join(name);
     match fs::read(&path) {
         Ok(bytes) => Ok(Some(Cow::Owned(bytes))),

@@ -12,15 +12,15 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// `cls_token` is the classifier token's text; `token_types` says whether the model is given token types (else
+    /// `cls_token` is the classifier token's text, if there is one; `token_types` says whether the model is given token types (else
     /// they are all 0).
-    pub fn new(mut tokenizer: Tokenizer, cls_token: &str, token_types: bool) -> Self {
+    pub fn new<'a>(mut tokenizer: Tokenizer, cls_token: impl Into<Option<&'a str>>, token_types: bool) -> Self {
         let post_processor = tokenizer.get_post_processor().cloned();
         tokenizer.with_post_processor(None::<PostProcessorWrapper>);
         // Trainers leave their own in tokenizer.json. Turning them off cannot fail.
         tokenizer.with_padding(None);
         let _ = tokenizer.with_truncation(None);
-        let cls_token_id = tokenizer.token_to_id(cls_token);
+        let cls_token_id = cls_token.into().and_then(|token| tokenizer.token_to_id(token));
         Self { tokenizer, post_processor, cls_token_id, token_types }
     }
 
