@@ -26,19 +26,30 @@ fn folder(files: &[&str], others: &[&str]) -> tempfile::TempDir {
 fn a_folder_that_lacks_a_file() {
     const FILES: [&str; 3] = ["config.json", "model.safetensors", "tokenizer.json"];
     for (lacks, instead, hint) in [
-        ("config.json", None, "a model folder has config.json, model.safetensors and tokenizer.json"),
-        ("model.safetensors", None, "a model folder has config.json, model.safetensors and tokenizer.json"),
+        ("config.json", None, "a model folder has config.json, model.safetensors and a tokenizer"),
+        ("model.safetensors", None, "a model folder has config.json, model.safetensors and a tokenizer"),
         ("model.safetensors", Some("pytorch_model.bin"), "AutoModelForQuestionAnswering.from_pretrained"),
         ("model.safetensors", Some("model.safetensors.index.json"), "save them as one"),
-        ("tokenizer.json", None, "--tokenizer"),
-        ("tokenizer.json", Some("vocab.txt"), "AutoTokenizer.from_pretrained"),
-        ("tokenizer.json", Some("spiece.model"), "AutoTokenizer.from_pretrained"),
     ] {
         let files: Vec<_> = FILES.into_iter().filter(|name| *name != lacks).collect();
         let folder = folder(&files, instead.as_slice());
         let but = instead.map_or_else(String::new, |instead| format!(", but {instead}"));
         assert_model_hint(folder.path(), &format!("has no {lacks}{but}"), hint);
     }
+}
+
+#[test]
+fn a_folder_without_a_tokenizer() {
+    let without = folder(&["config.json", "model.safetensors"], &[]);
+    assert_model_hint(without.path(), "has no sentencepiece.bpe.model", "--tokenizer");
+    let config = |class: &str| fs::write(without.path().join("tokenizer_config.json"), class).unwrap();
+    config(r#"{"tokenizer_class": "PreTrainedTokenizerFast"}"#);
+    assert_model_hint(without.path(), "has no tokenizer.json", "--tokenizer");
+    config(r#"{"tokenizer_class": "CanineTokenizer"}"#);
+    assert_model_hint(without.path(), "the class CanineTokenizer is not supported", "--tokenizer");
+    config(r#"{"tokenizer_class": "BertTokenizer"}"#);
+    fs::write(without.path().join("vocab.txt"), "[PAD]\n[CLS]\n[SEP]\n").unwrap();
+    assert_model_hint(without.path(), "vocab.txt: it has no token `[UNK]`", "--tokenizer");
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use crate::models::without_tokenizer_json;
 use crate::support::{assert_hint, bertqa, ends, rows, stderr, tiny_model};
 
 const ROW: &str = "{\"question\":\"Who?\",\"context\":\"Ada did.\"}\n";
@@ -13,7 +15,7 @@ const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 /// Paths that were asked for, each with its token.
 type Asked = Arc<Mutex<Vec<(String, Option<String>)>>>;
 
-/// Serves the tiny model as `org/name`, and notes what it was asked, with the token.
+/// Serves a folder, mostly the tiny model, as `org/name`, and notes what it was asked, with the token.
 struct Hub {
     endpoint: String,
     asked: Asked,
@@ -21,6 +23,10 @@ struct Hub {
 
 impl Hub {
     fn start() -> Self {
+        Self::serving(tiny_model())
+    }
+
+    fn serving(folder: PathBuf) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let asked = Asked::default();
@@ -28,8 +34,8 @@ impl Hub {
             let asked = asked.clone();
             move || {
                 for stream in listener.incoming() {
-                    let asked = asked.clone();
-                    thread::spawn(move || serve(stream.unwrap(), &asked));
+                    let (asked, folder) = (asked.clone(), folder.clone());
+                    thread::spawn(move || serve(stream.unwrap(), &folder, &asked));
                 }
             }
         });
@@ -37,7 +43,7 @@ impl Hub {
     }
 }
 
-fn serve(stream: TcpStream, asked: &Asked) {
+fn serve(stream: TcpStream, folder: &Path, asked: &Asked) {
     let mut writer = stream.try_clone().unwrap();
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
     while let Some(request) = lines.next() {
@@ -56,7 +62,7 @@ fn serve(stream: TcpStream, asked: &Asked) {
             .strip_prefix("/org/name/resolve/")
             .and_then(|rest| rest.split_once('/'))
             .filter(|(revision, _)| matches!(*revision, "main" | "v2"))
-            .and_then(|(_, name)| std::fs::read(tiny_model().join(name)).ok());
+            .and_then(|(_, name)| std::fs::read(folder.join(name)).ok());
         let answer = match (body, range) {
             (None, _) => b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec(),
             (Some(body), range) => {
@@ -114,6 +120,20 @@ fn a_model_is_fetched_once() {
     ends(run(&["--revision", "v2"], &[]), 0);
     let asked = hub.asked.lock().unwrap().clone();
     assert!(asked.iter().any(|(path, _)| path == "/org/name/resolve/v2/model.safetensors"), "{asked:?}");
+}
+
+#[test]
+fn a_model_without_tokenizer_json() {
+    let folder = without_tokenizer_json("roberta");
+    let hub = Hub::serving(folder.path().to_owned());
+    let home = tempfile::tempdir().unwrap();
+    for offline in ["", "1"] {
+        let mut command = bertqa();
+        command.args(["stdin", "--model", "org/name"]).write_stdin(ROW);
+        command.env("HF_HOME", home.path()).env("HF_ENDPOINT", &hub.endpoint).env_remove("HF_HUB_CACHE");
+        command.env("HF_HUB_OFFLINE", offline);
+        assert!(rows(&ends(command, 0).stdout)[0]["answer"].is_string());
+    }
 }
 
 #[test]

@@ -22,13 +22,19 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
             "weights in several files are not supported: save them as one, with save_pretrained(DIR, \
              max_shard_size=\"100GB\")"
         }
-        ModelError::MissingFile { instead: Some(_), .. } => {
-            "make it with transformers: AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)"
-        }
         ModelError::MissingFile { file: "tokenizer.json", .. } => "name a folder that has it with --tokenizer",
-        ModelError::MissingFile { .. } => "a model folder has config.json, model.safetensors and tokenizer.json",
+        ModelError::MissingFile { file, .. } if *file != "config.json" && !file.starts_with("model.") => {
+            return Some(format!(
+                "without tokenizer.json, the tokenizer of this model is made from {file}: name a folder that has either \
+                 with --tokenizer"
+            ));
+        }
+        ModelError::Tokenizer { .. } => {
+            "if the model's files are whole, name a folder with a tokenizer.json for it with --tokenizer"
+        }
+        ModelError::MissingFile { .. } => "a model folder has config.json, model.safetensors and a tokenizer",
         ModelError::NotOnHub { .. } => {
-            "check the id, and that the model has config.json, model.safetensors and tokenizer.json; one that is not \
+            "check the id, and that the model has config.json, model.safetensors and a tokenizer; one that is not \
              public needs the variable HF_TOKEN"
         }
         ModelError::NotCached { .. } => "unset HF_HUB_OFFLINE to fetch it",
