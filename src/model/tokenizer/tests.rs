@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -40,12 +41,11 @@ fn fixtures() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tokenizers")
 }
 
-fn golden() -> Golden {
-    serde_json::from_slice(&fs::read(fixtures().join("golden.json")).unwrap()).unwrap()
-}
+static GOLDEN: LazyLock<Golden> =
+    LazyLock::new(|| serde_json::from_slice(&fs::read(fixtures().join("golden.json")).unwrap()).unwrap());
 
 fn case(name: &str) -> Case {
-    golden().cases.into_iter().find(|case| case.name == name).unwrap()
+    GOLDEN.cases.iter().find(|case| case.name == name).unwrap().clone()
 }
 
 impl Files for Case {
@@ -74,14 +74,13 @@ impl Case {
 
 #[test]
 fn folders_mean_what_transformers_makes_of_them() {
-    let Golden { rows: texts, cases } = golden();
     let mut wrong = Vec::new();
-    for case in cases {
+    for case in &GOLDEN.cases {
         let mut loaded = case.find().unwrap().load().unwrap_or_else(|error| panic!("{}: {error:?}", case.name));
         // The encoder does this to every tokenizer.
         loaded.tokenizer.with_padding(None).with_truncation(None).unwrap();
         assert!(case.cls_token.is_none() || loaded.cls_token == case.cls_token, "{}", case.name);
-        for (row, ((question, context), expected)) in texts.iter().zip(&case.rows).enumerate() {
+        for (row, ((question, context), expected)) in GOLDEN.rows.iter().zip(&case.rows).enumerate() {
             assert_eq!(loaded.token_types, expected.types.is_some(), "{}", case.name);
             let found = loaded.tokenizer.encode_char_offsets((question.as_str(), context.as_str()), true).unwrap();
             let same = found.get_ids() == expected.ids
@@ -183,9 +182,9 @@ proptest! {
             Algorithm::TokenizerJson => unreachable!(),
         };
         if let Ok(loaded) = (TokenizerFiles { settings, vocabulary }).load() {
-            for (question, context) in golden().rows {
+            for (question, context) in &GOLDEN.rows {
                 // A word can be an error of its row.
-                let _ = loaded.tokenizer.encode_char_offsets((question, context), true);
+                let _ = loaded.tokenizer.encode_char_offsets((question.as_str(), context.as_str()), true);
             }
         }
     }
