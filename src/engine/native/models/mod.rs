@@ -71,23 +71,6 @@ pub(super) trait Layer: Send + Sync {
     );
 }
 
-/// What transformers assumes of a family's tokenizer where its files don't say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TokenizerDefaults {
-    /// The classifier token.
-    pub cls_token: &'static str,
-    /// Whether the tokenizer's output has token types.
-    pub token_types: bool,
-}
-
-impl TokenizerDefaults {
-    /// Those of a `model_type`; of one that is not known, the commonest.
-    pub fn of(model_type: &str) -> Self {
-        let unknown = Self { cls_token: "[CLS]", token_types: false };
-        bert::Family::of(model_type).map_or(unknown, |family| family.defaults.tokenizer)
-    }
-}
-
 /// The keys that config.json of every family has.
 #[derive(Deserialize)]
 struct Common {

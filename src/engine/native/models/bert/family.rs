@@ -1,7 +1,5 @@
 //! What distinguishes families of models: the names of its tensors, and how tokens are numbered.
 
-use crate::engine::native::models::TokenizerDefaults;
-
 /// How the tensors of layer `{i}` are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LayerSharing {
@@ -50,10 +48,7 @@ pub(crate) struct Defaults {
     pub activation: &'static str,
     /// `None`: the hidden size.
     pub embedding_size: Option<usize>,
-    pub tokenizer: TokenizerDefaults,
 }
-
-const BERT_TOKENIZER: TokenizerDefaults = TokenizerDefaults { cls_token: "[CLS]", token_types: true };
 
 const BERT_LAYER: LayerNames = LayerNames {
     prefix: "encoder.layer.{i}",
@@ -67,8 +62,7 @@ const BERT_LAYER: LayerNames = LayerNames {
     output_norm: "output.LayerNorm",
 };
 
-const BERT_DEFAULTS: Defaults =
-    Defaults { pad_token_id: 0, activation: "gelu", embedding_size: None, tokenizer: BERT_TOKENIZER };
+const BERT_DEFAULTS: Defaults = Defaults { pad_token_id: 0, activation: "gelu", embedding_size: None };
 
 const BERT: Family = Family {
     model_types: &["bert"],
@@ -87,11 +81,7 @@ static FAMILIES: [Family; 5] = [
         model_types: &["roberta", "xlm-roberta", "camembert"],
         prefix: "roberta",
         positions_after_padding: true,
-        defaults: Defaults {
-            pad_token_id: 1,
-            tokenizer: TokenizerDefaults { cls_token: "<s>", token_types: false },
-            ..BERT_DEFAULTS
-        },
+        defaults: Defaults { pad_token_id: 1, ..BERT_DEFAULTS },
         ..BERT
     },
     Family {
@@ -109,7 +99,6 @@ static FAMILIES: [Family; 5] = [
             output: "ffn.lin2",
             output_norm: "output_layer_norm",
         },
-        defaults: Defaults { tokenizer: TokenizerDefaults { token_types: false, ..BERT_TOKENIZER }, ..BERT_DEFAULTS },
         ..BERT
     },
     Family {
@@ -135,12 +124,7 @@ static FAMILIES: [Family; 5] = [
             output: "ffn_output",
             output_norm: "full_layer_layer_norm",
         },
-        defaults: Defaults {
-            activation: "gelu_new",
-            embedding_size: Some(128),
-            tokenizer: TokenizerDefaults { token_types: false, ..BERT_TOKENIZER },
-            ..BERT_DEFAULTS
-        },
+        defaults: Defaults { activation: "gelu_new", embedding_size: Some(128), ..BERT_DEFAULTS },
         ..BERT
     },
 ];
