@@ -8,7 +8,7 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::processors::roberta::RobertaProcessing;
 use tokenizers::{PostProcessorWrapper, Tokenizer};
 
-use super::class::Join;
+use super::class::Frame;
 use super::config::Settings;
 use super::fault::Fault;
 use super::{MERGES, SpecialRole, TokenizerError, VOCAB_JSON, fault_in, join};
@@ -16,7 +16,12 @@ use super::{MERGES, SpecialRole, TokenizerError, VOCAB_JSON, fault_in, join};
 /// Ids above this one would leave no room for added tokens.
 const MAX_ID: u32 = i32::MAX as u32;
 
-pub(super) fn build(vocab: &[u8], merges: &[u8], join: Join, settings: &Settings) -> Result<Tokenizer, TokenizerError> {
+pub(super) fn build(
+    vocab: &[u8],
+    merges: &[u8],
+    frame: Frame,
+    settings: &Settings,
+) -> Result<Tokenizer, TokenizerError> {
     let failed = fault_in(VOCAB_JSON);
     let vocab = parse_vocab(vocab).map_err(failed)?;
     let merges = parse_merges(merges, &vocab).map_err(fault_in(MERGES))?;
@@ -25,9 +30,9 @@ pub(super) fn build(vocab: &[u8], merges: &[u8], join: Join, settings: &Settings
     let add_prefix_space = settings.flag("add_prefix_space", false)?;
     tokenizer.with_pre_tokenizer(Some(ByteLevel::new(add_prefix_space, true, true)));
     settings.add_tokens(&mut tokenizer)?;
-    let processor = match join {
-        Join::Bert => join::bert(&tokenizer, "[CLS]", "[SEP]").map_err(failed)?,
-        Join::Roberta | Join::Mpnet | Join::Splinter => {
+    let processor = match frame {
+        Frame::Deberta => join::bert(&tokenizer, "[CLS]", "[SEP]").map_err(failed)?,
+        Frame::Roberta => {
             let token = |role| -> Result<(String, u32), TokenizerError> {
                 let token = settings.required_token(role)?;
                 let id = join::id(&tokenizer, &token).map_err(failed)?;
@@ -53,7 +58,7 @@ fn parse_vocab(json: &[u8]) -> Result<Vocab, Fault> {
 
 /// Two tokens a line, the most frequent pair first. All merged tokens have to be in the vocabulary.
 fn parse_merges(text: &[u8], vocab: &Vocab) -> Result<Merges, Fault> {
-    let text = str::from_utf8(text)?.replace("\r\n", "\n");
+    let text = str::from_utf8(text)?;
     // Of the last line, transformers takes what ends with a line feed; the first names the version.
     let Some((text, _)) = text.rsplit_once('\n') else { return Ok(Merges::new()) };
     let mut seen = HashSet::new();

@@ -51,24 +51,31 @@ pub(super) enum Algorithm {
     /// vocab.txt.
     WordPiece(Join),
     /// vocab.json and merges.txt.
-    ByteLevelBpe(Join),
+    ByteLevelBpe(Frame),
     /// A model of SentencePiece.
     SentencePiece(Pieces),
     /// It reads nothing but tokenizer.json.
     TokenizerJson,
 }
 
-/// How question and context are joined.
+/// How classes with WordPiece join question and context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Join {
     /// `[CLS] question [SEP] context [SEP]`.
     Bert,
-    /// `<s> question </s> </s> context </s>`, without token types.
-    Roberta,
-    /// The same, with token types.
+    /// `<s> question </s> </s> context </s>`.
     Mpnet,
     /// `[CLS] question [QUESTION] . [SEP] context [SEP]`.
     Splinter,
+}
+
+/// How classes with byte-level BPE join question and context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Frame {
+    /// `<s> question </s> </s> context </s>`; offsets leave white space out.
+    Roberta,
+    /// `[CLS] question [SEP] context [SEP]`.
+    Deberta,
 }
 
 /// Classes that read a model of SentencePiece, each in its own way.
@@ -101,7 +108,7 @@ const BERT: Class = Class {
 
 const ROBERTA: Class = Class {
     name: "RobertaTokenizer",
-    algorithm: Algorithm::ByteLevelBpe(Join::Roberta),
+    algorithm: Algorithm::ByteLevelBpe(Frame::Roberta),
     special_tokens: ROBERTA_TOKENS,
     additional_special_tokens: &[],
     built: Forms { most: NORMALIZED, unk: NORMALIZED, mask: RAW_AFTER_SPACE },
@@ -165,7 +172,7 @@ static CLASSES: [Class; 21] = [
     Class { name: "LukeTokenizer", additional_special_tokens: &["<ent>", "<ent2>"], ..ROBERTA },
     Class {
         name: "DebertaTokenizer",
-        algorithm: Algorithm::ByteLevelBpe(Join::Bert),
+        algorithm: Algorithm::ByteLevelBpe(Frame::Deberta),
         special_tokens: DEBERTA_TOKENS,
         built: Forms { most: RAW, unk: RAW, mask: NORMALIZED_AFTER_SPACE },
         parsed: AS_TEXT,

@@ -27,7 +27,7 @@ pub(super) enum Fault {
     Protobuf(#[from] prost::DecodeError),
     #[error("it has no pieces")]
     NoPieces,
-    #[error("its piece {0} is empty, not text, or longer than any word")]
+    #[error("its piece {0} is empty, or longer than any word")]
     Piece(usize),
     #[error("the score of its piece {0} is not a number")]
     Score(usize),

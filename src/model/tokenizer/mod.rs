@@ -59,7 +59,7 @@ pub(super) struct TokenizerFiles {
 enum Vocabulary {
     TokenizerJson(Bytes),
     WordPiece { vocab: Bytes, join: class::Join },
-    ByteLevelBpe { vocab: Bytes, merges: Bytes, join: class::Join },
+    ByteLevelBpe { vocab: Bytes, merges: Bytes, frame: class::Frame },
     SentencePiece { model: Bytes, pieces: class::Pieces },
 }
 
@@ -117,8 +117,8 @@ impl TokenizerFiles {
         let vocabulary = match (files.optional(TOKENIZER)?, settings.class().algorithm) {
             (Some(json), _) => Vocabulary::TokenizerJson(json),
             (None, Algorithm::WordPiece(join)) => Vocabulary::WordPiece { vocab: files.required(VOCAB_TXT)?, join },
-            (None, Algorithm::ByteLevelBpe(join)) => {
-                Vocabulary::ByteLevelBpe { vocab: files.required(VOCAB_JSON)?, merges: files.required(MERGES)?, join }
+            (None, Algorithm::ByteLevelBpe(frame)) => {
+                Vocabulary::ByteLevelBpe { vocab: files.required(VOCAB_JSON)?, merges: files.required(MERGES)?, frame }
             }
             (None, Algorithm::SentencePiece(pieces)) => {
                 Vocabulary::SentencePiece { model: files.required(pieces.file())?, pieces }
@@ -144,7 +144,9 @@ impl TokenizerFiles {
         let tokenizer = match &self.vocabulary {
             Vocabulary::TokenizerJson(json) => parse(json, settings)?,
             Vocabulary::WordPiece { vocab, join } => wordpiece::build(vocab, *join, settings)?,
-            Vocabulary::ByteLevelBpe { vocab, merges, join } => byte_level_bpe::build(vocab, merges, *join, settings)?,
+            Vocabulary::ByteLevelBpe { vocab, merges, frame } => {
+                byte_level_bpe::build(vocab, merges, *frame, settings)?
+            }
             Vocabulary::SentencePiece { model, pieces } => sentencepiece::build(model, *pieces, settings)?,
         };
         Ok(LoadedTokenizer { tokenizer, cls_token: settings.cls_token()?, token_types: settings.token_types()? })
@@ -166,7 +168,7 @@ fn parse(json: &[u8], settings: &Settings) -> Result<Tokenizer, TokenizerError> 
     }
     match settings.class().algorithm {
         Algorithm::WordPiece(join) => wordpiece::obey(&mut tokenizer, join, settings)?,
-        Algorithm::ByteLevelBpe(class::Join::Roberta) => byte_level_bpe::obey(&mut tokenizer, settings)?,
+        Algorithm::ByteLevelBpe(class::Frame::Roberta) => byte_level_bpe::obey(&mut tokenizer, settings)?,
         _ => {}
     }
     Ok(tokenizer)

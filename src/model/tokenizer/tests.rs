@@ -172,11 +172,11 @@ proptest! {
         let bytes = Bytes::from(bytes);
         let vocabulary = match settings.class().algorithm {
             Algorithm::WordPiece(join) => Vocabulary::WordPiece { vocab: bytes, join },
-            Algorithm::ByteLevelBpe(join) if file == MERGES => {
-                Vocabulary::ByteLevelBpe { vocab: case.required(VOCAB_JSON).unwrap(), merges: bytes, join }
+            Algorithm::ByteLevelBpe(frame) if file == MERGES => {
+                Vocabulary::ByteLevelBpe { vocab: case.required(VOCAB_JSON).unwrap(), merges: bytes, frame }
             }
-            Algorithm::ByteLevelBpe(join) => {
-                Vocabulary::ByteLevelBpe { vocab: bytes, merges: case.required(MERGES).unwrap(), join }
+            Algorithm::ByteLevelBpe(frame) => {
+                Vocabulary::ByteLevelBpe { vocab: bytes, merges: case.required(MERGES).unwrap(), frame }
             }
             Algorithm::SentencePiece(pieces) => Vocabulary::SentencePiece { model: bytes, pieces },
             Algorithm::TokenizerJson => unreachable!(),

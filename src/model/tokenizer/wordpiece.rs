@@ -1,5 +1,6 @@
 //! vocab.txt: WordPiece, as BERT has it.
 
+use std::borrow::Cow;
 use std::str;
 
 use tokenizers::models::bpe::Vocab;
@@ -36,7 +37,10 @@ pub(super) fn build(vocab: &[u8], join: Join, settings: &Settings) -> Result<Tok
 /// A token a line. Of one that comes twice the last line counts.
 fn parse(vocab: &[u8]) -> Result<Vocab, Fault> {
     // Python reads any of these as the end of a line.
-    let text = str::from_utf8(vocab)?.replace("\r\n", "\n").replace('\r', "\n");
+    let mut text = Cow::Borrowed(str::from_utf8(vocab)?);
+    if text.contains('\r') {
+        text = text.replace("\r\n", "\n").replace('\r', "\n").into();
+    }
     let text = text.strip_suffix('\n').unwrap_or(&text);
     Ok(text.split('\n').zip(0..).map(|(token, id)| (token.to_owned(), id)).collect())
 }
@@ -59,7 +63,7 @@ fn post_processor(
             let pair = [&cls_0, "$A:0", &question, ".", &sep_0, "$B:1", &sep_1];
             join::template(tokenizer, &single, &pair, &[cls, sep, &question, "."])
         }
-        Join::Bert | Join::Roberta => join::bert(tokenizer, cls, sep),
+        Join::Bert => join::bert(tokenizer, cls, sep),
     };
     processor.map_err(fault_in(VOCAB_TXT))
 }
@@ -76,7 +80,7 @@ pub(super) fn obey(tokenizer: &mut Tokenizer, join: Join, settings: &Settings) -
     let chinese_chars = match join {
         Join::Bert => settings.flag("tokenize_chinese_chars", true)?,
         // These classes leave it as it is.
-        Join::Roberta | Join::Mpnet | Join::Splinter => found.handle_chinese_chars,
+        Join::Mpnet | Join::Splinter => found.handle_chinese_chars,
     };
     let wanted = normalizer(found.clean_text, chinese_chars, settings)?;
     tokenizer.with_normalizer(Some(wanted)).map_err(Fault::tokenizers).map_err(fault_in(super::TOKENIZER))?;
