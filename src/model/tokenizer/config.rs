@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use tokenizers::{AddedToken, Tokenizer};
 
 use super::TokenizerError;
-use super::class::{Class, Form, Forms};
+use super::class::{Algorithm, Class, Form, Forms, Pieces};
 use super::fault::Fault;
 use super::{ADDED_TOKENS, SPECIAL_TOKENS, SpecialRole, TOKENIZER_CONFIG, fault_in};
 
@@ -210,8 +210,13 @@ impl Settings {
             let full = matches!(token, Token::Full { .. });
             SpecialToken { token: token.into_added(), full }
         }));
-        let assumed = self.class.additional_special_tokens.iter();
-        tokens.extend(assumed.map(|token| SpecialToken { token: AddedToken::from(*token, true), full: false }));
+        let assumed = self.class.additional_special_tokens.iter().map(|token| (*token).to_owned());
+        let sentinels = match self.class.algorithm {
+            Algorithm::SentencePiece(Pieces::T5) => self.extra_ids()?,
+            _ => 0,
+        };
+        let assumed = assumed.chain((0..sentinels).map(|id| format!("<extra_id_{id}>")));
+        tokens.extend(assumed.map(|token| SpecialToken { token: AddedToken::from(token, true), full: false }));
         let mut seen = HashSet::new();
         tokens.retain(|special| !special.token.content.is_empty() && seen.insert(special.token.content.clone()));
         Ok(tokens)
