@@ -14,6 +14,7 @@ pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Model, ModelErr
     let tokenizer = folder::tokenizer_files(options.tokenizer.as_deref().unwrap_or(beside), model)?
         .load()
         .map_err(|source| ModelError::Tokenizer { model: path.display().to_string(), source })?;
+
     check_precision(path, manifest.precision, options.precision)?;
     let takes_token_types = manifest.inputs.contains(&Input::TokenTypeIds);
     let encoder = encoder(tokenizer, takes_token_types);
