@@ -42,7 +42,7 @@ impl CommonArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Model")]
 pub(super) struct ModelArgs {
-    /// A Hugging Face folder (config.json, weights, tokenizer.json), a hub id such as
+    /// A Hugging Face folder (config.json, weights, a tokenizer), a hub id such as
     /// deepset/roberta-base-squad2, or a compiled model (model.pt or the folder with it, as docker/trace.py writes it);
     /// without it, the built-in model
     #[arg(long, value_name = "DIR|ID|FILE", env = "BERTQA_MODEL")]
@@ -52,7 +52,7 @@ pub(super) struct ModelArgs {
     #[arg(long)]
     revision: Option<String>,
 
-    /// A folder whose tokenizer.json replaces the model's own
+    /// A folder whose tokenizer replaces the model's own
     #[arg(long, value_name = "DIR", env = "BERTQA_TOKENIZER")]
     tokenizer: Option<PathBuf>,
 

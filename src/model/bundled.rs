@@ -1,6 +1,7 @@
 use std::path::Path;
 
-use super::{Files, ModelError, TokenizerFiles, folder, weights};
+use super::tokenizer::{ModelConfig, TokenizerFiles};
+use super::{Files, ModelError, folder, weights};
 use crate::engine::native::WeightBytes;
 
 /// The built-in files, with the tokenizer of a folder if one is given.
@@ -8,16 +9,19 @@ pub(super) fn files(tokenizer: Option<&Path>) -> Result<Files, ModelError> {
     let bytes = WeightBytes::Static(include_bytes!("../../models/default/model.safetensors"));
     let weights = weights::safetensors(weights::USUAL, bytes)
         .map_err(|source| ModelError::Weights { path: weights::USUAL.into(), source })?;
+    let config = include_bytes!("../../models/default/config.json").as_slice();
+    let model = ModelConfig::parse(config);
     Ok(Files {
-        config: include_bytes!("../../models/default/config.json").as_slice().into(),
+        config: config.into(),
         weights,
         tokenizer: match tokenizer {
-            Some(folder) => folder::tokenizer_files(folder)?,
-            None => TokenizerFiles {
-                tokenizer: include_bytes!("../../tokenizer/tokenizer.json").as_slice().into(),
-                config: Some(include_bytes!("../../tokenizer/tokenizer_config.json").as_slice().into()),
-                special_tokens: None,
-            },
+            Some(folder) => folder::tokenizer_files(folder, model)?,
+            None => TokenizerFiles::of(
+                include_bytes!("../../tokenizer/tokenizer.json").as_slice().into(),
+                include_bytes!("../../tokenizer/tokenizer_config.json"),
+                &model,
+            )
+            .map_err(|source| ModelError::Tokenizer { model: "the built-in model".to_owned(), source })?,
         },
     })
 }

@@ -1,21 +1,23 @@
 use std::path::Path;
 
-use super::{Engines, LoadOptions, Model, ModelError, encoder, folder, parse_tokenizer};
+use super::tokenizer::ModelConfig;
+use super::{Engines, LoadOptions, Model, ModelError, encoder, folder};
 use crate::engine::torch::Compiled;
 use crate::engine::{Input, Precision};
 
 /// Loads the compiled model at `path`, with the tokenizer beside it or that of another folder.
 pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Model, ModelError> {
     let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let files = folder::tokenizer_files(options.tokenizer.as_deref().unwrap_or(beside))?;
-    let (tokenizer, config) = parse_tokenizer(&files)
-        .map_err(|source| ModelError::Tokenizer { model: path.display().to_string(), source })?;
-
     let compiled = Compiled::open(path, options.inputs.as_deref())?;
     let manifest = compiled.manifest();
+    let model = ModelConfig::of(&manifest.model_type);
+    let tokenizer = folder::tokenizer_files(options.tokenizer.as_deref().unwrap_or(beside), model)?
+        .load()
+        .map_err(|source| ModelError::Tokenizer { model: path.display().to_string(), source })?;
+
     check_precision(path, manifest.precision, options.precision)?;
     let takes_token_types = manifest.inputs.contains(&Input::TokenTypeIds);
-    let encoder = encoder(tokenizer, &config, &manifest.model_type, takes_token_types);
+    let encoder = encoder(tokenizer, takes_token_types);
     let threads = options.pipeline.threads.get();
     let engines = compiled.load(&options.devices, options.neuron_library.as_deref(), threads)?;
     Ok(Model { encoder, engines: Engines::Torch { compiled, engines, threads }, pipeline: options.pipeline })

@@ -42,14 +42,12 @@ pub enum ModelError {
         second: PathBuf,
     },
     /// A folder lacks a file.
-    #[error("{} has no {file}{}", folder.display(), instead.map_or_else(String::new, |has| format!(", but {has}")))]
+    #[error("{} has no {file}", folder.display())]
     MissingFile {
         /// The folder.
         folder: PathBuf,
         /// What it lacks.
         file: String,
-        /// A file from which the missing one can be made.
-        instead: Option<&'static str>,
     },
     /// A file of weights that cannot be used.
     #[error("{}", path.display())]

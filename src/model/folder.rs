@@ -3,16 +3,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Files, ModelError, TokenizerFiles, weights};
+use super::tokenizer::{self, Bytes, ModelConfig, TokenizerFiles};
+use super::{Files, ModelError, weights};
 use crate::engine::native::Tensors;
 
 pub(super) const CONFIG: &str = "config.json";
-pub(super) const TOKENIZER: &str = "tokenizer.json";
-pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
-pub(super) const SPECIAL_TOKENS: &str = "special_tokens_map.json";
-
-/// Files that folders lack, each with one from which it can be made.
-const SUBSTITUTES: [(&str, &str); 2] = [(TOKENIZER, "vocab.txt"), (TOKENIZER, "spiece.model")];
 
 /// The compiled model in a folder that has one and no weights of its own.
 pub(super) fn compiled(folder: &Path) -> Result<Option<PathBuf>, ModelError> {
@@ -37,35 +32,49 @@ pub(super) fn compiled(folder: &Path) -> Result<Option<PathBuf>, ModelError> {
 
 /// The files of `folder`, with the tokenizer of another folder if one is given.
 pub(super) fn files(folder: &Path, tokenizer: Option<&Path>) -> Result<Files, ModelError> {
+    let config = required(folder, CONFIG)?;
     Ok(Files {
-        config: required(folder, CONFIG)?,
         weights: read_weights(folder)?,
-        tokenizer: tokenizer_files(tokenizer.unwrap_or(folder))?,
+        tokenizer: tokenizer_files(tokenizer.unwrap_or(folder), ModelConfig::parse(&config))?,
+        config,
     })
 }
 
-pub(super) fn tokenizer_files(folder: &Path) -> Result<TokenizerFiles, ModelError> {
-    Ok(TokenizerFiles {
-        tokenizer: required(folder, TOKENIZER)?,
-        config: optional(folder, TOKENIZER_CONFIG)?,
-        special_tokens: optional(folder, SPECIAL_TOKENS)?,
-    })
+/// The tokenizer of a folder; `model` is what is known of the model if the folder has no config.json.
+pub(super) fn tokenizer_files(folder: &Path, model: ModelConfig) -> Result<TokenizerFiles, ModelError> {
+    let model = optional(folder, CONFIG)?.map_or(model, |config| ModelConfig::parse(&config));
+    TokenizerFiles::find(&Folder(folder), &model)
+}
+
+struct Folder<'a>(&'a Path);
+
+impl tokenizer::Files for Folder<'_> {
+    fn name(&self) -> String {
+        self.0.display().to_string()
+    }
+
+    fn optional(&self, file: &'static str) -> Result<Option<Bytes>, ModelError> {
+        optional(self.0, file)
+    }
+
+    fn required(&self, file: &'static str) -> Result<Bytes, ModelError> {
+        required(self.0, file)
+    }
 }
 
 /// The weights in the best of the files that have any.
 fn read_weights(folder: &Path) -> Result<Tensors, ModelError> {
     let find = |name: &str| Some(folder.join(name)).filter(|path| path.exists());
-    let lacks =
-        |file: &str| ModelError::MissingFile { folder: folder.to_owned(), file: file.to_owned(), instead: None };
+    let lacks = |file: &str| ModelError::MissingFile { folder: folder.to_owned(), file: file.to_owned() };
     let path = weights::NAMES.into_iter().find_map(find).ok_or_else(|| lacks(weights::USUAL))?;
     weights::read(&path, |shard| find(shard).ok_or_else(|| lacks(shard)))
 }
 
-fn required(folder: &Path, name: &'static str) -> Result<Cow<'static, [u8]>, ModelError> {
+fn required(folder: &Path, name: &'static str) -> Result<Bytes, ModelError> {
     fs::read(folder.join(name)).map(Cow::Owned).map_err(missing(folder, name))
 }
 
-fn optional(folder: &Path, name: &str) -> Result<Option<Cow<'static, [u8]>>, ModelError> {
+fn optional(folder: &Path, name: &str) -> Result<Option<Bytes>, ModelError> {
     let path = folder.join(name);
     match fs::read(&path) {
         Ok(bytes) => Ok(Some(Cow::Owned(bytes))),
@@ -79,12 +88,7 @@ fn missing(folder: &Path, file: &'static str) -> impl FnOnce(io::Error) -> Model
         if error.kind() != io::ErrorKind::NotFound {
             return unreadable(&folder.join(file))(error);
         }
-        let substitute = SUBSTITUTES.iter().find(|(lacks, has)| *lacks == file && folder.join(has).exists());
-        ModelError::MissingFile {
-            folder: folder.to_owned(),
-            file: file.to_owned(),
-            instead: substitute.map(|(_, has)| *has),
-        }
+        ModelError::MissingFile { folder: folder.to_owned(), file: file.to_owned() }
     }
 }
 

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 
-use super::folder::{CONFIG, SPECIAL_TOKENS, TOKENIZER, TOKENIZER_CONFIG, tokenizer_files, unreadable};
-use super::{Files, ModelError, TokenizerFiles, weights};
+use super::folder::{CONFIG, tokenizer_files, unreadable};
+use super::tokenizer::{self, Bytes, ModelConfig, TokenizerFiles};
+use super::{Files, ModelError, weights};
 use crate::engine::native::Tensors;
 
 /// Whether this can be the id of a model: `name` or `organisation/name`.
@@ -25,16 +26,14 @@ pub(super) fn is_id(id: &str) -> bool {
 pub(super) fn files(id: &str, revision: Option<&str>, tokenizer: Option<&Path>) -> Result<Files, ModelError> {
     let hub = Hub::new(id, revision)?;
     let weights = hub.weights()?;
+    let config = read(hub.required(CONFIG)?)?;
+    let model = ModelConfig::parse(&config);
     Ok(Files {
-        config: hub.read(CONFIG)?,
+        config,
         weights,
         tokenizer: match tokenizer {
-            Some(folder) => tokenizer_files(folder)?,
-            None => TokenizerFiles {
-                tokenizer: hub.read(TOKENIZER)?,
-                config: hub.read_optional(TOKENIZER_CONFIG)?,
-                special_tokens: hub.read_optional(SPECIAL_TOKENS)?,
-            },
+            Some(folder) => tokenizer_files(folder, model)?,
+            None => TokenizerFiles::find(&hub, &model)?,
         },
     })
 }
@@ -105,17 +104,23 @@ impl<'a> Hub<'a> {
             Err(source) => Err(ModelError::Fetch { id: self.id.to_owned(), file: file.to_owned(), source }),
         }
     }
+}
 
-    fn read(&self, file: &'static str) -> Result<Cow<'static, [u8]>, ModelError> {
-        read(self.required(file)?)
+impl tokenizer::Files for Hub<'_> {
+    fn name(&self) -> String {
+        self.id.to_owned()
     }
 
-    fn read_optional(&self, file: &'static str) -> Result<Option<Cow<'static, [u8]>>, ModelError> {
+    fn optional(&self, file: &'static str) -> Result<Option<Bytes>, ModelError> {
         self.optional(file)?.map(read).transpose()
+    }
+
+    fn required(&self, file: &'static str) -> Result<Bytes, ModelError> {
+        read(self.required(file)?)
     }
 }
 
-fn read(path: PathBuf) -> Result<Cow<'static, [u8]>, ModelError> {
+fn read(path: PathBuf) -> Result<Bytes, ModelError> {
     fs::read(&path).map(Cow::Owned).map_err(unreadable(&path))
 }
 

@@ -10,13 +10,11 @@ mod error;
 mod folder;
 mod hub;
 mod source;
-mod tokenizer_config;
+mod tokenizer;
 pub mod weights;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
-
-use tokenizers::Tokenizer;
 
 use crate::engine::native::{NativeEngine, Tensors, precisions_by_speed};
 use crate::engine::{DeviceKind, Devices, Input, Precision};
@@ -25,22 +23,13 @@ use crate::qa::Encoder;
 pub use engines::Engines;
 pub use error::{ModelError, TokenizerError};
 use source::Source;
-use tokenizer_config::TokenizerConfig;
+use tokenizer::{LoadedTokenizer, TokenizerFiles};
 
 /// The files of a model, found and read.
 struct Files {
     config: Cow<'static, [u8]>,
     weights: Tensors,
     tokenizer: TokenizerFiles,
-}
-
-struct TokenizerFiles {
-    /// tokenizer.json
-    tokenizer: Cow<'static, [u8]>,
-    /// tokenizer_config.json
-    config: Option<Cow<'static, [u8]>>,
-    /// special_tokens_map.json
-    special_tokens: Option<Cow<'static, [u8]>>,
 }
 
 /// Which model to load, and how it is to be run. The default is the built-in model in the fastest precision that keeps
@@ -52,7 +41,7 @@ pub struct LoadOptions {
     pub model: Option<String>,
     /// Branch, tag or commit of a hub model.
     pub revision: Option<String>,
-    /// A folder whose tokenizer.json replaces the model's own.
+    /// A folder whose tokenizer replaces the model's own.
     pub tokenizer: Option<PathBuf>,
     /// Where the network runs.
     pub devices: Devices,
@@ -115,16 +104,16 @@ impl LoadOptions {
 
         // The two take about as long as each other, and starting is waited for.
         let (engine, tokenizer) = std::thread::scope(|scope| {
-            let parsed = scope.spawn(|| parse_tokenizer(&tokenizer));
+            let parsed = scope.spawn(|| tokenizer.load());
             let engine = load(precision.unwrap_or(Precision::F32));
             (engine, parsed.join())
         });
         let mut engine = engine.map_err(|source| ModelError::Native { model: model(), source })?;
-        let (tokenizer, config) = tokenizer
+        let tokenizer = tokenizer
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             .map_err(|source| ModelError::Tokenizer { model: model(), source })?;
 
-        let encoder = encoder(tokenizer, &config, engine.model_type(), engine.takes_token_types());
+        let encoder = encoder(tokenizer, engine.takes_token_types());
         if precision.is_none() {
             engine =
                 auto::choose(engine, &encoder, load).map_err(|source| ModelError::Trial { model: model(), source })?;
@@ -146,15 +135,8 @@ fn check_native(source: &Source, options: &LoadOptions) -> Result<(), ModelError
     }
 }
 
-/// `takes_token_types` says whether the network does; the tokenizer's files say whether it is to get them.
-fn encoder(tokenizer: Tokenizer, config: &TokenizerConfig, model_type: &str, takes_token_types: bool) -> Encoder {
-    let token_types = takes_token_types && config.passes_token_types(model_type);
-    Encoder::new(tokenizer, &config.cls_token(model_type), token_types)
-}
-
-fn parse_tokenizer(files: &TokenizerFiles) -> Result<(Tokenizer, TokenizerConfig), TokenizerError> {
-    let tokenizer =
-        Tokenizer::from_bytes(&files.tokenizer).map_err(|source| TokenizerError { file: folder::TOKENIZER, source })?;
-    let config = TokenizerConfig::parse(files.config.as_deref(), files.special_tokens.as_deref())?;
-    Ok((tokenizer, config))
+/// `takes_token_types` says whether the network does; the tokenizer says whether it makes them.
+fn encoder(tokenizer: LoadedTokenizer, takes_token_types: bool) -> Encoder {
+    let LoadedTokenizer { tokenizer, cls_token, token_types } = tokenizer;
+    Encoder::new(tokenizer, cls_token.as_deref(), takes_token_types && token_types)
 }

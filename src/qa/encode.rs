@@ -12,13 +12,15 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// `cls_token` is the classifier token's text; `token_types` says whether the model is given token types (else
+    /// `cls_token` is the classifier token's text, if there is one; `token_types` says whether the model is given token types (else
     /// they are all 0).
-    pub fn new(mut tokenizer: Tokenizer, cls_token: &str, token_types: bool) -> Self {
+    pub fn new<'a>(mut tokenizer: Tokenizer, cls_token: impl Into<Option<&'a str>>, token_types: bool) -> Self {
         let post_processor = tokenizer.get_post_processor().cloned();
         tokenizer.with_post_processor(None::<PostProcessorWrapper>);
+        // Trainers leave their own in tokenizer.json. Turning them off cannot fail.
         tokenizer.with_padding(None);
-        let cls_token_id = tokenizer.token_to_id(cls_token);
+        let _ = tokenizer.with_truncation(None);
+        let cls_token_id = cls_token.into().and_then(|token| tokenizer.token_to_id(token));
         Self { tokenizer, post_processor, cls_token_id, token_types }
     }
 
@@ -106,6 +108,7 @@ mod tests {
     use std::path::Path;
 
     use proptest::prelude::*;
+    use tokenizers::{PaddingParams, PaddingStrategy, TruncationParams, TruncationStrategy};
 
     use super::*;
 
@@ -146,6 +149,24 @@ mod tests {
             prop_assert_eq!(&offsets, &whole[0].offsets);
             let length = context.chars().count() as u32;
             prop_assert!(offsets.iter().all(|(start, end)| start <= end && *end <= length));
+        }
+    }
+
+    #[test]
+    fn truncation_and_padding_of_the_tokenizer_are_ignored() {
+        let example = example("who?", &"Ada built the lighthouse on the island. ".repeat(9));
+        let options = Options { max_seq_len: 48, doc_stride: 8, ..Options::default() };
+        let expected = encoder().encode(&example, &options).unwrap();
+        for strategy in [TruncationStrategy::LongestFirst, TruncationStrategy::OnlySecond] {
+            let mut tokenizer = encoder().tokenizer;
+            let params = TruncationParams { max_length: 12, strategy, ..TruncationParams::default() };
+            tokenizer.with_truncation(Some(params)).unwrap();
+            tokenizer.with_post_processor(encoder().post_processor);
+            let strategy = PaddingStrategy::Fixed(64);
+            tokenizer.with_padding(Some(PaddingParams { strategy, ..PaddingParams::default() }));
+            let found = Encoder::new(tokenizer, "[CLS]", true).encode(&example, &options).unwrap();
+            let ids = |windows: &[Window]| windows.iter().map(|window| window.input_ids.clone()).collect::<Vec<_>>();
+            assert_eq!(ids(&found), ids(&expected));
         }
     }
 

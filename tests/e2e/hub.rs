@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use crate::models::without_tokenizer_json;
 use crate::support::{assert_hint, bertqa, ends, project, rows, stderr, tiny_model};
 
 const ROW: &str = "{\"question\":\"Who?\",\"context\":\"Ada did.\"}\n";
@@ -116,6 +117,20 @@ fn a_model_is_fetched_once() {
     ends(run(&["--revision", "v2"], &[]), 0);
     let asked = hub.asked.lock().unwrap().clone();
     assert!(asked.iter().any(|(path, _)| path == "/org/name/resolve/v2/model.safetensors"), "{asked:?}");
+}
+
+#[test]
+fn a_model_without_tokenizer_json() {
+    let folder = without_tokenizer_json("roberta");
+    let hub = Hub::start(folder.path().to_owned());
+    let home = tempfile::tempdir().unwrap();
+    for offline in ["", "1"] {
+        let mut command = bertqa();
+        command.args(["stdin", "--model", "org/name"]).write_stdin(ROW);
+        command.env("HF_HOME", home.path()).env("HF_ENDPOINT", &hub.endpoint).env_remove("HF_HUB_CACHE");
+        command.env("HF_HUB_OFFLINE", offline);
+        assert!(rows(&ends(command, 0).stdout)[0]["answer"].is_string());
+    }
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::support::{bertqa, ends, project, rows, stderr, tiny_model};
 
 const ROW: &str =
@@ -113,6 +115,53 @@ fn weights_of_another_shape_are_refused() {
     fs::copy(other, folder.path().join("model.safetensors")).unwrap();
     let message = refused(folder.path());
     assert!(message.contains("has shape"), "{message}");
+}
+
+/// A copy of a family's folder with the vocabulary in the files that models had before there was tokenizer.json.
+pub(crate) fn without_tokenizer_json(family: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let from = project("tests/fixtures/families").join(family);
+    for name in ["config.json", "model.safetensors", "tokenizer_config.json"] {
+        fs::copy(from.join(name), folder.path().join(name)).unwrap();
+    }
+    let tokenizer: Value = serde_json::from_slice(&fs::read(from.join("tokenizer.json")).unwrap()).unwrap();
+    let (vocab, merges) = (&tokenizer["model"]["vocab"], &tokenizer["model"]["merges"]);
+    let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
+    match merges.as_array() {
+        Some(merges) => {
+            let line = |merge: &Value| format!("{} {}\n", merge[0].as_str().unwrap(), merge[1].as_str().unwrap());
+            write("vocab.json", vocab.to_string());
+            write("merges.txt", format!("#version: 0.2\n{}", merges.iter().map(line).collect::<String>()));
+        }
+        None => {
+            let mut tokens: Vec<_> = vocab.as_object().unwrap().iter().collect();
+            tokens.sort_by_key(|(_, id)| id.as_u64());
+            write("vocab.txt", tokens.into_iter().map(|(token, _)| format!("{token}\n")).collect());
+        }
+    }
+    folder
+}
+
+#[test]
+fn a_folder_without_tokenizer_json() {
+    let answer = |model: &Path| {
+        let mut command = bertqa();
+        command.args(["stdin", "--precision", "f32", "--model"]).arg(model).write_stdin(
+            "{\"question\":\"Who built the lighthouse?\",\"context\":\"It was built by Ada Moreau, in a café.\"}\n",
+        );
+        rows(&ends(command, 0).stdout)
+    };
+    for family in ["bert", "distilbert", "electra", "roberta"] {
+        let expected = answer(&project("tests/fixtures/families").join(family));
+        assert!(expected[0]["answer"].is_string());
+        assert_eq!(answer(without_tokenizer_json(family).path()), expected, "{family}");
+    }
+    // The tokenizer of another folder need not have one either.
+    let other = without_tokenizer_json("bert");
+    let mut command = bertqa();
+    command.args(["stdin", "--model"]).arg(project("tests/fixtures/families/bert"));
+    command.arg("--tokenizer").arg(other.path()).write_stdin(ROW);
+    assert!(rows(&ends(command, 0).stdout)[0]["answer"].is_string());
 }
 
 #[test]

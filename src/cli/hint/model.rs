@@ -16,14 +16,22 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
         }
         ModelError::Revision { .. } => "leave --revision out, or name a model of the hub with --model",
         ModelError::SeveralCompiled { .. } => "name the file of one of them with --model",
-        ModelError::MissingFile { instead: Some(_), .. } => {
-            "make it with transformers: AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)"
-        }
         ModelError::MissingFile { file, .. } if file == "tokenizer.json" => {
             "name a folder that has it with --tokenizer"
         }
+        ModelError::MissingFile { file, .. }
+            if file != "config.json" && !file.starts_with("model") && !file.starts_with("pytorch_model") =>
+        {
+            return Some(format!(
+                "without tokenizer.json, the tokenizer of this model is made from {file}: name a folder that has either \
+                 with --tokenizer"
+            ));
+        }
+        ModelError::Tokenizer { .. } => {
+            "if the model's files are whole, name a folder with a tokenizer.json for it with --tokenizer"
+        }
         ModelError::MissingFile { .. } => {
-            "a model folder has config.json, weights (model.safetensors or pytorch_model.bin) and tokenizer.json"
+            "a model folder has config.json, weights (model.safetensors or pytorch_model.bin) and a tokenizer"
         }
         ModelError::Weights { source: WeightsError::LfsPointer, .. } => "fetch the file itself with git lfs pull",
         ModelError::Weights { source: WeightsError::StateDict(StateDictError::Global { .. }), .. } => {
@@ -32,7 +40,7 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
         }
         ModelError::Weights { .. } => "fetch the file again: it may be cut",
         ModelError::NotOnHub { .. } => {
-            "check the id, and that the model has config.json, weights and tokenizer.json; one that is not \
+            "check the id, and that the model has config.json, weights and a tokenizer; one that is not \
              public needs the variable HF_TOKEN"
         }
         ModelError::NotCached { .. } => "unset HF_HUB_OFFLINE to fetch it",

@@ -13,7 +13,6 @@ mod tensors;
 mod windows;
 
 pub use error::LoadError;
-pub use models::TokenizerDefaults;
 pub use profile::{Operator, OperatorTime, OperatorTimes, Profile};
 pub use tensors::{Element, Float, StoredTensor, Strides, Tensors, WeightBytes, WeightFile};
 

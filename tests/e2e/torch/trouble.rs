@@ -56,7 +56,10 @@ fn a_file_that_is_no_model() {
 fn a_tokenizer_that_is_elsewhere() {
     let model = Compiled::with("dicts.pt", json!({}));
     fs::remove_file(model.folder.path().join("tokenizer.json")).unwrap();
-    assert_has(&refused(&model, &[]), &["has no tokenizer.json", "hint: ", "--tokenizer"]);
+    assert_has(
+        &refused(&model, &[]),
+        &["has no sentencepiece.bpe.model", "hint: without tokenizer.json", "--tokenizer"],
+    );
     let mut command = model.command("stdin");
     command.arg("--tokenizer").arg(tiny_model()).write_stdin(rows(1));
     ends(command, 0);

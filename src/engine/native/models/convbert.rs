@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde::Deserialize;
 
 use super::config::{activation, positive};
-use super::{Family, Layer, Model, Shape, TokenizerDefaults};
+use super::{Family, Layer, Model, Shape};
 use crate::engine::Precision;
 use crate::engine::native::LoadError;
 use crate::engine::native::layers::{
@@ -15,11 +15,8 @@ use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::Windows;
 use bertqa_kernels::{Activation, LayerNorm, RowsMut, Spread, softmax_unscaled};
 
-pub(super) const FAMILY: Family = Family {
-    model_type: "convbert",
-    tokenizer: TokenizerDefaults { cls_token: "[CLS]", token_types: true },
-    load: |config, loader| Ok(Box::new(ConvBert::load(config, loader)?)),
-};
+pub(super) const FAMILY: Family =
+    Family { model_type: "convbert", load: |config, loader| Ok(Box::new(ConvBert::load(config, loader)?)) };
 
 /// Rows of the feed-forward part computed at a time, so that its widest matrix stays in the cache.
 const FEED_FORWARD_ROWS: usize = 64;

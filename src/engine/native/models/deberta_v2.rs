@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use super::config::{activation, heads, positive};
-use super::{Family, Layer, Model, Shape, TokenizerDefaults};
+use super::{Family, Layer, Model, Shape};
 use crate::engine::Precision;
 use crate::engine::native::LoadError;
 use crate::engine::native::layers::{
@@ -17,11 +17,8 @@ use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::Windows;
 use bertqa_kernels::{Activation, LayerNorm, Spread};
 
-pub(super) const FAMILY: Family = Family {
-    model_type: "deberta-v2",
-    tokenizer: TokenizerDefaults { cls_token: "[CLS]", token_types: true },
-    load: |config, loader| Ok(Box::new(DebertaV2::load(config, loader)?)),
-};
+pub(super) const FAMILY: Family =
+    Family { model_type: "deberta-v2", load: |config, loader| Ok(Box::new(DebertaV2::load(config, loader)?)) };
 
 /// Rows of the feed-forward part computed at a time, so that its widest matrix stays in the cache.
 const FEED_FORWARD_ROWS: usize = 64;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde::Deserialize;
 
 use super::config::{activation, positive};
-use super::{Family, Layer, Model, Shape, TokenizerDefaults};
+use super::{Family, Layer, Model, Shape};
 use crate::engine::Precision;
 use crate::engine::native::LoadError;
 use crate::engine::native::layers::{FeedForward, Heads, Linear, LinearBuffers, Loader, SelfAttention, Workspace};
@@ -14,11 +14,8 @@ use crate::engine::native::tensors::Tensor;
 use crate::engine::native::windows::{Window, Windows};
 use bertqa_kernels::{Activation, LayerNorm, Spread};
 
-pub(super) const FAMILY: Family = Family {
-    model_type: "mobilebert",
-    tokenizer: TokenizerDefaults { cls_token: "[CLS]", token_types: true },
-    load: |config, loader| Ok(Box::new(MobileBert::load(config, loader)?)),
-};
+pub(super) const FAMILY: Family =
+    Family { model_type: "mobilebert", load: |config, loader| Ok(Box::new(MobileBert::load(config, loader)?)) };
 
 /// Rows of the feed-forward parts computed at a time, so that their widest matrices stay in the cache.
 const FEED_FORWARD_ROWS: usize = 64;

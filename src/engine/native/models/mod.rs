@@ -76,29 +76,10 @@ pub(super) trait Layer: Send + Sync {
     );
 }
 
-/// What transformers assumes of a family's tokenizer where its files don't say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TokenizerDefaults {
-    /// The classifier token.
-    pub cls_token: &'static str,
-    /// Whether the tokenizer's output has token types.
-    pub token_types: bool,
-}
-
-impl TokenizerDefaults {
-    /// Those of a `model_type`; of one that is not known, the commonest.
-    pub fn of(model_type: &str) -> Self {
-        let unknown = Self { cls_token: "[CLS]", token_types: false };
-        let other = || OTHERS.iter().find(|family| family.model_type == model_type).map(|family| family.tokenizer);
-        bert::Family::of(model_type).map(|family| family.defaults.tokenizer).or_else(other).unwrap_or(unknown)
-    }
-}
-
 /// A family that is not like BERT.
 struct Family {
     /// `model_type` in config.json.
     model_type: &'static str,
-    tokenizer: TokenizerDefaults,
     /// From the text of config.json.
     load: fn(&[u8], Loader) -> Result<Box<dyn Model>, LoadError>,
 }

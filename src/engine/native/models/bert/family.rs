@@ -1,7 +1,5 @@
 //! What distinguishes families of models: the names of its tensors, and how tokens are numbered.
 
-use crate::engine::native::models::TokenizerDefaults;
-
 /// How the tensors of layer `{i}` are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LayerSharing {
@@ -107,10 +105,7 @@ pub(crate) struct Defaults {
     pub embedding_size: Option<usize>,
     pub type_vocab_size: usize,
     pub layer_norm_epsilon: f32,
-    pub tokenizer: TokenizerDefaults,
 }
-
-const BERT_TOKENIZER: TokenizerDefaults = TokenizerDefaults { cls_token: "[CLS]", token_types: true };
 
 const BERT_LAYER: LayerNames = LayerNames {
     prefix: "encoder.layer.{i}",
@@ -132,7 +127,6 @@ const BERT_DEFAULTS: Defaults = Defaults {
     embedding_size: None,
     type_vocab_size: 2,
     layer_norm_epsilon: 1e-12,
-    tokenizer: BERT_TOKENIZER,
 };
 
 const BERT: Family = Family {
@@ -152,12 +146,7 @@ const BERT: Family = Family {
     defaults: BERT_DEFAULTS,
 };
 
-const ROBERTA_DEFAULTS: Defaults = Defaults {
-    pad_token_id: 1,
-    sep_token_id: 2,
-    tokenizer: TokenizerDefaults { cls_token: "<s>", token_types: false },
-    ..BERT_DEFAULTS
-};
+const ROBERTA_DEFAULTS: Defaults = Defaults { pad_token_id: 1, sep_token_id: 2, ..BERT_DEFAULTS };
 
 const ROBERTA: Family = Family {
     model_types: &["roberta", "xlm-roberta", "camembert"],
@@ -186,7 +175,6 @@ static FAMILIES: [Family; 19] = [
             output: "ffn.lin2",
             output_norm: "output_layer_norm",
         },
-        defaults: Defaults { tokenizer: TokenizerDefaults { token_types: false, ..BERT_TOKENIZER }, ..BERT_DEFAULTS },
         ..BERT
     },
     Family {
@@ -213,12 +201,7 @@ static FAMILIES: [Family; 19] = [
             output: "ffn_output",
             output_norm: "full_layer_layer_norm",
         },
-        defaults: Defaults {
-            activation: "gelu_new",
-            embedding_size: Some(128),
-            tokenizer: TokenizerDefaults { token_types: false, ..BERT_TOKENIZER },
-            ..BERT_DEFAULTS
-        },
+        defaults: Defaults { activation: "gelu_new", embedding_size: Some(128), ..BERT_DEFAULTS },
         ..BERT
     },
     Family { model_types: &["ernie"], prefix: "ernie", ..BERT },
