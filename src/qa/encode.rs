@@ -122,9 +122,13 @@ mod tests {
 
     use super::*;
 
-    fn encoder() -> Encoder {
+    fn tokenizer() -> Tokenizer {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/families/bert");
-        Encoder::new(Tokenizer::from_file(fixtures.join("tokenizer.json")).unwrap(), "[CLS]", true)
+        Tokenizer::from_file(fixtures.join("tokenizer.json")).unwrap()
+    }
+
+    fn encoder() -> Encoder {
+        Encoder::new(tokenizer(), "[CLS]", true)
     }
 
     fn example(question: &str, context: &str) -> Example {
@@ -168,10 +172,9 @@ mod tests {
         let options = Options { max_seq_len: 48, doc_stride: 8, ..Options::default() };
         let expected = encoder().encode(&example, &options).unwrap();
         for strategy in [TruncationStrategy::LongestFirst, TruncationStrategy::OnlySecond] {
-            let mut tokenizer = encoder().tokenizer;
+            let mut tokenizer = tokenizer();
             let params = TruncationParams { max_length: 12, strategy, ..TruncationParams::default() };
             tokenizer.with_truncation(Some(params)).unwrap();
-            tokenizer.with_post_processor(encoder().post_processor);
             let strategy = PaddingStrategy::Fixed(64);
             tokenizer.with_padding(Some(PaddingParams { strategy, ..PaddingParams::default() }));
             let found = Encoder::new(tokenizer, "[CLS]", true).encode(&example, &options).unwrap();

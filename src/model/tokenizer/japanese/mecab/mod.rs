@@ -70,7 +70,7 @@ impl Dictionary {
 }
 
 fn longest_group(settings: &str) -> Option<usize> {
-    let values = settings.lines().filter_map(|line| line.split_once('='));
-    let (_, value) = values.filter(|(name, _)| name.trim() == "max-grouping-size").last()?;
+    let mut values = settings.lines().rev().filter_map(|line| line.split_once('='));
+    let (_, value) = values.find(|(name, _)| name.trim() == "max-grouping-size")?;
     value.trim().parse().ok().filter(|size| *size > 0)
 }
