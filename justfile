@@ -139,6 +139,11 @@ race-network *options: build
 growth rows: build
     benches/growth.sh {{ rows }}
 
+# Compare Japanese tokenizers with fugashi's words and transformers' ids: just mecab jsquad-valid.json MODEL
+[group('measure')]
+mecab data *models:
+    {{ python }} benches/mecab.py {{ data }} {{ models }}
+
 # Hold the server against the sample application's, with several numbers of clients: just race-serve rows.jsonl
 [group('measure')]
 race-serve rows *options: build

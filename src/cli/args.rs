@@ -56,6 +56,11 @@ pub(super) struct ModelArgs {
     #[arg(long, value_name = "DIR", env = "BERTQA_TOKENIZER")]
     tokenizer: Option<PathBuf>,
 
+    /// The folder of a MeCab dictionary, for Japanese models that need one; without it, that of the package ipadic,
+    /// unidic_lite or unidic of the Python on PATH, or the system's
+    #[arg(long, value_name = "DIR", env = "BERTQA_MECAB_DICT")]
+    mecab_dict: Option<PathBuf>,
+
     /// Where the network runs: auto, cpu, cuda, cuda:N, neuron or neuron:N, or several of a kind separated by commas.
     /// cuda and neuron are all GPUs or all NeuronCores, each with its own copy of the model; they need a model
     /// compiled for them
@@ -92,6 +97,7 @@ impl ModelArgs {
             model: self.model.clone(),
             revision: self.revision.clone(),
             tokenizer: self.tokenizer.clone(),
+            mecab_dict: self.mecab_dict.clone(),
             devices: self.device.clone(),
             precision: self.precision.0,
             inputs: self.inputs.clone(),

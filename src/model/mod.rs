@@ -23,7 +23,8 @@ use crate::qa::Encoder;
 pub use engines::Engines;
 pub use error::{ModelError, TokenizerError};
 use source::Source;
-use tokenizer::{LoadedTokenizer, TokenizerFiles};
+use tokenizer::{LoadedTokenizer, Splitter, TokenizerFiles};
+pub use tokenizer::{MecabError, MecabKind};
 
 /// The files of a model, found and read.
 struct Files {
@@ -43,6 +44,9 @@ pub struct LoadOptions {
     pub revision: Option<String>,
     /// A folder whose tokenizer replaces the model's own.
     pub tokenizer: Option<PathBuf>,
+    /// The folder of the MeCab dictionary, for models whose tokenizer needs one; `None`: a package of the Python on PATH,
+    /// or one of the system's.
+    pub mecab_dict: Option<PathBuf>,
     /// Where the network runs.
     pub devices: Devices,
     /// `None`: the fastest that keeps the accuracy; a compiled model's own.
@@ -104,7 +108,7 @@ impl LoadOptions {
 
         // The two take about as long as each other, and starting is waited for.
         let (engine, tokenizer) = std::thread::scope(|scope| {
-            let parsed = scope.spawn(|| tokenizer.load());
+            let parsed = scope.spawn(|| tokenizer.load(self.mecab_dict.as_deref()));
             let engine = load(precision.unwrap_or(Precision::F32));
             (engine, parsed.join())
         });
@@ -138,5 +142,12 @@ fn check_native(source: &Source, options: &LoadOptions) -> Result<(), ModelError
 /// `takes_token_types` says whether the network does; the tokenizer says whether it makes them.
 fn encoder(tokenizer: LoadedTokenizer, takes_token_types: bool) -> Encoder {
     let LoadedTokenizer { tokenizer, cls_token, token_types } = tokenizer;
-    Encoder::new(tokenizer, cls_token.as_deref(), takes_token_types && token_types)
+    let (cls_token, token_types) = (cls_token.as_deref(), takes_token_types && token_types);
+    match tokenizer {
+        Splitter::Crate(tokenizer) => Encoder::new(*tokenizer, cls_token, token_types),
+        Splitter::Japanese(tokenizer) => {
+            let join = tokenizer.join();
+            Encoder::with(tokenizer, join, cls_token, token_types)
+        }
+    }
 }

@@ -1,11 +1,11 @@
 use tokenizers::{Encoding, PostProcessor, PostProcessorWrapper, Tokenizer, TruncationDirection};
 
-use super::{Example, Options, RowError, Window};
+use super::{Example, Options, RowError, Tokenize, Window};
 
 /// Turns examples into windows, as the reference's fast tokenizers do.
 pub struct Encoder {
     /// Without its post-processor: long contexts are cut after tokenizing and before special tokens are added.
-    tokenizer: Tokenizer,
+    tokenizer: Box<dyn Tokenize>,
     post_processor: Option<PostProcessorWrapper>,
     cls_token_id: Option<u32>,
     token_types: bool,
@@ -20,13 +20,23 @@ impl Encoder {
         // Trainers leave their own in tokenizer.json. Turning them off cannot fail.
         tokenizer.with_padding(None);
         let _ = tokenizer.with_truncation(None);
+        Self::with(Box::new(tokenizer), post_processor, cls_token, token_types)
+    }
+
+    /// As [`Encoder::new`], with what splits texts and what joins question and context apart.
+    pub fn with<'a>(
+        tokenizer: Box<dyn Tokenize>,
+        post_processor: Option<PostProcessorWrapper>,
+        cls_token: impl Into<Option<&'a str>>,
+        token_types: bool,
+    ) -> Self {
         let cls_token_id = cls_token.into().and_then(|token| tokenizer.token_to_id(token));
         Self { tokenizer, post_processor, cls_token_id, token_types }
     }
 
     /// How many token ids there are.
     pub fn vocab_size(&self) -> usize {
-        self.tokenizer.get_vocab_size(true)
+        self.tokenizer.vocab_size()
     }
 
     /// The windows of an example, in the order of the context; never empty.
@@ -66,7 +76,7 @@ impl Encoder {
     }
 
     fn tokenize(&self, text: &str) -> Result<Encoding, RowError> {
-        self.tokenizer.encode_char_offsets(text, false).map_err(|error| RowError::Tokenizer(error.to_string()))
+        self.tokenizer.tokenize(text).map_err(|error| RowError::Tokenizer(error.to_string()))
     }
 
     /// Question and context with their special tokens; the context's further parts come as overflow.
@@ -112,9 +122,13 @@ mod tests {
 
     use super::*;
 
-    fn encoder() -> Encoder {
+    fn tokenizer() -> Tokenizer {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/families/bert");
-        Encoder::new(Tokenizer::from_file(fixtures.join("tokenizer.json")).unwrap(), "[CLS]", true)
+        Tokenizer::from_file(fixtures.join("tokenizer.json")).unwrap()
+    }
+
+    fn encoder() -> Encoder {
+        Encoder::new(tokenizer(), "[CLS]", true)
     }
 
     fn example(question: &str, context: &str) -> Example {
@@ -158,10 +172,9 @@ mod tests {
         let options = Options { max_seq_len: 48, doc_stride: 8, ..Options::default() };
         let expected = encoder().encode(&example, &options).unwrap();
         for strategy in [TruncationStrategy::LongestFirst, TruncationStrategy::OnlySecond] {
-            let mut tokenizer = encoder().tokenizer;
+            let mut tokenizer = tokenizer();
             let params = TruncationParams { max_length: 12, strategy, ..TruncationParams::default() };
             tokenizer.with_truncation(Some(params)).unwrap();
-            tokenizer.with_post_processor(encoder().post_processor);
             let strategy = PaddingStrategy::Fixed(64);
             tokenizer.with_padding(Some(PaddingParams { strategy, ..PaddingParams::default() }));
             let found = Encoder::new(tokenizer, "[CLS]", true).encode(&example, &options).unwrap();

@@ -6,6 +6,7 @@ mod encode;
 mod example;
 mod options;
 mod row_error;
+mod tokenize;
 mod window;
 
 pub use answer::Answer;
@@ -13,4 +14,5 @@ pub use encode::Encoder;
 pub use example::Example;
 pub use options::{OptionLimits, Options, OptionsError, RequestOptions};
 pub use row_error::{RowError, RowErrorKind, TextField};
+pub use tokenize::Tokenize;
 pub use window::Window;

@@ -8,6 +8,7 @@ mod formats;
 mod golden;
 mod hints;
 mod hub;
+mod japanese;
 mod models;
 mod outputs;
 mod precision;

@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-use crate::model::ModelError;
 use crate::model::weights::{StateDictError, WeightsError};
+use crate::model::{MecabError, MecabKind, ModelError};
 
 /// For models that run elsewhere than on the processor, in builds that cannot do it.
 const BUILD: &str = "build with --features torch and a libtorch (docker/libtorch.sh)";
@@ -27,9 +27,10 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
                  with --tokenizer"
             ));
         }
-        ModelError::Tokenizer { .. } => {
-            "if the model's files are whole, name a folder with a tokenizer.json for it with --tokenizer"
-        }
+        ModelError::Tokenizer { source, .. } => match source.source.downcast_ref() {
+            Some(error) => mecab_hint(error),
+            None => "if the model's files are whole, name a folder with a tokenizer.json for it with --tokenizer",
+        },
         ModelError::MissingFile { .. } => {
             "a model folder has config.json, weights (model.safetensors or pytorch_model.bin) and a tokenizer"
         }
@@ -63,4 +64,21 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+fn mecab_hint(error: &MecabError) -> &'static str {
+    match error {
+        MecabError::Missing(MecabKind::Ipadic) => {
+            "pip install ipadic, or apt install mecab-ipadic-utf8, or name its folder with --mecab-dict"
+        }
+        MecabError::Missing(MecabKind::UnidicLite) => "pip install unidic-lite, or name its folder with --mecab-dict",
+        MecabError::Missing(MecabKind::Unidic) => {
+            "pip install unidic and run python -m unidic download, or name its folder with --mecab-dict"
+        }
+        MecabError::Unnamed => "name its folder with --mecab-dict",
+        MecabError::Read { .. } | MecabError::Damaged { .. } => {
+            "name the folder of a compiled dictionary with --mecab-dict: it has sys.dic, unk.dic, char.bin and matrix.bin"
+        }
+        MecabError::Charset { .. } => "name the folder of a dictionary in UTF-8 with --mecab-dict",
+    }
 }

@@ -54,6 +54,8 @@ pub(super) enum Algorithm {
     ByteLevelBpe(Frame),
     /// A model of SentencePiece.
     SentencePiece(Pieces),
+    /// vocab.txt or a model of SentencePiece, and a dictionary of MeCab.
+    Japanese,
     /// It reads nothing but tokenizer.json.
     TokenizerJson,
 }
@@ -84,6 +86,8 @@ pub(super) enum Pieces {
     XlmRoberta,
     Camembert,
     Albert,
+    /// Within words.
+    BertJapanese,
     DebertaV2,
     BigBird,
     RemBert,
@@ -144,8 +148,9 @@ static GENERIC: Class = Class {
     token_types: true,
 };
 
-static CLASSES: [Class; 21] = [
+static CLASSES: [Class; 22] = [
     BERT,
+    Class { name: "BertJapaneseTokenizer", algorithm: Algorithm::Japanese, ..BERT },
     Class { name: "DistilBertTokenizer", token_types: false, ..BERT },
     Class { name: "ElectraTokenizer", ..BERT },
     Class { name: "MobileBertTokenizer", ..BERT },
@@ -287,7 +292,7 @@ impl Pieces {
     pub(super) fn file(self) -> &'static str {
         match self {
             Self::XlmRoberta | Self::Camembert => "sentencepiece.bpe.model",
-            Self::Albert | Self::BigBird | Self::T5 => "spiece.model",
+            Self::Albert | Self::BertJapanese | Self::BigBird | Self::T5 => "spiece.model",
             Self::DebertaV2 => "spm.model",
             Self::RemBert => "sentencepiece.model",
         }

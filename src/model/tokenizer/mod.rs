@@ -9,6 +9,7 @@ mod charsmap;
 mod class;
 mod config;
 mod fault;
+mod japanese;
 mod join;
 mod sentencepiece;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod tests;
 mod wordpiece;
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use tokenizers::Tokenizer;
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
@@ -25,6 +27,8 @@ use class::Algorithm;
 pub(super) use config::ModelConfig;
 use config::{ConfigFile, Legacy, Settings};
 use fault::Fault;
+use japanese::JapaneseTokenizer;
+pub use japanese::{MecabError, MecabKind};
 
 /// What a file holds.
 pub(super) type Bytes = Cow<'static, [u8]>;
@@ -61,16 +65,24 @@ enum Vocabulary {
     WordPiece { vocab: Bytes, join: class::Join },
     ByteLevelBpe { vocab: Bytes, merges: Bytes, frame: class::Frame },
     SentencePiece { model: Bytes, pieces: class::Pieces },
+    Japanese { vocab: Bytes },
 }
 
 /// A tokenizer, and how it is used.
-#[derive(Debug)]
 pub(super) struct LoadedTokenizer {
-    pub tokenizer: Tokenizer,
+    pub tokenizer: Splitter,
     /// The text of the classifier token.
     pub cls_token: Option<String>,
     /// Whether its output has token types.
     pub token_types: bool,
+}
+
+/// What splits texts.
+pub(super) enum Splitter {
+    /// The crate tokenizers.
+    Crate(Box<Tokenizer>),
+    /// What that crate has no part for.
+    Japanese(Box<JapaneseTokenizer>),
 }
 
 /// A token with a role of its own, in the order in which transformers adds them.
@@ -115,6 +127,10 @@ impl TokenizerFiles {
         };
         let settings = Settings::new(config, &legacy, model).map_err(failed)?;
         let vocabulary = match (files.optional(TOKENIZER)?, settings.class().algorithm) {
+            // The class reads no tokenizer.json.
+            (_, Algorithm::Japanese) => {
+                Vocabulary::Japanese { vocab: files.required(japanese::vocabulary_file(&settings).map_err(failed)?)? }
+            }
             (Some(json), _) => Vocabulary::TokenizerJson(json),
             (None, Algorithm::WordPiece(join)) => Vocabulary::WordPiece { vocab: files.required(VOCAB_TXT)?, join },
             (None, Algorithm::ByteLevelBpe(frame)) => {
@@ -138,8 +154,8 @@ impl TokenizerFiles {
         Ok(Self { settings, vocabulary: Vocabulary::TokenizerJson(tokenizer) })
     }
 
-    /// Parses or builds the tokenizer.
-    pub(super) fn load(&self) -> Result<LoadedTokenizer, TokenizerError> {
+    /// Parses or builds the tokenizer. `mecab_dict` is where MeCab's dictionary is, for those that need one.
+    pub(super) fn load(&self, mecab_dict: Option<&Path>) -> Result<LoadedTokenizer, TokenizerError> {
         let settings = &self.settings;
         let tokenizer = match &self.vocabulary {
             Vocabulary::TokenizerJson(json) => parse(json, settings)?,
@@ -148,7 +164,13 @@ impl TokenizerFiles {
                 byte_level_bpe::build(vocab, merges, *frame, settings)?
             }
             Vocabulary::SentencePiece { model, pieces } => sentencepiece::build(model, *pieces, settings)?,
+            Vocabulary::Japanese { vocab } => return self.loaded(japanese::build(vocab, settings, mecab_dict)?),
         };
+        self.loaded(Splitter::Crate(Box::new(tokenizer)))
+    }
+
+    fn loaded(&self, tokenizer: Splitter) -> Result<LoadedTokenizer, TokenizerError> {
+        let settings = &self.settings;
         Ok(LoadedTokenizer { tokenizer, cls_token: settings.cls_token()?, token_types: settings.token_types()? })
     }
 }

@@ -112,7 +112,7 @@ fn vocabulary(model: &Model, class: Pieces, settings: &Settings) -> Result<Vec<(
             first.chain(pieces.iter().skip(1).map(piece)).chain([token("<mask>", 0.0)]).collect()
         }
         // Numbers are to end before a comma.
-        Pieces::Albert => pieces
+        Pieces::Albert | Pieces::BertJapanese => pieces
             .iter()
             .map(|number| {
                 (number.text.clone(), f64::from(number.score) - if is_number(&number.text) { 100.0 } else { 0.0 })
@@ -216,6 +216,11 @@ fn normalizers(model: &Model, class: Pieces, settings: &Settings) -> Result<Vec<
             all.extend(table);
             all.push(spaces(" ")?);
         }
+        Pieces::BertJapanese => {
+            all.extend(quotes()?);
+            all.extend(table);
+            all.push(spaces(" ")?);
+        }
         Pieces::RemBert => {
             all.extend(quotes()?);
             all.push(spaces(" ")?);
@@ -263,7 +268,7 @@ fn post_processor(tokenizer: &Tokenizer, class: Pieces) -> Result<PostProcessorW
             join::template(tokenizer, &pair[..3], &pair, &["<s>", "</s>"])
         }
         Pieces::T5 => join::template(tokenizer, &["$A", "</s>"], &["$A", "</s>", "$B", "</s>"], &["</s>"]),
-        Pieces::Albert | Pieces::DebertaV2 | Pieces::BigBird | Pieces::RemBert => {
+        Pieces::Albert | Pieces::BertJapanese | Pieces::DebertaV2 | Pieces::BigBird | Pieces::RemBert => {
             join::bert(tokenizer, "[CLS]", "[SEP]")
         }
     }

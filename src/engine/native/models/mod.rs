@@ -76,12 +76,14 @@ pub(super) trait Layer: Send + Sync {
     );
 }
 
+/// Makes a network from the text of its config.json.
+type Load = fn(&[u8], Loader) -> Result<Box<dyn Model>, LoadError>;
+
 /// A family that is not like BERT.
 struct Family {
     /// `model_type` in config.json.
     model_type: &'static str,
-    /// From the text of config.json.
-    load: fn(&[u8], Loader) -> Result<Box<dyn Model>, LoadError>,
+    load: Load,
 }
 
 static OTHERS: [Family; 4] = [deberta_v2::FAMILY, modernbert::FAMILY, mobilebert::FAMILY, convbert::FAMILY];

@@ -1,0 +1,137 @@
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{Dictionary, MecabError};
+
+/// The dictionaries that models are trained with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// IPA's.
+    Ipadic,
+    /// UniDic 2.1.2, for Python.
+    UnidicLite,
+    /// UniDic 3.
+    Unidic,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Ipadic, Self::UnidicLite, Self::Unidic];
+
+    /// The one of that name.
+    pub(in super::super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// As tokenizer_config.json and the packages of Python have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ipadic => "ipadic",
+            Self::UnidicLite => "unidic_lite",
+            Self::Unidic => "unidic",
+        }
+    }
+
+    /// What its folder is called where systems have dictionaries, the one in UTF-8 first.
+    fn folders(self) -> &'static [&'static str] {
+        match self {
+            Self::Ipadic => &["ipadic-utf8", "ipadic"],
+            Self::UnidicLite => &["unidic-lite", "unidic_lite"],
+            Self::Unidic => &["unidic"],
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Where systems have dictionaries.
+const SYSTEM: [&str; 7] = [
+    "/var/lib/mecab/dic",
+    "/usr/share/mecab/dic",
+    "/usr/lib/x86_64-linux-gnu/mecab/dic",
+    "/usr/lib/aarch64-linux-gnu/mecab/dic",
+    "/usr/lib/mecab/dic",
+    "/usr/local/lib/mecab/dic",
+    "/opt/homebrew/lib/mecab/dic",
+];
+
+/// Where a package of Python has its dictionary.
+const PACKAGE: &str = "dicdir";
+
+/// Prints the folder of a package, if there is such, without importing it.
+const FIND_PACKAGE: &str = "import importlib.util, sys
+spec = importlib.util.find_spec(sys.argv[1])
+for folder in (spec.submodule_search_locations or []) if spec else []:
+    print(folder)";
+
+/// Opens the dictionary of a folder, or the one that is wanted of those below it.
+pub(in super::super) fn open_named(folder: &Path, wanted: Option<Kind>) -> Result<Dictionary, MecabError> {
+    let below = wanted.into_iter().flat_map(Kind::folders).map(|name| folder.join(name));
+    let folders = [folder.to_owned(), folder.join(PACKAGE)].into_iter().chain(below);
+    let found = folders.into_iter().find(|folder| folder.join("sys.dic").exists());
+    let dictionary = Dictionary::open(found.as_deref().unwrap_or(folder))?;
+    if let Some(wanted) = wanted.filter(|wanted| !dictionary.is_like(*wanted)) {
+        tracing::warn!("{} seems not to be {wanted}, whose words the model knows", folder.display());
+    }
+    Ok(dictionary)
+}
+
+/// The folder with a dictionary: that of the package of the Python on PATH, or one of the system's.
+pub(in super::super) fn find(kind: Kind) -> Result<PathBuf, MecabError> {
+    find_in(kind, of_python(kind), &SYSTEM.map(PathBuf::from))
+}
+
+fn find_in(kind: Kind, package: Option<PathBuf>, system: &[PathBuf]) -> Result<PathBuf, MecabError> {
+    let system = system.iter().flat_map(|folder| kind.folders().iter().map(|name| folder.join(name)));
+    package.into_iter().chain(system).find(|folder| is_utf8(folder)).ok_or(MecabError::Missing(kind))
+}
+
+fn of_python(kind: Kind) -> Option<PathBuf> {
+    let run = |python| Command::new(python).args(["-c", FIND_PACKAGE, kind.name()]).output();
+    let found = run("python3").or_else(|_| run("python")).ok()?;
+    let folders = String::from_utf8(found.stdout).ok()?;
+    folders.lines().next().map(|folder| Path::new(folder).join(PACKAGE))
+}
+
+/// Whether the folder has a compiled dictionary in UTF-8: systems have some twice, also in EUC-JP.
+fn is_utf8(folder: &Path) -> bool {
+    let mut header = [0; 72];
+    let read = File::open(folder.join("sys.dic")).and_then(|mut file| file.read_exact(&mut header));
+    read.is_ok() && super::lexicon::is_utf8(&header[40..])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn dictionary(folder: &Path, charset: &[u8]) {
+        fs::create_dir_all(folder).unwrap();
+        fs::write(folder.join("sys.dic"), [&[0; 40], charset, &[0; 32]].concat()).unwrap();
+    }
+
+    #[test]
+    fn the_package_comes_first_and_other_encodings_are_passed_over() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        let [package, system, local] = ["package", "system", "local"].map(|name| root.join(name));
+        let found = |kind| find_in(kind, Some(package.clone()), &[system.clone(), local.clone()]);
+        assert!(matches!(found(Kind::Ipadic), Err(MecabError::Missing(Kind::Ipadic))));
+        dictionary(&system.join("ipadic"), b"EUC-JP");
+        assert!(found(Kind::Ipadic).is_err());
+        dictionary(&local.join("ipadic"), b"utf8");
+        assert_eq!(found(Kind::Ipadic).unwrap(), local.join("ipadic"));
+        dictionary(&system.join("ipadic-utf8"), b"UTF-8");
+        assert_eq!(found(Kind::Ipadic).unwrap(), system.join("ipadic-utf8"));
+        assert!(found(Kind::Unidic).is_err());
+        dictionary(&package, b"UTF-8");
+        assert_eq!(found(Kind::Ipadic).unwrap(), package);
+    }
+}
