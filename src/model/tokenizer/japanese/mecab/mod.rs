@@ -4,6 +4,7 @@ mod characters;
 mod error;
 mod file;
 mod find;
+mod kind;
 mod lattice;
 mod lexicon;
 mod matrix;
@@ -14,8 +15,8 @@ use std::path::Path;
 
 use characters::{Character, Characters};
 pub use error::MecabError;
-pub use find::Kind;
 pub(super) use find::{find, open_named};
+pub use kind::Kind;
 use lattice::Lattice;
 use lexicon::Lexicon;
 use matrix::Matrix;
