@@ -81,6 +81,8 @@ pub(in super::super) fn build(
     let arguments: MecabArguments = settings.option("mecab_kwargs")?.unwrap_or_default();
     let words = settings.option::<String>("word_tokenizer_type")?;
     let words = match (settings.flag("do_word_tokenize", true)?, words.as_deref().unwrap_or("basic")) {
+        // SentencePiece's own white space and numbers, which MeCab's words don't have, are not done as there.
+        (false, _) if kind == Some(Kind::Pieces) => return Err(unsupported("do_word_tokenize", "false")),
         (false, _) => Words::Whole,
         (true, "mecab") => {
             let dictionary = arguments.open(mecab_dict)?;

@@ -14,6 +14,7 @@ use super::super::{
 };
 use super::mecab::Dictionary;
 use super::*;
+use crate::model::TokenizerError;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -61,8 +62,12 @@ impl Files for Folder {
 fn load(options: &Map<String, Value>, dictionary: Option<&Path>) -> Result<LoadedTokenizer, String> {
     let mut config = json!({ "tokenizer_class": "BertJapaneseTokenizer", "word_tokenizer_type": "mecab" });
     config.as_object_mut().unwrap().extend(options.clone());
-    let files = TokenizerFiles::find(&Folder(config), &ModelConfig::default()).unwrap();
-    files.load(dictionary).map_err(|error| format!("{error}: {}", error.source))
+    let said = |error: TokenizerError| format!("{error}: {}", error.source);
+    let files = TokenizerFiles::find(&Folder(config), &ModelConfig::default()).map_err(|error| match error {
+        ModelError::Tokenizer { source, .. } => said(source),
+        other => other.to_string(),
+    })?;
+    files.load(dictionary).map_err(said)
 }
 
 fn tokenizer(options: Value) -> Box<JapaneseTokenizer> {
@@ -92,7 +97,7 @@ fn words_are_those_of_mecab() {
 #[test]
 fn ids_are_those_of_transformers() {
     let golden = golden();
-    for (name, options) in &golden.options {
+    for (name, options) in golden.options.iter().filter(|(name, _)| *name != "whole-pieces") {
         let tokenizer = tokenizer(Value::Object(options.clone()));
         for (text, expected) in golden.texts.iter().zip(&golden.ids[name]) {
             let found = tokenizer.tokenize(text).unwrap();
@@ -127,6 +132,10 @@ fn what_is_not_supported_is_named() {
     for (options, expected) in [
         (json!({ "word_tokenizer_type": "sudachi" }), "its `word_tokenizer_type` is `sudachi`, which is not supported"),
         (json!({ "subword_tokenizer_type": "bytes" }), "its `subword_tokenizer_type` is `bytes`"),
+        (
+            json!({ "subword_tokenizer_type": "sentencepiece", "do_word_tokenize": false }),
+            "its `do_word_tokenize` is `false`",
+        ),
         (json!({ "mecab_kwargs": { "mecab_dic": "jumandic" } }), "its `mecab_dic` is `jumandic`"),
         (json!({ "mecab_kwargs": { "mecab_option": "-u own.dic" } }), "its `mecab_option` is `-u`"),
         (json!({ "mecab_kwargs": { "mecab_dic": null } }), "a MeCab dictionary that it does not name"),
@@ -146,7 +155,7 @@ fn other_ways_to_split_words() {
     let basic = load(json!({ "word_tokenizer_type": "basic" }).as_object().unwrap(), None).unwrap();
     let Splitter::Crate(tokenizer) = basic.tokenizer else { panic!("it has a dictionary") };
     let tokens = tokenizer.encode("猫 東京,Ab", false).unwrap();
-    assert_eq!(tokens.get_tokens(), ["猫", "東", "##京", "[UNK]", "[UNK]"]);
+    assert_eq!(tokens.get_tokens(), ["猫", "東京", "[UNK]", "[UNK]"]);
 }
 
 #[test]
@@ -154,7 +163,7 @@ fn question_and_context_are_joined_as_by_bert() {
     let encoder = crate::qa::Encoder::with(tokenizer(json!({})), tokenizer(json!({})).join(), "[CLS]", true);
     let example = crate::qa::Example::new("猫は".to_owned(), "犬が走る".to_owned()).unwrap();
     let windows = encoder.encode(&example, &crate::qa::Options::default()).unwrap();
-    assert_eq!(windows[0].input_ids, [2, 5, 17, 3, 6, 18, 24, 25, 3]);
+    assert_eq!(windows[0].input_ids, [2, 5, 17, 3, 6, 18, 24, 26, 3]);
     assert_eq!(windows[0].token_type_ids, [0, 0, 0, 0, 1, 1, 1, 1, 1]);
     assert_eq!((windows[0].context.clone(), windows[0].cls.as_slice()), (4..8, [0].as_slice()));
 }
