@@ -51,7 +51,12 @@ def compare(model, rows, limit):
                 file.write(json.dumps({"text": text, "words": found, "ids": ids}) + "\n")
         own = {"GOLDEN": str(golden), "MODEL": str(model.resolve()), "DICTIONARY": package.DICDIR}
         command = os.environ.get("BERTQA_TESTS", "cargo test --release --locked --lib --").split()
-        command += ["--ignored", "--exact", "model::tokenizer::japanese::tests::a_data_set_is_split_alike", "--nocapture"]
+        command += [
+            "--ignored",
+            "--exact",
+            "model::tokenizer::japanese::tests::a_data_set_is_split_alike",
+            "--nocapture",
+        ]
         subprocess.run(command, env={**os.environ, **{f"BERTQA_TEST_{k}": v for k, v in own.items()}}, check=True)
 
 
