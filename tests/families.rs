@@ -247,7 +247,7 @@ fn weights_at_any_address_are_read() {
 }
 
 #[test]
-fn a_model_without_its_head_is_told_from_a_broken_one() {
+fn a_missing_head_is_distinguished_from_a_broken_file() {
     let headless = changed_weights(|name| (!name.starts_with("qa_outputs")).then(|| name.to_owned()));
     let message = load_error(&config("bert"), headless).to_string();
     assert!(message.contains("not fine-tuned for extractive question answering"), "{message}");

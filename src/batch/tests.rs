@@ -104,7 +104,7 @@ proptest! {
 }
 
 #[test]
-fn what_does_not_fit_is_told() {
+fn what_does_not_fit_is_an_error() {
     let batch = batch(&[vec![9, 9], vec![5]]);
     let error = |shape| Padded::new(&batch, shape).map(|_| ()).unwrap_err();
     assert_eq!(error(shape(1, 18, false)), ShapeError::Rows { rows: 2, max: 1 });

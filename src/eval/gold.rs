@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_told() {
+    fn what_is_no_answer_is_an_error() {
         for (json, words) in [
             ("null", "is null; it must be a list"),
             ("3", "is 3; it must be a list"),

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_match_is_told() {
+    fn what_does_not_match_is_an_error() {
         let mut missing = join(&[(Some("a"), "1"), (Some("b"), "2")]);
         let error = missing.find(&gold(3, Some("c"))).unwrap_err().to_string();
         assert!(error.contains("no prediction for the id c of gold:3"), "{error}");

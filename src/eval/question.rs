@@ -232,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_are_told_by_the_question_word() {
+    fn types_follow_from_the_question_word() {
         use QuestionType::*;
         for (question, expected) in [
             ("グラハム・ベルはどこで生まれましたか?", Where),

@@ -68,7 +68,7 @@ fn answers_of_a_server_are_timed_and_checked() {
 }
 
 #[test]
-fn an_answer_that_differs_is_told() {
+fn an_answer_that_differs_is_reported() {
     let server = Server::start(&[]);
     let folder = tempfile::tempdir().unwrap();
     let (rows, answers) = rows_and_answers(folder.path());
@@ -120,7 +120,7 @@ fn says(status: &'static str) -> String {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_told() {
+fn an_unreachable_server_is_an_error() {
     // Nobody listens on this port, which only the system may.
     let found = figures(bench("http://127.0.0.1:1", &["--requests", "3"]), 1);
     assert_eq!(found["errors"], json!({"connection refused": 3}), "{found}");

@@ -63,7 +63,7 @@ fn neuron_cores_are_shown_and_chosen() {
 }
 
 #[test]
-fn what_can_not_be_told_is_told() {
+fn unknown_devices_are_reported_as_unknown() {
     let text = text("no-driver", &[("NEURON_RT_NUM_CORES", "many")]);
     assert!(text.contains("couldn't communicate with the NVIDIA driver"), "{text}");
     assert!(text.contains("NEURON_RT_NUM_CORES=many is no number of cores"), "{text}");

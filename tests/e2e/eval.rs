@@ -247,7 +247,7 @@ fn predictions_in_another_order_and_only_some() {
 }
 
 #[test]
-fn what_does_not_fit_together_is_told() {
+fn files_that_do_not_match_are_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let answers = fixture("answers.jsonl");
 
@@ -336,7 +336,7 @@ fn the_report_is_one_page_that_needs_nothing_else() {
 }
 
 #[test]
-fn gold_without_rows_is_told() {
+fn gold_without_rows_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let gold = write(folder.path(), "gold.jsonl", &[]);
     assert!(refused(&gold, &fixture("answers.jsonl")).contains("no rows"));

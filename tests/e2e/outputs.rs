@@ -92,7 +92,7 @@ fn completions_and_manual_pages() {
 }
 
 #[test]
-fn wrong_arguments_are_told() {
+fn wrong_arguments_are_errors() {
     let mut command = bertqa();
     command.args(["run", "--no-such-flag"]);
     assert!(stderr(&ends(command, 2)).contains("--no-such-flag"));

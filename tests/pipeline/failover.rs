@@ -72,7 +72,7 @@ proptest! {
 }
 
 #[test]
-fn the_error_of_the_last_engine_is_told() {
+fn the_error_of_the_last_engine_is_reported() {
     let first_is_gone = Arc::new(AtomicBool::new(false));
     struct Goes(Arc<AtomicBool>);
     impl Drop for Goes {

@@ -1,4 +1,4 @@
-//! Kernels at the shapes of the built-in model and of BERT-base: 128 tokens on one thread.
+//! Kernels at the shapes of the built-in model and of BERT-base, on one thread: a short window's tokens and a long one's.
 
 use bertqa_kernels::{
     Activation, AttentionBuffers, Bf16, Int8Panels, LayerNorm, Panels, QuantizedRows, Rows, RowsMut, Spread,
@@ -6,7 +6,7 @@ use bertqa_kernels::{
 };
 use divan::{Bencher, black_box};
 
-const TOKENS: usize = 128;
+const WINDOWS: [usize; 2] = [128, 384];
 
 /// Depth and columns of the products: hidden to hidden, hidden to intermediate, intermediate to hidden.
 const PRODUCTS: [(usize, usize); 6] = [(384, 384), (384, 1536), (1536, 384), (768, 768), (768, 3072), (3072, 768)];
@@ -25,8 +25,8 @@ fn matrix(rows: usize, cols: usize) -> Vec<f32> {
     (0..rows * cols).map(|index| (index * 37 % 101) as f32 / 50.0 - 1.0).collect()
 }
 
-#[divan::bench(args = PRODUCTS)]
-fn product_f32(bencher: Bencher, (depth, cols): (usize, usize)) {
+#[divan::bench(consts = WINDOWS, args = PRODUCTS)]
+fn product_f32<const TOKENS: usize>(bencher: Bencher, (depth, cols): (usize, usize)) {
     let (a, mut out) = (matrix(TOKENS, depth), vec![0.0; TOKENS * cols]);
     let b = Panels::from_transposed_rows(cols, depth, |_, row| row.copy_from_slice(&matrix(1, depth)));
     bencher.bench_local(|| {
@@ -35,8 +35,8 @@ fn product_f32(bencher: Bencher, (depth, cols): (usize, usize)) {
     });
 }
 
-#[divan::bench(args = PRODUCTS)]
-fn product_bf16(bencher: Bencher, (depth, cols): (usize, usize)) {
+#[divan::bench(consts = WINDOWS, args = PRODUCTS)]
+fn product_bf16<const TOKENS: usize>(bencher: Bencher, (depth, cols): (usize, usize)) {
     let (a, mut out, mut rounded) = (matrix(TOKENS, depth), vec![0.0; TOKENS * cols], Vec::new());
     let b = Panels::from_transposed_rows(cols, depth / 2, |_, row| row.fill([0.5, -0.25].map(Bf16::from_f32)));
     bencher.bench_local(|| {
@@ -46,8 +46,8 @@ fn product_bf16(bencher: Bencher, (depth, cols): (usize, usize)) {
     });
 }
 
-#[divan::bench(args = PRODUCTS)]
-fn product_int8(bencher: Bencher, (depth, cols): (usize, usize)) {
+#[divan::bench(consts = WINDOWS, args = PRODUCTS)]
+fn product_int8<const TOKENS: usize>(bencher: Bencher, (depth, cols): (usize, usize)) {
     let (a, mut out, mut rows) = (matrix(TOKENS, depth), vec![0.0; TOKENS * cols], QuantizedRows::default());
     let b = Int8Panels::from_transposed_rows(cols, depth, |_, row| row.copy_from_slice(&matrix(1, depth)));
     rows.quantize(Rows::dense(&a, depth), Spread::Symmetric, 1.0);
@@ -57,8 +57,8 @@ fn product_int8(bencher: Bencher, (depth, cols): (usize, usize)) {
     });
 }
 
-#[divan::bench(args = HEADS)]
-fn attention_int8(bencher: Bencher, size: usize) {
+#[divan::bench(consts = WINDOWS, args = HEADS)]
+fn attention_int8<const TOKENS: usize>(bencher: Bencher, size: usize) {
     let (rows, mut out, mut buffers) = (matrix(TOKENS, size), vec![0.0; TOKENS * size], AttentionBuffers::default());
     let (mut keys, mut values) = (Int8Panels::default(), Int8Panels::default());
     bencher.bench_local(|| {
@@ -70,8 +70,8 @@ fn attention_int8(bencher: Bencher, size: usize) {
     });
 }
 
-#[divan::bench(args = HEADS)]
-fn attention_f32(bencher: Bencher, size: usize) {
+#[divan::bench(consts = WINDOWS, args = HEADS)]
+fn attention_f32<const TOKENS: usize>(bencher: Bencher, size: usize) {
     let (rows, mut out) = (matrix(TOKENS, size), vec![0.0; TOKENS * size]);
     let (mut scores, mut scales) = (vec![0.0; TOKENS * TOKENS], vec![0.0; TOKENS]);
     let (mut keys, mut values) = (Panels::default(), Panels::default());
@@ -99,8 +99,8 @@ fn softmax(bencher: Bencher, keys: usize) {
     });
 }
 
-#[divan::bench(args = [384, 768])]
-fn layer_norm(bencher: Bencher, width: usize) {
+#[divan::bench(consts = WINDOWS, args = [384, 768])]
+fn layer_norm<const TOKENS: usize>(bencher: Bencher, width: usize) {
     let norm = LayerNorm { weight: vec![1.0; width], bias: vec![0.0; width], epsilon: 1e-12 };
     let (residual, mut values) = (matrix(TOKENS, width), matrix(TOKENS, width));
     bencher.bench_local(|| {
@@ -108,8 +108,8 @@ fn layer_norm(bencher: Bencher, width: usize) {
     });
 }
 
-#[divan::bench(args = WIDTHS)]
-fn quantize(bencher: Bencher, width: usize) {
+#[divan::bench(consts = WINDOWS, args = WIDTHS)]
+fn quantize<const TOKENS: usize>(bencher: Bencher, width: usize) {
     let (values, weights, mut rows) = (matrix(TOKENS, width), vec![1.5; width], QuantizedRows::default());
     bencher.bench_local(|| {
         rows.quantize_weighted(Rows::dense(black_box(&values), width), Spread::Symmetric, &weights);

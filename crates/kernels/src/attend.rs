@@ -110,7 +110,7 @@ impl Int8Op for Attend<'_> {
             let source = queries.slice_rows(first..end);
             buffers.queries.reserve(source);
             // For powers of 2 rather than of e.
-            let side = Side::Left(spread);
+            let side = Side::Lhs(spread);
             isa.call(QuantizeRows { source, side, weights: None, factor: LOG2_E, out: &mut buffers.queries });
             let queries = buffers.queries.rows();
 

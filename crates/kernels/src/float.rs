@@ -11,9 +11,9 @@ pub(crate) struct Float<I>(pub I);
 
 impl<I: Isa> Product for Float<I> {
     type Isa = I;
-    type Left = f32;
-    type Right = f32;
-    type RightVector = I::F32;
+    type Lhs = f32;
+    type Rhs = f32;
+    type RhsVector = I::F32;
     type Sum = I::F32;
 
     const APPROXIMATE: bool = false;
@@ -24,9 +24,9 @@ impl<I: Isa> Product for Float<I> {
     }
 
     #[inline(always)]
-    unsafe fn load(self, right: *const f32) -> I::F32 {
+    unsafe fn load(self, rhs: *const f32) -> I::F32 {
         // SAFETY: the caller's.
-        unsafe { self.0.f32().load_ptr(right) }
+        unsafe { self.0.f32().load_ptr(rhs) }
     }
 
     #[inline(always)]
@@ -35,11 +35,11 @@ impl<I: Isa> Product for Float<I> {
     }
 
     #[inline(always)]
-    fn multiply_add<const VECTORS: usize>(self, left: &f32, right: &[I::F32; VECTORS], sums: &mut [I::F32; VECTORS]) {
+    fn multiply_add<const VECTORS: usize>(self, lhs: &f32, rhs: &[I::F32; VECTORS], sums: &mut [I::F32; VECTORS]) {
         let ops = self.0.f32();
-        let left = ops.splat(*left);
+        let lhs = ops.splat(*lhs);
         for vector in 0..VECTORS {
-            sums[vector] = ops.mul_add(left, right[vector], sums[vector]);
+            sums[vector] = ops.mul_add(lhs, rhs[vector], sums[vector]);
         }
     }
 

@@ -150,7 +150,7 @@ impl<L: Copy, R: Copy> Gemm<'_, L, R> {
     #[inline(always)]
     pub(super) fn run<P, const ROWS: usize, const VECTORS: usize>(mut self, product: P)
     where
-        P: Product<Left = L, Right = R>,
+        P: Product<Lhs = L, Rhs = R>,
     {
         let isa = product.isa();
         let width = VECTORS * isa.f32().len();
@@ -255,7 +255,7 @@ impl Target<'_> {
     /// As [`Tile::multiply`], and `out` must point to `ROWS` rows with room for `VECTORS` vectors, at their stride.
     #[allow(clippy::needless_range_loop)]
     #[inline(always)]
-    unsafe fn fill<P, const ROWS: usize, const VECTORS: usize>(&self, product: P, tile: &Tile<P::Left, P::Right>)
+    unsafe fn fill<P, const ROWS: usize, const VECTORS: usize>(&self, product: P, tile: &Tile<P::Lhs, P::Rhs>)
     where
         P: Product,
     {

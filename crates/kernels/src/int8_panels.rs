@@ -35,7 +35,7 @@ impl Int8Panels {
                 for (column, row) in values.chunks_exact_mut(depth).take(columns).enumerate() {
                     read_row(first + column, row);
                 }
-                rows.fill(Rows::new(values, columns, depth, depth), Side::Right, None, 1.0);
+                rows.fill(Rows::new(values, columns, depth, depth), Side::Rhs, None, 1.0);
                 pack_panel(rows, 0..columns, out, scales, sums);
             },
         );
@@ -46,7 +46,7 @@ impl Int8Panels {
     pub fn pack_transposed(&mut self, source: Rows) {
         let cols = source.rows();
         self.resize(source.cols().div_ceil(4), cols.next_multiple_of(PANEL));
-        self.rows.fill(source, Side::Right, None, 1.0);
+        self.rows.fill(source, Side::Rhs, None, 1.0);
         for panel in 0..self.panels.panels() {
             let columns = panel * PANEL..cols.min((panel + 1) * PANEL);
             let (scales, sums) = (&mut self.scales[panel], &mut self.sums[panel]);

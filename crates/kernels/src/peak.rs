@@ -66,7 +66,7 @@ impl Int8Op for Peak {
 impl Peak {
     /// Products of one element each.
     #[inline(always)]
-    fn run<P: Product>(self, product: P, right: [P::Right; 32], left: P::Left) -> f64 {
+    fn run<P: Product>(self, product: P, rhs: [P::Rhs; 32], lhs: P::Lhs) -> f64 {
         /// As many independent sums as hide the latency of an instruction, and fit into 16 registers.
         const SUMS: usize = 12;
         /// About a millisecond. The fastest such round counts: in others, something else may have had the processor.
@@ -76,16 +76,16 @@ impl Peak {
         use rten_simd::ops::BitOps;
         let isa = product.isa();
         // SAFETY: no vector has more than 32 lanes of 32 bits.
-        let right = [unsafe { product.load(right.as_ptr()) }];
+        let rhs = [unsafe { product.load(rhs.as_ptr()) }];
         let mut sums = [[product.begin(isa.f32().zero(), isa.i32().zero(), 0)]; SUMS];
         let (began, mut fastest) = (Instant::now(), f64::INFINITY);
         while began.elapsed().as_secs_f64() < self.seconds {
             let round = Instant::now();
             for _ in 0..ROUNDS {
-                let left = black_box(left);
+                let lhs = black_box(lhs);
                 for _ in 0..REPEATS {
                     for sum in &mut sums {
-                        product.densest(&left, &right, sum);
+                        product.densest(&lhs, &rhs, sum);
                     }
                 }
             }

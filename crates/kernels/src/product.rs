@@ -11,11 +11,11 @@ use super::panels::{PANEL, PanelRow};
 pub(crate) trait Product: Copy {
     type Isa: Isa;
     /// An element of the left-hand side.
-    type Left: Copy;
+    type Lhs: Copy;
     /// An element of the panels.
-    type Right: Copy;
+    type Rhs: Copy;
     /// Elements of the panels, one a lane.
-    type RightVector: Copy;
+    type RhsVector: Copy;
     /// Sums, one a lane.
     type Sum: Copy;
 
@@ -31,8 +31,8 @@ pub(crate) trait Product: Copy {
     /// Loads a vector of the panels.
     ///
     /// # Safety
-    /// `right` must point to as many elements as a vector has lanes of 32 bits.
-    unsafe fn load(self, right: *const Self::Right) -> Self::RightVector;
+    /// `rhs` must point to as many elements as a vector has lanes of 32 bits.
+    unsafe fn load(self, rhs: *const Self::Rhs) -> Self::RhsVector;
 
     /// The sum before the first product, of columns with these biases and sums of their elements, where a left-hand
     /// element stands for its difference from `zero_point`.
@@ -42,8 +42,8 @@ pub(crate) trait Product: Copy {
     /// are loaded straight into all lanes.
     fn multiply_add<const VECTORS: usize>(
         self,
-        left: &Self::Left,
-        right: &[Self::RightVector; VECTORS],
+        lhs: &Self::Lhs,
+        rhs: &[Self::RhsVector; VECTORS],
         sums: &mut [Self::Sum; VECTORS],
     );
 
@@ -55,7 +55,7 @@ pub(crate) trait Product: Copy {
     #[inline(always)]
     unsafe fn multiply_tile<const ROWS: usize, const VECTORS: usize>(
         self,
-        tile: &Tile<Self::Left, Self::Right>,
+        tile: &Tile<Self::Lhs, Self::Rhs>,
         begin: [Self::Sum; VECTORS],
     ) -> [[Self::Sum; VECTORS]; ROWS] {
         // SAFETY: the caller's.
@@ -64,8 +64,8 @@ pub(crate) trait Product: Copy {
 
     /// The instruction that does the most products, on whatever values: for measuring how fast a processor can be.
     #[inline(always)]
-    fn densest(self, left: &Self::Left, right: &[Self::RightVector; 1], sum: &mut [Self::Sum; 1]) {
-        self.multiply_add(left, right, sum);
+    fn densest(self, lhs: &Self::Lhs, rhs: &[Self::RhsVector; 1], sum: &mut [Self::Sum; 1]) {
+        self.multiply_add(lhs, rhs, sum);
     }
 
     /// The value of a finished sum.
@@ -105,7 +105,7 @@ impl<L: Copy, R: Copy> Tile<'_, L, R> {
         product: P,
     ) -> [[P::Sum; VECTORS]; ROWS]
     where
-        P: Product<Left = L, Right = R>,
+        P: Product<Lhs = L, Rhs = R>,
     {
         let isa = product.isa();
         let bias = isa.f32().load_many::<VECTORS>(self.bias);
@@ -130,7 +130,7 @@ impl<L: Copy, R: Copy> Tile<'_, L, R> {
         begin: [P::Sum; VECTORS],
     ) -> [[P::Sum; VECTORS]; ROWS]
     where
-        P: Product<Left = L, Right = R>,
+        P: Product<Lhs = L, Rhs = R>,
     {
         let isa = product.isa();
         let ops = isa.f32();

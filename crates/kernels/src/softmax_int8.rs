@@ -97,7 +97,7 @@ fn exp2_times_255<B: Int8Isa>(isa: B, scores: &[f32], factor: f32, offset: f32, 
             values[vector] = ops.to_int_round(ops.add(powers[vector], dither[vector]));
         }
         // SAFETY: `out` has as many bytes as four vectors have lanes.
-        sums = unsafe { isa.store_left_bytes(values, sums, out.as_mut_ptr()) };
+        sums = unsafe { isa.store_lhs(values, sums, out.as_mut_ptr()) };
     }
     isa.sum_lanes(sums)
 }

@@ -57,7 +57,7 @@ fn cuda_devices_are_numbered_as_they_are_visible() {
 }
 
 #[test]
-fn programs_that_fail_are_told() {
+fn programs_that_fail_are_reported() {
     let found = Hardware::find(&machine("no-driver", &[]));
     assert_eq!((found.cuda.len(), found.neuron.len(), found.neuron_cores.len()), (0, 1, 0));
     assert!(found.problems[0].contains("couldn't communicate with the NVIDIA driver"), "{:?}", found.problems);
@@ -118,7 +118,7 @@ fn variables_say_which_neuron_cores_are_for_this_process() {
 }
 
 #[test]
-fn devices_without_a_tool_that_tells_of_them_are_told() {
+fn devices_without_their_tool_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("dev")).unwrap();
     std::fs::write(folder.path().join("dev/nvidia0"), "").unwrap();

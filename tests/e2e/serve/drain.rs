@@ -38,7 +38,7 @@ fn a_model_that_cannot_be_loaded_ends_it() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_told() {
+fn a_port_in_use_is_an_error() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut command = tiny("serve");
     command.args(["--port", &taken.local_addr().unwrap().port().to_string()]);

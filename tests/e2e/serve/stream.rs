@@ -126,7 +126,7 @@ fn an_empty_body_has_an_empty_answer() {
 }
 
 #[test]
-fn what_cannot_be_streamed_is_told() {
+fn what_cannot_be_streamed_is_an_error() {
     let server = Server::start(&["--max-body-bytes", "2000"]);
     server
         .send("/inferences/stream", &[("content-type", "application/json")], b"{}")

@@ -38,9 +38,9 @@ pub(crate) struct Widened<I>(pub I);
 
 impl<I: Isa> Product for Widened<I> {
     type Isa = I;
-    type Left = [f32; 2];
-    type Right = [Bf16; 2];
-    type RightVector = [I::F32; 2];
+    type Lhs = [f32; 2];
+    type Rhs = [Bf16; 2];
+    type RhsVector = [I::F32; 2];
     type Sum = I::F32;
 
     const APPROXIMATE: bool = false;
@@ -51,10 +51,10 @@ impl<I: Isa> Product for Widened<I> {
     }
 
     #[inline(always)]
-    unsafe fn load(self, right: *const [Bf16; 2]) -> [I::F32; 2] {
+    unsafe fn load(self, rhs: *const [Bf16; 2]) -> [I::F32; 2] {
         let (floats, ints) = (self.0.f32(), self.0.i32());
         // SAFETY: the caller's; a pair is as large as a lane.
-        let pairs = unsafe { ints.load_ptr(right.cast()) };
+        let pairs = unsafe { ints.load_ptr(rhs.cast()) };
         // The first of a pair lies in the low half on the little-endian processors that there are vectors for.
         let low = ints.shift_left::<16>(pairs);
         let high = ints.and(pairs, ints.splat(0xffff_0000_u32.cast_signed()));
@@ -70,15 +70,15 @@ impl<I: Isa> Product for Widened<I> {
     #[inline(always)]
     fn multiply_add<const VECTORS: usize>(
         self,
-        left: &[f32; 2],
-        right: &[[I::F32; 2]; VECTORS],
+        lhs: &[f32; 2],
+        rhs: &[[I::F32; 2]; VECTORS],
         sums: &mut [I::F32; VECTORS],
     ) {
         let ops = self.0.f32();
-        let left = [ops.splat(left[0]), ops.splat(left[1])];
+        let lhs = [ops.splat(lhs[0]), ops.splat(lhs[1])];
         for vector in 0..VECTORS {
-            sums[vector] = ops.mul_add(left[0], right[vector][0], sums[vector]);
-            sums[vector] = ops.mul_add(left[1], right[vector][1], sums[vector]);
+            sums[vector] = ops.mul_add(lhs[0], rhs[vector][0], sums[vector]);
+            sums[vector] = ops.mul_add(lhs[1], rhs[vector][1], sums[vector]);
         }
     }
 

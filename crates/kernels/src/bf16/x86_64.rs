@@ -87,9 +87,9 @@ type I32 = <Avx512Isa as Isa>::I32;
 
 impl Product for Avx512Bf16 {
     type Isa = Avx512Isa;
-    type Left = [Bf16; 2];
-    type Right = [Bf16; 2];
-    type RightVector = I32;
+    type Lhs = [Bf16; 2];
+    type Rhs = [Bf16; 2];
+    type RhsVector = I32;
     type Sum = F32;
 
     const APPROXIMATE: bool = true;
@@ -100,9 +100,9 @@ impl Product for Avx512Bf16 {
     }
 
     #[inline(always)]
-    unsafe fn load(self, right: *const [Bf16; 2]) -> I32 {
+    unsafe fn load(self, rhs: *const [Bf16; 2]) -> I32 {
         // SAFETY: the caller's; a pair is as large as a lane.
-        unsafe { self.0.i32().load_ptr(right.cast()) }
+        unsafe { self.0.i32().load_ptr(rhs.cast()) }
     }
 
     #[inline(always)]
@@ -111,16 +111,16 @@ impl Product for Avx512Bf16 {
     }
 
     #[inline(always)]
-    fn multiply_add<const VECTORS: usize>(self, left: &[Bf16; 2], right: &[I32; VECTORS], sums: &mut [F32; VECTORS]) {
+    fn multiply_add<const VECTORS: usize>(self, lhs: &[Bf16; 2], rhs: &[I32; VECTORS], sums: &mut [F32; VECTORS]) {
         // SAFETY: two bfloat16 are as large as an integer of 32 bits, and any bits are one.
-        let left: i32 = unsafe { transmute::<[Bf16; 2], i32>(*left) };
-        let left = self.0.i32().splat(left);
+        let lhs: i32 = unsafe { transmute::<[Bf16; 2], i32>(*lhs) };
+        let lhs = self.0.i32().splat(lhs);
         for vector in 0..VECTORS {
             // SAFETY: a value of this type exists only where the processor has the instruction; a vector of
             // bfloat16 is one of 32-bit pairs.
             unsafe {
-                let [left, right] = [left, right[vector]].map(|pairs| transmute::<__m512i, __m512bh>(pairs.0));
-                sums[vector] = _mm512_dpbf16_ps(sums[vector].0, left, right).into();
+                let [lhs, rhs] = [lhs, rhs[vector]].map(|pairs| transmute::<__m512i, __m512bh>(pairs.0));
+                sums[vector] = _mm512_dpbf16_ps(sums[vector].0, lhs, rhs).into();
             }
         }
     }

@@ -24,7 +24,7 @@ use super::product::{F32, I32, Product};
 /// 0 to 255, the right-hand ones -127 to 127. Some instructions take the left-hand values without a sign, some with:
 /// those store a left-hand value as its difference from 128. What that changes in the sums, the sum of a column's
 /// right-hand values makes up for.
-pub(crate) trait Int8Isa: Product<Left = [u8; 4], Right = [i8; 4], Sum = I32<Self>> {
+pub(crate) trait Int8Isa: Product<Lhs = [u8; 4], Rhs = [i8; 4], Sum = I32<Self>> {
     /// What is added to a left-hand value when it is stored.
     const SHIFT: i32;
 
@@ -48,17 +48,17 @@ pub(crate) trait Int8Isa: Product<Left = [u8; 4], Right = [i8; 4], Sum = I32<Sel
     ///
     /// # Safety
     /// `out` must have room for a byte a lane.
-    unsafe fn store_low_bytes(self, values: I32<Self>, out: *mut u8);
+    unsafe fn store_low_steps(self, values: I32<Self>, out: *mut u8);
 
     /// Stores the low bytes of four vectors of values from -128 to 127 where they are `SIGNED`, else from 0 to 255.
     ///
     /// # Safety
     /// `out` must have room for a byte a lane of the four vectors.
     #[inline(always)]
-    unsafe fn store_bytes<const SIGNED: bool>(self, values: [I32<Self>; 4], out: *mut u8) {
+    unsafe fn store_steps<const SIGNED: bool>(self, values: [I32<Self>; 4], out: *mut u8) {
         for (vector, values) in values.into_iter().enumerate() {
             // SAFETY: the caller's.
-            unsafe { self.store_low_bytes(values, out.add(vector * self.isa().f32().len())) };
+            unsafe { self.store_low_steps(values, out.add(vector * self.isa().f32().len())) };
         }
     }
 
@@ -68,7 +68,7 @@ pub(crate) trait Int8Isa: Product<Left = [u8; 4], Right = [i8; 4], Sum = I32<Sel
     /// # Safety
     /// `out` must have room for a byte a lane of the four vectors.
     #[inline(always)]
-    unsafe fn store_left_bytes(self, values: [I32<Self>; 4], sums: I32<Self>, out: *mut u8) -> I32<Self> {
+    unsafe fn store_lhs(self, values: [I32<Self>; 4], sums: I32<Self>, out: *mut u8) -> I32<Self> {
         let ops = self.isa().i32();
         let (mut shifted, mut sums) = (values, sums);
         for vector in 0..4 {
@@ -78,8 +78,8 @@ pub(crate) trait Int8Isa: Product<Left = [u8; 4], Right = [i8; 4], Sum = I32<Sel
         // SAFETY: the caller's.
         unsafe {
             match Self::SHIFT {
-                0 => self.store_bytes::<false>(shifted, out),
-                _ => self.store_bytes::<true>(shifted, out),
+                0 => self.store_steps::<false>(shifted, out),
+                _ => self.store_steps::<true>(shifted, out),
             }
         }
         sums

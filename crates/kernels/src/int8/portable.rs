@@ -37,9 +37,9 @@ fn byte<I: Isa, const SHIFT: i32>(isa: I, lanes: I::I32) -> I::I32 {
 
 impl<I: Isa> Product for Portable<I> {
     type Isa = I;
-    type Left = [u8; 4];
-    type Right = [i8; 4];
-    type RightVector = [I::I32; 4];
+    type Lhs = [u8; 4];
+    type Rhs = [i8; 4];
+    type RhsVector = [I::I32; 4];
     type Sum = I::I32;
 
     const APPROXIMATE: bool = true;
@@ -50,9 +50,9 @@ impl<I: Isa> Product for Portable<I> {
     }
 
     #[inline(always)]
-    unsafe fn load(self, right: *const [i8; 4]) -> [I::I32; 4] {
+    unsafe fn load(self, rhs: *const [i8; 4]) -> [I::I32; 4] {
         // SAFETY: the caller's; a lane is four bytes.
-        let lanes = unsafe { self.0.i32().load_ptr(right.cast()) };
+        let lanes = unsafe { self.0.i32().load_ptr(rhs.cast()) };
         [
             byte::<I, 24>(self.0, lanes),
             byte::<I, 16>(self.0, lanes),
@@ -69,15 +69,15 @@ impl<I: Isa> Product for Portable<I> {
     #[inline(always)]
     fn multiply_add<const VECTORS: usize>(
         self,
-        left: &[u8; 4],
-        right: &[[I::I32; 4]; VECTORS],
+        lhs: &[u8; 4],
+        rhs: &[[I::I32; 4]; VECTORS],
         sums: &mut [I::I32; VECTORS],
     ) {
         let ops = self.0.i32();
         for vector in 0..VECTORS {
-            for (left, right) in left.iter().zip(right[vector]) {
-                let left = ops.splat(i32::from(*left));
-                sums[vector] = ops.add(sums[vector], ops.mul(left, right));
+            for (lhs, rhs) in lhs.iter().zip(rhs[vector]) {
+                let lhs = ops.splat(i32::from(*lhs));
+                sums[vector] = ops.add(sums[vector], ops.mul(lhs, rhs));
             }
         }
     }
@@ -98,7 +98,7 @@ impl<I: Isa> Int8Isa for Portable<I> {
     }
 
     #[inline(always)]
-    unsafe fn store_low_bytes(self, values: I::I32, out: *mut u8) {
+    unsafe fn store_low_steps(self, values: I::I32, out: *mut u8) {
         for (lane, value) in values.to_array().into_iter().enumerate() {
             // SAFETY: the caller's.
             unsafe { out.add(lane).write(value as u8) };

@@ -76,12 +76,12 @@ impl Avx2 {
 }
 
 macro_rules! product {
-    ($type:ty, $isa:ty, |$left:ident, $right:ident, $sums:ident| $multiply_add:block) => {
+    ($type:ty, $isa:ty, |$lhs:ident, $rhs:ident, $sums:ident| $multiply_add:block) => {
         impl Product for $type {
             type Isa = $isa;
-            type Left = [u8; 4];
-            type Right = [i8; 4];
-            type RightVector = I32<$isa>;
+            type Lhs = [u8; 4];
+            type Rhs = [i8; 4];
+            type RhsVector = I32<$isa>;
             type Sum = I32<$isa>;
 
             const APPROXIMATE: bool = true;
@@ -92,9 +92,9 @@ macro_rules! product {
             }
 
             #[inline(always)]
-            unsafe fn load(self, right: *const [i8; 4]) -> I32<$isa> {
+            unsafe fn load(self, rhs: *const [i8; 4]) -> I32<$isa> {
                 // SAFETY: the caller's; a lane is four bytes.
-                unsafe { self.0.i32().load_ptr(right.cast()) }
+                unsafe { self.0.i32().load_ptr(rhs.cast()) }
             }
 
             #[inline(always)]
@@ -105,11 +105,11 @@ macro_rules! product {
             #[inline(always)]
             fn multiply_add<const VECTORS: usize>(
                 self,
-                left: &[u8; 4],
-                $right: &[I32<$isa>; VECTORS],
+                lhs: &[u8; 4],
+                $rhs: &[I32<$isa>; VECTORS],
                 $sums: &mut [I32<$isa>; VECTORS],
             ) {
-                let $left = self.0.i32().splat(i32::from_ne_bytes(*left)).0;
+                let $lhs = self.0.i32().splat(i32::from_ne_bytes(*lhs)).0;
                 $multiply_add
             }
 
@@ -121,26 +121,26 @@ macro_rules! product {
     };
 }
 
-product!(Avx512Vnni, Avx512Isa, |left, right, sums| {
+product!(Avx512Vnni, Avx512Isa, |lhs, rhs, sums| {
     for vector in 0..VECTORS {
         // SAFETY: a value of this type exists only where the processor has the instruction.
-        sums[vector] = unsafe { _mm512_dpbusd_epi32(sums[vector].0, left, right[vector].0) }.into();
+        sums[vector] = unsafe { _mm512_dpbusd_epi32(sums[vector].0, lhs, rhs[vector].0) }.into();
     }
 });
 
-product!(AvxVnni, Avx2Isa, |left, right, sums| {
+product!(AvxVnni, Avx2Isa, |lhs, rhs, sums| {
     for vector in 0..VECTORS {
         // SAFETY: a value of this type exists only where the processor has the instruction.
-        sums[vector] = unsafe { _mm256_dpbusd_avx_epi32(sums[vector].0, left, right[vector].0) }.into();
+        sums[vector] = unsafe { _mm256_dpbusd_avx_epi32(sums[vector].0, lhs, rhs[vector].0) }.into();
     }
 });
 
-product!(Avx2, Avx2Isa, |left, right, sums| {
+product!(Avx2, Avx2Isa, |lhs, rhs, sums| {
     // SAFETY: a value of this type exists only where the processor has AVX2.
     unsafe {
-        let (magnitude, ones) = (_mm256_abs_epi8(left), _mm256_set1_epi16(1));
+        let (magnitude, ones) = (_mm256_abs_epi8(lhs), _mm256_set1_epi16(1));
         for vector in 0..VECTORS {
-            let pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(right[vector].0, left));
+            let pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(rhs[vector].0, lhs));
             sums[vector] = _mm256_add_epi32(sums[vector].0, _mm256_madd_epi16(pairs, ones)).into();
         }
     }
@@ -156,7 +156,7 @@ impl Int8Isa for Avx512Vnni {
     }
 
     #[inline(always)]
-    unsafe fn store_low_bytes(self, values: I32<Avx512Isa>, out: *mut u8) {
+    unsafe fn store_low_steps(self, values: I32<Avx512Isa>, out: *mut u8) {
         // SAFETY: the features are there, and `out` has room for 16 bytes.
         unsafe { _mm_storeu_si128(out.cast(), _mm512_cvtepi32_epi8(values.0)) }
     }
@@ -174,18 +174,13 @@ impl Int8Isa for Avx512Vnni {
     }
 
     #[inline(always)]
-    unsafe fn store_bytes<const SIGNED: bool>(self, values: [I32<Avx512Isa>; 4], out: *mut u8) {
+    unsafe fn store_steps<const SIGNED: bool>(self, values: [I32<Avx512Isa>; 4], out: *mut u8) {
         // SAFETY: the features are there, and `out` has room for 64 bytes.
         unsafe { _mm512_storeu_si512(out.cast(), pack_512::<SIGNED>(values)) }
     }
 
     #[inline(always)]
-    unsafe fn store_left_bytes(
-        self,
-        values: [I32<Avx512Isa>; 4],
-        sums: I32<Avx512Isa>,
-        out: *mut u8,
-    ) -> I32<Avx512Isa> {
+    unsafe fn store_lhs(self, values: [I32<Avx512Isa>; 4], sums: I32<Avx512Isa>, out: *mut u8) -> I32<Avx512Isa> {
         // SAFETY: the features are there, and `out` has room for 64 bytes.
         unsafe {
             let bytes = pack_512::<false>(values);
@@ -242,7 +237,7 @@ macro_rules! int8_isa_256 {
             }
 
             #[inline(always)]
-            unsafe fn store_low_bytes(self, values: I32<Avx2Isa>, out: *mut u8) {
+            unsafe fn store_low_steps(self, values: I32<Avx2Isa>, out: *mut u8) {
                 // SAFETY: the features are there, and `out` has room for 8 bytes.
                 unsafe {
                     let low_bytes = _mm256_set1_epi64x(0x0c080400);
@@ -254,7 +249,7 @@ macro_rules! int8_isa_256 {
             }
 
             #[inline(always)]
-            unsafe fn store_bytes<const SIGNED: bool>(self, values: [I32<Avx2Isa>; 4], out: *mut u8) {
+            unsafe fn store_steps<const SIGNED: bool>(self, values: [I32<Avx2Isa>; 4], out: *mut u8) {
                 let [a, b, c, d] = [values[0].0, values[1].0, values[2].0, values[3].0];
                 // SAFETY: the features are there, and `out` has room for 32 bytes.
                 unsafe {

@@ -24,21 +24,21 @@ impl Int8Op for QuantizeRows<'_> {
     fn eval<B: Int8Isa>(self, isa: B) {
         let Self { source, side, weights, factor, out } = self;
         let (spread, zero) = match side {
-            Side::Left(spread) => (spread, i32::from(spread.zero_point()) + B::SHIFT),
-            Side::Right => (Spread::Symmetric, 0),
+            Side::Lhs(spread) => (spread, i32::from(spread.zero_point()) + B::SHIFT),
+            Side::Rhs => (Spread::Symmetric, 0),
         };
         out.zero_point = spread.zero_point();
         let QuantizedRows { data, scales, .. } = out;
         match (side, weights) {
-            (Side::Right, weights) => quantize::<B, true, true>(isa, source, weights, spread, zero, data, scales),
+            (Side::Rhs, weights) => quantize::<B, true, true>(isa, source, weights, spread, zero, data, scales),
             // Apart, so that it is compiled without the weights.
-            (Side::Left(Spread::Symmetric), None) => {
+            (Side::Lhs(Spread::Symmetric), None) => {
                 quantize::<B, true, false>(isa, source, None, spread, zero, data, scales);
             }
-            (Side::Left(Spread::Symmetric), weights) => {
+            (Side::Lhs(Spread::Symmetric), weights) => {
                 quantize::<B, true, false>(isa, source, weights, spread, zero, data, scales);
             }
-            (Side::Left(Spread::Skewed), weights) => {
+            (Side::Lhs(Spread::Skewed), weights) => {
                 quantize::<B, false, false>(isa, source, weights, spread, zero, data, scales);
             }
         }
@@ -178,8 +178,8 @@ impl<B: Int8Isa> Row<'_, B> {
             // SAFETY: `out` has a byte for each lane.
             unsafe {
                 match RIGHT || B::SHIFT != 0 {
-                    true => isa.store_bytes::<true>(values, out.as_mut_ptr().add(column)),
-                    false => isa.store_bytes::<false>(values, out.as_mut_ptr().add(column)),
+                    true => isa.store_steps::<true>(values, out.as_mut_ptr().add(column)),
+                    false => isa.store_steps::<false>(values, out.as_mut_ptr().add(column)),
                 }
             }
         }
@@ -188,12 +188,12 @@ impl<B: Int8Isa> Row<'_, B> {
             let value = unsafe { self.vector(column) };
             let values = ints.add(ops.to_int_round(ops.mul(value, factor)), zero);
             // SAFETY: `out` has a byte for each lane.
-            unsafe { isa.store_low_bytes(values, out.as_mut_ptr().add(column)) };
+            unsafe { isa.store_low_steps(values, out.as_mut_ptr().add(column)) };
         }
         if whole < len {
             let values = ints.add(ops.to_int_round(ops.mul(self.rest(whole), factor)), zero);
             // SAFETY: a byte for each lane is left, by the assertion.
-            unsafe { isa.store_low_bytes(values, out.as_mut_ptr().add(whole)) };
+            unsafe { isa.store_low_steps(values, out.as_mut_ptr().add(whole)) };
         }
     }
 }

@@ -74,7 +74,7 @@ pub struct QuantizedRows {
 impl QuantizedRows {
     /// Quantizes every row of `source`; the scales are multiplied by `factor`.
     pub fn quantize(&mut self, source: Rows, spread: Spread, factor: f32) {
-        self.fill(source, Side::Left(spread), None, factor);
+        self.fill(source, Side::Lhs(spread), None, factor);
     }
 
     /// Quantizes every row of `source` after multiplying it by `weights`, element by element.
@@ -83,7 +83,7 @@ impl QuantizedRows {
     /// If the rows have not as many elements as there are weights.
     pub fn quantize_weighted(&mut self, source: Rows, spread: Spread, weights: &[f32]) {
         assert_eq!(source.cols(), weights.len());
-        self.fill(source, Side::Left(spread), Some(weights), 1.0);
+        self.fill(source, Side::Lhs(spread), Some(weights), 1.0);
     }
 
     /// Makes room for the rows of `source`.
@@ -113,7 +113,7 @@ impl QuantizedRows {
 /// On which side of a product quantized values will be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
-    Left(Spread),
+    Lhs(Spread),
     /// Symmetric, with their signs.
-    Right,
+    Rhs,
 }

@@ -22,7 +22,7 @@ impl Case {
         Self { rows, pairs, cols, a: matrix(rows, 2 * pairs, seed), b: matrix(cols, 2 * pairs, seed ^ 1) }
     }
 
-    fn left(&self) -> Rows<'_, [f32; 2]> {
+    fn lhs(&self) -> Rows<'_, [f32; 2]> {
         Rows::dense(self.a.as_chunks::<2>().0, self.pairs)
     }
 
@@ -35,11 +35,11 @@ impl Case {
         })
     }
 
-    /// The product with the right-hand side rounded, and the left-hand one as `left` makes it.
-    fn product(&self, left: impl Fn(f32) -> f64) -> Vec<f64> {
+    /// The product with the right-hand side rounded, and the left-hand one as `lhs` makes it.
+    fn product(&self, lhs: impl Fn(f32) -> f64) -> Vec<f64> {
         let depth = 2 * self.pairs;
         let value = |row: usize, col: usize| -> f64 {
-            (0..depth).map(|k| left(self.a[row * depth + k]) * rounded(self.b[col * depth + k])).sum()
+            (0..depth).map(|k| lhs(self.a[row * depth + k]) * rounded(self.b[col * depth + k])).sum()
         };
         (0..self.rows * self.cols).map(|index| value(index / self.cols, index % self.cols)).collect()
     }
@@ -62,7 +62,7 @@ proptest! {
             let mut out = vec![f32::NAN; rows * cols];
             let target = RowsMut::dense(&mut out, cols);
             let columns = Columns::biased(None);
-            let gemm = Gemm { out: target, a: case.left(), row_scales: &[], zero_point: 0, b: &panels, columns, activation: None };
+            let gemm = Gemm { out: target, a: case.lhs(), row_scales: &[], zero_point: 0, b: &panels, columns, activation: None };
             SimdOp::eval(gemm, isa);
             assert_close(&out, &expected, 1e-5);
         });
@@ -75,7 +75,7 @@ proptest! {
         let expected = if bf16::instructions().is_some() { case.product(rounded) } else { case.product(f64::from) };
         let mut out = vec![f32::NAN; rows * cols];
         let mut buffer = vec![[Bf16::from_f32(f32::NAN); 2]; 7];
-        gemm_bf16(RowsMut::dense(&mut out, cols), case.left(), &mut buffer, &case.panels(), None, None);
+        gemm_bf16(RowsMut::dense(&mut out, cols), case.lhs(), &mut buffer, &case.panels(), None, None);
         assert_close(&out, &expected, 1e-5);
     }
 }
@@ -91,7 +91,7 @@ mod avx512 {
             let Some(isa) = bf16::Avx512Bf16::new() else { return Ok(()) };
             let case = Case::new(rows, pairs, cols, seed);
             let (mut out, mut buffer) = (vec![f32::NAN; rows * cols], Vec::new());
-            let a = isa.round(case.left(), &mut buffer);
+            let a = isa.round(case.lhs(), &mut buffer);
             let target = RowsMut::dense(&mut out, cols);
             let (b, columns) = (&case.panels(), Columns::biased(None));
             isa.run(Gemm { out: target, a, row_scales: &[], zero_point: 0, b, columns, activation: None });

@@ -68,11 +68,11 @@ pub(super) fn quantized<B: Int8Isa>(isa: B, source: Rows, side: Side, weights: O
 /// The steps of a quantized row, from its stored values.
 pub(super) fn steps<B: Int8Isa>(_: B, rows: &QuantizedRows, row: usize, cols: usize, side: Side) -> Vec<i32> {
     let Int8Rows { rows, zero_point, .. } = rows.rows();
-    let left = |byte: u8| match B::SHIFT {
-        0 => i32::from(byte) - i32::from(zero_point),
-        shift => i32::from(byte.cast_signed()) - shift - i32::from(zero_point),
+    let lhs = |stored: u8| match B::SHIFT {
+        0 => i32::from(stored) - i32::from(zero_point),
+        shift => i32::from(stored.cast_signed()) - shift - i32::from(zero_point),
     };
-    let step = |byte: &u8| if side == Side::Right { i32::from(byte.cast_signed()) } else { left(*byte) };
+    let step = |stored: &u8| if side == Side::Rhs { i32::from(stored.cast_signed()) } else { lhs(*stored) };
     rows.row(row).as_flattened()[..cols].iter().map(step).collect()
 }
 
@@ -85,7 +85,7 @@ proptest! {
     fn rows_are_quantized_to_the_nearest(
         (rows, cols) in (1usize..5, 1usize..150),
         magnitude in prop::sample::select(vec![0.0, 1e-40, 1e-30, 1.0, 3e37]),
-        side in prop::sample::select(vec![Side::Left(Spread::Symmetric), Side::Left(Spread::Skewed), Side::Right]),
+        side in prop::sample::select(vec![Side::Lhs(Spread::Symmetric), Side::Lhs(Spread::Skewed), Side::Rhs]),
         with_weights: bool,
         seed: u32,
     ) {
@@ -95,7 +95,7 @@ proptest! {
             Some(weights) => values.iter().zip(weights.iter().cycle()).map(|(x, weight)| x * weight).collect(),
             None => values.clone(),
         };
-        let spread = if let Side::Left(spread) = side { spread } else { Spread::Symmetric };
+        let spread = if let Side::Lhs(spread) = side { spread } else { Spread::Symmetric };
         on_every_int8_isa!(|isa| {
             let found = quantized(isa, Rows::dense(&values, cols), side, weights.as_deref());
             for (row, values) in weighted.chunks(cols).enumerate() {
@@ -135,20 +135,20 @@ proptest! {
             bias_rows[index / PANEL].0[index % PANEL] = *value;
         }
         on_every_int8_isa!(|isa| {
-            let left = quantized(isa, Rows::dense(&a, depth), Side::Left(spread), None);
-            let right = quantized(isa, Rows::dense(&b, depth), Side::Right, None);
+            let lhs = quantized(isa, Rows::dense(&a, depth), Side::Lhs(spread), None);
+            let rhs = quantized(isa, Rows::dense(&b, depth), Side::Rhs, None);
             let expected: Vec<f64> = (0..rows * cols)
                 .map(|index| {
                     let (row, col) = (index / cols, index % cols);
-                    let left_steps = steps(isa, &left, row, depth, Side::Left(spread));
-                    let right_steps = steps(isa, &right, col, depth, Side::Right);
-                    let sum: i32 = left_steps.iter().zip(right_steps).map(|(a, b)| a * b).sum();
-                    let scale = f64::from(left.rows().scales[row]) * f64::from(right.rows().scales[col]);
+                    let lhs_steps = steps(isa, &lhs, row, depth, Side::Lhs(spread));
+                    let rhs_steps = steps(isa, &rhs, col, depth, Side::Rhs);
+                    let sum: i32 = lhs_steps.iter().zip(rhs_steps).map(|(a, b)| a * b).sum();
+                    let scale = f64::from(lhs.rows().scales[row]) * f64::from(rhs.rows().scales[col]);
                     let value = f64::from(sum) * scale + if with_bias { f64::from(bias[col]) } else { 0.0 };
                     activation.map_or(value, |activation| plain_activation(activation, value))
                 })
                 .collect();
-            let Int8Rows { rows: a, scales: row_scales, zero_point } = left.rows();
+            let Int8Rows { rows: a, scales: row_scales, zero_point } = lhs.rows();
             let mut out = vec![f32::NAN; rows * cols];
             let columns = Columns {
                 bias: with_bias.then_some(&bias_rows[..]),
@@ -174,30 +174,30 @@ proptest! {
             panels.reserve(Rows::dense(&b, cols));
             PackPanels { source: Rows::dense(&b, cols), out: &mut panels }.eval(isa);
 
-            let byte = |row: usize, col: usize| panels.panels.panel(col / PANEL)[row / 4].0[col % PANEL][row % 4];
+            let element = |row: usize, col: usize| panels.panels.panel(col / PANEL)[row / 4].0[col % PANEL][row % 4];
             let scale = |col: usize| f64::from(panels.scales[col / PANEL].0[col % PANEL]);
             for (index, value) in b.iter().enumerate() {
                 let (row, col) = (index / cols, index % cols);
-                let found = f64::from(byte(row, col)) * scale(col);
+                let found = f64::from(element(row, col)) * scale(col);
                 prop_assert!((found - f64::from(*value)).abs() <= 0.501 * scale(col), "{found} for {value}");
             }
 
             let stride = row_stride(depth);
             let mut a = vec![[0u8; 4]; rows * stride];
             for (row, values) in random.chunks(depth).enumerate() {
-                for (byte, value) in a[row * stride..].as_flattened_mut().iter_mut().zip(values) {
-                    *byte = ((value + 2.0) / 4.0 * 255.0) as u8;
+                for (stored, value) in a[row * stride..].as_flattened_mut().iter_mut().zip(values) {
+                    *stored = ((value + 2.0) / 4.0 * 255.0) as u8;
                 }
             }
             let expected: Vec<f64> = (0..rows * cols)
                 .map(|index| {
                     let col = index % cols;
-                    let left = a[index / cols * stride..].as_flattened()[..depth].iter().enumerate();
-                    let sum: i32 = left.map(|(row, a)| i32::from(*a) * i32::from(byte(row, col))).sum();
+                    let lhs = a[index / cols * stride..].as_flattened()[..depth].iter().enumerate();
+                    let sum: i32 = lhs.map(|(row, a)| i32::from(*a) * i32::from(element(row, col))).sum();
                     f64::from(sum) * scale(col) * 0.5
                 })
                 .collect();
-            a.as_flattened_mut().iter_mut().for_each(|byte| *byte = shifted(isa, *byte));
+            a.as_flattened_mut().iter_mut().for_each(|value| *value = shifted(isa, *value));
             let mut out = vec![f32::NAN; rows * cols];
             let gemm = Gemm {
                 out: RowsMut::dense(&mut out, cols),
@@ -214,7 +214,7 @@ proptest! {
     }
 
     #[test]
-    fn rough_gelu_is_near(values in prop::collection::vec(-30f32..30.0, 1..70)) {
+    fn approximate_gelu_is_near(values in prop::collection::vec(-30f32..30.0, 1..70)) {
         let expected: Vec<_> = values.iter().map(|&x| plain_activation(Activation::Gelu, f64::from(x))).collect();
         on_every_int8_isa!(|isa| {
             let mut found = values.clone();
@@ -227,12 +227,12 @@ proptest! {
 }
 
 /// A left-hand value as the instructions want it stored, and back.
-pub(super) fn shifted<B: Int8Isa>(_: B, byte: u8) -> u8 {
-    (i32::from(byte) + B::SHIFT) as u8
+pub(super) fn shifted<B: Int8Isa>(_: B, value: u8) -> u8 {
+    (i32::from(value) + B::SHIFT) as u8
 }
 
-pub(super) fn unshifted<B: Int8Isa>(_: B, byte: u8) -> u8 {
-    (i32::from(byte) - B::SHIFT) as u8
+pub(super) fn unshifted<B: Int8Isa>(_: B, value: u8) -> u8 {
+    (i32::from(value) - B::SHIFT) as u8
 }
 
 /// A row and its transposed panel: keys in attention.

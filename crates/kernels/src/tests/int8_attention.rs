@@ -31,15 +31,15 @@ proptest! {
                 let scores = &scores[row * width..][..cols];
                 let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 let found = found[row * width / 4..][..width / 4].as_flattened();
-                let bytes: Vec<u8> = found.iter().map(|byte| unshifted(isa, *byte)).collect();
-                let sum: u32 = bytes.iter().map(|byte| u32::from(*byte)).sum();
+                let weights: Vec<u8> = found.iter().map(|weight| unshifted(isa, *weight)).collect();
+                let sum: u32 = weights.iter().map(|weight| u32::from(*weight)).sum();
                 prop_assert!((sum as f32 * scales[row] - 1.0).abs() < 1e-6);
-                for (key, (score, byte)) in scores.iter().zip(&bytes).enumerate() {
+                for (key, (score, weight)) in scores.iter().zip(&weights).enumerate() {
                     let power = f64::from(factor * (score - max)).exp2() * 255.0;
                     let expected = (power + f64::from(DITHER[key % SCORE_BLOCK])).min(255.0);
-                    prop_assert!((f64::from(*byte) - expected).abs() <= 0.55, "{byte} for {expected}");
+                    prop_assert!((f64::from(*weight) - expected).abs() <= 0.55, "{weight} for {expected}");
                 }
-                prop_assert!(bytes[cols..].iter().all(|byte| *byte == 0));
+                prop_assert!(weights[cols..].iter().all(|weight| *weight == 0));
             }
         });
     }
@@ -51,14 +51,14 @@ proptest! {
         panels.pack_transposed(Rows::dense(&matrix(keys, depth, seed ^ 1), depth));
         let width = keys.next_multiple_of(SCORE_BLOCK);
         on_every_int8_isa!(|isa| {
-            let left = quantized(isa, Rows::dense(&queries, depth), Side::Left(Spread::Symmetric), None);
+            let lhs = quantized(isa, Rows::dense(&queries, depth), Side::Lhs(Spread::Symmetric), None);
             let mut bias = vec![PanelRow::default(); panels.panels()];
-            key_bias(isa, &mut bias, &panels, keys, left.rows().zero_point);
+            key_bias(isa, &mut bias, &panels, keys, lhs.rows().zero_point);
             let mut found = vec![f32::NAN; rows * width];
             let out = RowsMut::dense(&mut found, width);
-            Scores { out, queries: left.rows(), keys: &panels, bias: &bias }.eval(isa);
+            Scores { out, queries: lhs.rows(), keys: &panels, bias: &bias }.eval(isa);
             for (row, found) in found.chunks(width).enumerate() {
-                let query = steps(isa, &left, row, depth, Side::Left(Spread::Symmetric));
+                let query = steps(isa, &lhs, row, depth, Side::Lhs(Spread::Symmetric));
                 for (key, found) in found[..keys].iter().enumerate() {
                     let (panel, column) = (key / PANEL, key % PANEL);
                     let steps = panels.panels.panel(panel).iter().flat_map(|row| row.0[column]);
@@ -117,11 +117,11 @@ proptest! {
                 });
                 let scores: Vec<f64> = scores.collect();
                 let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let bytes: Vec<f64> = scores.iter().map(|score| 255.0 * (score - max).exp()).collect();
-                let sum: f64 = bytes.iter().sum();
+                let weights: Vec<f64> = scores.iter().map(|score| 255.0 * (score - max).exp()).collect();
+                let sum: f64 = weights.iter().sum();
                 for (column, found) in found.iter().enumerate() {
-                    let terms = bytes.iter().zip(values.chunks(size));
-                    let expected = terms.map(|(byte, value)| byte * f64::from(value[column])).sum::<f64>() / sum;
+                    let terms = weights.iter().zip(values.chunks(size));
+                    let expected = terms.map(|(weight, value)| weight * f64::from(value[column])).sum::<f64>() / sum;
                     // Each probability may be a step off, each value half of 2 / 127.
                     let tolerance = 0.008 + tokens as f64 * 1.05 * 2.0 * 2.0 / sum;
                     prop_assert!((f64::from(*found) - expected).abs() <= tolerance, "{found} for {expected}");
@@ -143,7 +143,7 @@ fn small_probabilities_are_kept_in_sum() {
             let out = RowsMut::dense(&mut found, keys / 4);
             SoftmaxInt8 { scores: Rows::dense(&scores, keys), out, scales: &mut scales }.eval(isa);
             let small: f32 =
-                found.as_flattened().iter().map(|byte| f32::from(unshifted(isa, *byte))).sum::<f32>() - 255.0;
+                found.as_flattened().iter().map(|weight| f32::from(unshifted(isa, *weight))).sum::<f32>() - 255.0;
             let expected = steps * keys as f32;
             assert!((small - expected).abs() < 0.1 * expected, "{small} for {expected}");
         });

@@ -33,9 +33,9 @@ impl NeonDot {
 
 impl Product for NeonDot {
     type Isa = ArmNeonIsa;
-    type Left = [u8; 4];
-    type Right = [i8; 4];
-    type RightVector = I32;
+    type Lhs = [u8; 4];
+    type Rhs = [i8; 4];
+    type RhsVector = I32;
     type Sum = I32;
 
     const APPROXIMATE: bool = true;
@@ -46,9 +46,9 @@ impl Product for NeonDot {
     }
 
     #[inline(always)]
-    unsafe fn load(self, right: *const [i8; 4]) -> I32 {
+    unsafe fn load(self, rhs: *const [i8; 4]) -> I32 {
         // SAFETY: the caller's; a lane is four bytes.
-        unsafe { self.0.i32().load_ptr(right.cast()) }
+        unsafe { self.0.i32().load_ptr(rhs.cast()) }
     }
 
     #[inline(always)]
@@ -57,8 +57,8 @@ impl Product for NeonDot {
     }
 
     #[inline(always)]
-    fn multiply_add<const VECTORS: usize>(self, left: &[u8; 4], right: &[I32; VECTORS], sums: &mut [I32; VECTORS]) {
-        let left = self.0.i32().splat(i32::from_ne_bytes(*left));
+    fn multiply_add<const VECTORS: usize>(self, lhs: &[u8; 4], rhs: &[I32; VECTORS], sums: &mut [I32; VECTORS]) {
+        let lhs = self.0.i32().splat(i32::from_ne_bytes(*lhs));
         for vector in 0..VECTORS {
             let mut sum = sums[vector];
             // The intrinsic is not stable yet.
@@ -67,10 +67,10 @@ impl Product for NeonDot {
             unsafe {
                 asm!(
                     ".arch_extension dotprod",
-                    "sdot {sum:v}.4s, {right:v}.16b, {left:v}.16b",
+                    "sdot {sum:v}.4s, {rhs:v}.16b, {lhs:v}.16b",
                     sum = inout(vreg) sum,
-                    right = in(vreg) right[vector],
-                    left = in(vreg) left,
+                    rhs = in(vreg) rhs[vector],
+                    lhs = in(vreg) lhs,
                     options(pure, nomem, nostack, preserves_flags),
                 );
             }

@@ -54,9 +54,9 @@ impl NeonI8mm {
 
 impl Product for NeonI8mm {
     type Isa = ArmNeonIsa;
-    type Left = [u8; 4];
-    type Right = [i8; 4];
-    type RightVector = I32;
+    type Lhs = [u8; 4];
+    type Rhs = [i8; 4];
+    type RhsVector = I32;
     type Sum = I32;
 
     const APPROXIMATE: bool = true;
@@ -68,9 +68,9 @@ impl Product for NeonI8mm {
     }
 
     #[inline(always)]
-    unsafe fn load(self, right: *const [i8; 4]) -> I32 {
+    unsafe fn load(self, rhs: *const [i8; 4]) -> I32 {
         // SAFETY: the caller's; a lane is four bytes.
-        unsafe { self.0.i32().load_ptr(right.cast()) }
+        unsafe { self.0.i32().load_ptr(rhs.cast()) }
     }
 
     #[inline(always)]
@@ -79,8 +79,8 @@ impl Product for NeonI8mm {
     }
 
     #[inline(always)]
-    fn multiply_add<const VECTORS: usize>(self, left: &[u8; 4], right: &[I32; VECTORS], sums: &mut [I32; VECTORS]) {
-        let left = self.0.i32().splat(i32::from_ne_bytes(*left));
+    fn multiply_add<const VECTORS: usize>(self, lhs: &[u8; 4], rhs: &[I32; VECTORS], sums: &mut [I32; VECTORS]) {
+        let lhs = self.0.i32().splat(i32::from_ne_bytes(*lhs));
         for vector in 0..VECTORS {
             // The intrinsic is not stable yet.
             // SAFETY: a value of this type exists only where the processor has the instruction, which touches
@@ -88,10 +88,10 @@ impl Product for NeonI8mm {
             unsafe {
                 asm!(
                     ".arch_extension i8mm",
-                    "usdot {sum:v}.4s, {left:v}.16b, {right:v}.16b",
+                    "usdot {sum:v}.4s, {lhs:v}.16b, {rhs:v}.16b",
                     sum = inout(vreg) sums[vector],
-                    right = in(vreg) right[vector],
-                    left = in(vreg) left,
+                    rhs = in(vreg) rhs[vector],
+                    lhs = in(vreg) lhs,
                     options(pure, nomem, nostack, preserves_flags),
                 );
             }
@@ -99,8 +99,8 @@ impl Product for NeonI8mm {
     }
 
     #[inline(always)]
-    fn densest(self, left: &[u8; 4], right: &[I32; 1], sum: &mut [I32; 1]) {
-        self.multiply_two_by_two(self.0.i32().splat(i32::from_ne_bytes(*left)), right[0], &mut sum[0]);
+    fn densest(self, lhs: &[u8; 4], rhs: &[I32; 1], sum: &mut [I32; 1]) {
+        self.multiply_two_by_two(self.0.i32().splat(i32::from_ne_bytes(*lhs)), rhs[0], &mut sum[0]);
     }
 
     /// Takes rows in pairs and two elements at a time. The sums of two rows and a vector are in two registers: those of
@@ -142,8 +142,8 @@ impl Product for NeonI8mm {
                 // SAFETY: `VECTORS` vectors from `column` on lie within rows `k` and, unless it is past the last,
                 // `k + 1` of the panel.
                 let (first, second) = unsafe {
-                    let right = panel_row.add(vector * ops.len());
-                    (self.load(right), if last { ops.zero() } else { self.load(right.add(PANEL)) })
+                    let rhs = panel_row.add(vector * ops.len());
+                    (self.load(rhs), if last { ops.zero() } else { self.load(rhs.add(PANEL)) })
                 };
                 // SAFETY: NEON is there.
                 let columns = unsafe { [vzip1q_s32(first, second), vzip2q_s32(first, second)] };

@@ -25,7 +25,7 @@ macro_rules! int8_isa_neon {
             }
 
             #[inline(always)]
-            unsafe fn store_low_bytes(self, values: I32, out: *mut u8) {
+            unsafe fn store_low_steps(self, values: I32, out: *mut u8) {
                 // SAFETY: NEON is there, and `out` has room for 4 bytes.
                 unsafe {
                     let words = vmovn_s32(values);
@@ -35,7 +35,7 @@ macro_rules! int8_isa_neon {
             }
 
             #[inline(always)]
-            unsafe fn store_bytes<const SIGNED: bool>(self, [a, b, c, d]: [I32; 4], out: *mut u8) {
+            unsafe fn store_steps<const SIGNED: bool>(self, [a, b, c, d]: [I32; 4], out: *mut u8) {
                 // SAFETY: NEON is there, and `out` has room for 16 bytes.
                 unsafe {
                     let low = vmovn_s16(vcombine_s16(vmovn_s32(a), vmovn_s32(b)));
