@@ -27,6 +27,7 @@ mod eval;
 #[cfg(feature = "io")]
 pub mod io;
 pub mod model;
+mod panic;
 pub mod pipeline;
 mod plural;
 pub mod qa;

@@ -333,7 +333,7 @@ fn a_config_that_is_not_supported_says_what_is() {
         (r#""vocab_size""#, r#""position_embedding_type": "other", "vocab_size""#, "supported: absolute, relative_key"),
         (r#""hidden_size": 48"#, r#""hidden_size": 49"#, "hidden_size 49 is not a multiple"),
         (r#""hidden_size": 48"#, r#""hidden_size": 0"#, "hidden_size is 0"),
-        (r#""max_position_embeddings": 128"#, r#""max_position_embeddings": 0"#, "leaves no position"),
+        (r#""max_position_embeddings": 128"#, r#""max_position_embeddings": 0"#, "max_position_embeddings is 0"),
         (r#""hidden_size": 48,"#, "", "missing field `hidden_size`"),
     ] {
         assert!(config.contains(old), "{old}");

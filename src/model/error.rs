@@ -48,6 +48,8 @@ pub enum ModelError {
         folder: PathBuf,
         /// What it lacks.
         file: String,
+        /// What the file is for.
+        role: FileRole,
     },
     /// A file of weights that cannot be used.
     #[error("{}", path.display())]
@@ -160,6 +162,17 @@ pub enum ModelError {
         /// Why not.
         source: EngineError,
     },
+}
+
+/// What a file of a model is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileRole {
+    /// The description of the network, config.json.
+    Config,
+    /// The weights or a part of them.
+    Weights,
+    /// The tokenizer, or a vocabulary from which it is made.
+    Tokenizer,
 }
 
 /// A file of a tokenizer that is malformed.

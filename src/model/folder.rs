@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::tokenizer::{self, Bytes, ModelConfig, TokenizerFiles};
-use super::{Files, ModelError, weights};
+use super::{FileRole, Files, ModelError, weights};
 use crate::engine::native::Tensors;
 
 pub(super) const CONFIG: &str = "config.json";
@@ -32,7 +32,7 @@ pub(super) fn compiled(folder: &Path) -> Result<Option<PathBuf>, ModelError> {
 
 /// The files of `folder`, with the tokenizer of another folder if one is given.
 pub(super) fn files(folder: &Path, tokenizer: Option<&Path>) -> Result<Files, ModelError> {
-    let config = required(folder, CONFIG)?;
+    let config = required(folder, CONFIG, FileRole::Config)?;
     Ok(Files {
         weights: read_weights(folder)?,
         tokenizer: tokenizer_files(tokenizer.unwrap_or(folder), ModelConfig::parse(&config))?,
@@ -58,20 +58,20 @@ impl tokenizer::Files for Folder<'_> {
     }
 
     fn required(&self, file: &'static str) -> Result<Bytes, ModelError> {
-        required(self.0, file)
+        required(self.0, file, FileRole::Tokenizer)
     }
 }
 
 /// The weights in the best of the files that have any.
 fn read_weights(folder: &Path) -> Result<Tensors, ModelError> {
     let find = |name: &str| Some(folder.join(name)).filter(|path| path.exists());
-    let lacks = |file: &str| ModelError::MissingFile { folder: folder.to_owned(), file: file.to_owned() };
+    let lacks = |file: &str| missing(folder, file, FileRole::Weights);
     let path = weights::NAMES.into_iter().find_map(find).ok_or_else(|| lacks(weights::USUAL))?;
     weights::read(&path, |shard| find(shard).ok_or_else(|| lacks(shard)))
 }
 
-fn required(folder: &Path, name: &'static str) -> Result<Bytes, ModelError> {
-    fs::read(folder.join(name)).map(Cow::Owned).map_err(missing(folder, name))
+fn required(folder: &Path, name: &str, role: FileRole) -> Result<Bytes, ModelError> {
+    optional(folder, name)?.ok_or_else(|| missing(folder, name, role))
 }
 
 fn optional(folder: &Path, name: &str) -> Result<Option<Bytes>, ModelError> {
@@ -83,13 +83,8 @@ fn optional(folder: &Path, name: &str) -> Result<Option<Bytes>, ModelError> {
     }
 }
 
-fn missing(folder: &Path, file: &'static str) -> impl FnOnce(io::Error) -> ModelError {
-    move |error| {
-        if error.kind() != io::ErrorKind::NotFound {
-            return unreadable(&folder.join(file))(error);
-        }
-        ModelError::MissingFile { folder: folder.to_owned(), file: file.to_owned() }
-    }
+fn missing(folder: &Path, file: &str, role: FileRole) -> ModelError {
+    ModelError::MissingFile { folder: folder.to_owned(), file: file.to_owned(), role }
 }
 
 pub(super) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> ModelError {

@@ -9,6 +9,7 @@ mod engines;
 mod error;
 mod folder;
 mod hub;
+mod map;
 mod source;
 mod tokenizer;
 pub mod weights;
@@ -21,7 +22,7 @@ use crate::engine::{DeviceKind, Devices, Input, Precision};
 use crate::pipeline::{Pipeline, PipelineOptions};
 use crate::qa::Encoder;
 pub use engines::Engines;
-pub use error::{ModelError, TokenizerError};
+pub use error::{FileRole, ModelError, TokenizerError};
 use source::Source;
 use tokenizer::{LoadedTokenizer, Splitter, TokenizerFiles};
 pub use tokenizer::{MecabError, MecabKind};
@@ -114,7 +115,7 @@ impl LoadOptions {
         });
         let mut engine = engine.map_err(|source| ModelError::Native { model: model(), source })?;
         let tokenizer = tokenizer
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            .unwrap_or_else(|panic| Err(tokenizer::panicked(&*panic)))
             .map_err(|source| ModelError::Tokenizer { model: model(), source })?;
 
         let encoder = encoder(tokenizer, engine.takes_token_types());

@@ -33,6 +33,7 @@ use anyhow::{Context, ensure};
 use crossbeam_channel::{Sender, bounded, unbounded};
 
 use crate::engine::Engine;
+use crate::panic;
 use crate::qa::{Answer, Encoder, Example, Options, RowError};
 use budget::Budget;
 use infer::Worker;
@@ -320,14 +321,8 @@ impl<S: Send + 'static> Spawner<S> {
     ) -> io::Result<()> {
         let outcomes = self.outcomes.clone();
         thread::Builder::new().name(name.to_owned()).spawn(move || {
-            let ended = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
-                let message = panic
-                    .downcast_ref::<String>()
-                    .map(String::as_str)
-                    .or_else(|| panic.downcast_ref::<&str>().copied())
-                    .unwrap_or("no message");
-                Err(anyhow::anyhow!("the {name} stage panicked: {message}"))
-            });
+            let ended = catch_unwind(AssertUnwindSafe(run))
+                .unwrap_or_else(|panic| Err(anyhow::anyhow!("the {name} stage panicked: {}", panic::message(&*panic))));
             // The receiver is gone when the run has already ended with another stage's error.
             let _ = outcomes.send(outcome(ended));
         })?;

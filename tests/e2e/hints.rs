@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use crate::support::{assert_hint, bertqa, ends, project, stderr, tiny, tiny_model};
 
 #[track_caller]
@@ -46,6 +48,16 @@ fn weights_that_cannot_be_used() {
     command.current_dir(folder.path()).args(["stdin", "--model", "."]);
     assert_hint(command, "the pickle wants to call posix.system", "do not use this file");
     assert!(!folder.path().join("hostile").exists());
+}
+
+#[test]
+fn a_tokenizer_on_which_its_parser_panics() {
+    let folder = folder(&["config.json", "model.safetensors", "tokenizer.json"], &[]);
+    let path = folder.path().join("tokenizer.json");
+    let mut tokenizer: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    tokenizer["normalizer"] = json!({"type": "Precompiled", "precompiled_charsmap": "//8A"});
+    fs::write(&path, tokenizer.to_string()).unwrap();
+    assert_model_hint(folder.path(), "tokenizer.json: it cannot be used: Precompiled", "--tokenizer");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use crate::model::weights::{StateDictError, WeightsError};
-use crate::model::{MecabError, MecabKind, ModelError};
+use crate::model::{FileRole, MecabError, MecabKind, ModelError};
 
 /// For models that run elsewhere than on the processor, in builds that cannot do it.
 const BUILD: &str = "build with --features torch and a libtorch (docker/libtorch.sh)";
@@ -16,24 +16,17 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
         }
         ModelError::Revision { .. } => "leave --revision out, or name a model of the hub with --model",
         ModelError::SeveralCompiled { .. } => "name the file of one of them with --model",
-        ModelError::MissingFile { file, .. } if file == "tokenizer.json" => {
-            "name a folder that has it with --tokenizer"
+        ModelError::MissingFile { file, role: FileRole::Tokenizer, .. } => {
+            let or = if file == "tokenizer.json" { "" } else { ", or a tokenizer.json," };
+            return Some(format!("name a folder that has it{or} with --tokenizer"));
         }
-        ModelError::MissingFile { file, .. }
-            if file != "config.json" && !file.starts_with("model") && !file.starts_with("pytorch_model") =>
-        {
-            return Some(format!(
-                "without tokenizer.json, the tokenizer of this model is made from {file}: name a folder that has either \
-                 with --tokenizer"
-            ));
+        ModelError::MissingFile { role: FileRole::Config | FileRole::Weights, .. } => {
+            "a model folder has config.json, weights (model.safetensors or pytorch_model.bin) and a tokenizer"
         }
         ModelError::Tokenizer { source, .. } => match source.source.downcast_ref() {
             Some(error) => mecab_hint(error),
             None => "if the model's files are whole, name a folder with a tokenizer.json for it with --tokenizer",
         },
-        ModelError::MissingFile { .. } => {
-            "a model folder has config.json, weights (model.safetensors or pytorch_model.bin) and a tokenizer"
-        }
         ModelError::Weights { source: WeightsError::LfsPointer, .. } => "fetch the file itself with git lfs pull",
         ModelError::Weights { source: WeightsError::StateDict(StateDictError::Global { .. }), .. } => {
             "do not use this file unless you know who made it and why; if you do, load it with torch and save its state \

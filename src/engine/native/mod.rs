@@ -25,7 +25,7 @@ use crate::engine::{Engine, EngineError, Layout, Logits, Precision};
 use crate::plural::plural;
 use forward::{Group, forward};
 use layers::{Loader, Workspace};
-use models::{Model, Shape};
+use models::{Network, Shape};
 use windows::Window;
 
 /// The precisions that make sense on this processor, the fastest first.
@@ -37,7 +37,7 @@ pub fn precisions_by_speed() -> impl Iterator<Item = Precision> {
 
 /// Runs the network on the processor.
 pub struct NativeEngine {
-    model: Box<dyn Model>,
+    network: Network,
     precision: Precision,
     pool: rayon::ThreadPool,
     workers: Vec<Worker>,
@@ -66,29 +66,29 @@ impl NativeEngine {
             .thread_name(|index| format!("native-{index}"))
             .build()
             .map_err(|source| LoadError::Threads { threads, source })?;
-        let model = pool.install(|| models::load(config, Loader { tensors: weights, precision }))?;
+        let network = pool.install(|| models::load(config, Loader { tensors: weights, precision }))?;
         let workers = (0..threads).map(|_| Worker::default()).collect();
-        Ok(Self { model, precision, pool, workers, profile: Arc::default() })
+        Ok(Self { network, precision, pool, workers, profile: Arc::default() })
     }
 
     /// Longest window in tokens.
     pub fn max_seq_len(&self) -> usize {
-        self.model.shape().max_seq_len
+        self.network.shape.max_seq_len
     }
 
     /// Whether the model distinguishes question and context by their token types.
     pub fn takes_token_types(&self) -> bool {
-        self.model.shape().type_vocab_size > 1
+        self.network.shape.type_vocab_size > 1
     }
 
     /// `model_type` of config.json.
     pub fn model_type(&self) -> &str {
-        &self.model.shape().model_type
+        &self.network.shape.model_type
     }
 
     /// Tokens of the vocabulary: ids are below.
     pub fn vocab_size(&self) -> usize {
-        self.model.shape().vocab_size
+        self.network.shape.vocab_size
     }
 
     /// Where the time goes, kept up to date while the engine runs.
@@ -109,7 +109,7 @@ impl NativeEngine {
     }
 
     fn check(&self, batch: &Batch) -> Result<(), EngineError> {
-        let &Shape { vocab_size, type_vocab_size, max_seq_len: max, .. } = self.model.shape();
+        let Shape { vocab_size, type_vocab_size, max_seq_len: max, .. } = self.network.shape;
         if let Some(&id) = batch.input_ids().iter().find(|id| **id as usize >= vocab_size) {
             return Err(EngineError::TokenId { id, vocab_size });
         }
@@ -155,7 +155,7 @@ impl Engine for NativeEngine {
             input_ids: &batch.input_ids()[bounds[index]..bounds[index + 1]],
             token_type_ids: &batch.token_type_ids()[bounds[index]..bounds[index + 1]],
         };
-        let model = self.model.as_ref();
+        let network = &self.network;
         for worker in &mut self.workers {
             worker.share.clear();
             worker.logits.clear();
@@ -168,7 +168,7 @@ impl Engine for NativeEngine {
                 self.workers.iter_mut().map(|worker| std::mem::take(&mut worker.workspace)).collect();
             let Worker { share, group, logits, .. } = &mut self.workers[0];
             share.extend(0..batch.windows());
-            self.pool.install(|| forward(model, &windows, group, &mut workspaces, logits));
+            self.pool.install(|| forward(network, &windows, group, &mut workspaces, logits));
             for (worker, workspace) in self.workers.iter_mut().zip(workspaces) {
                 worker.workspace = workspace;
             }
@@ -179,7 +179,7 @@ impl Engine for NativeEngine {
                 self.workers.par_iter_mut().for_each(|Worker { share, group, workspace, logits }| {
                     for indices in schedule::groups(share, &lengths) {
                         let windows: Vec<_> = indices.iter().copied().map(window).collect();
-                        forward(model, &windows, group, std::slice::from_mut(workspace), logits);
+                        forward(network, &windows, group, std::slice::from_mut(workspace), logits);
                     }
                 });
             });

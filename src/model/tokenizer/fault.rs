@@ -39,6 +39,8 @@ pub(super) enum Fault {
     Japanese { key: &'static str, value: String },
     #[error("{0}")]
     Tokenizers(String),
+    #[error("it cannot be used: {0}")]
+    Panic(String),
     #[error(
         "the class {0} is not supported without tokenizer.json; supported are {names}",
         names = Class::buildable().collect::<Vec<_>>().join(", ")

@@ -16,6 +16,7 @@ mod sentencepiece;
 mod tests;
 mod wordpiece;
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -23,6 +24,7 @@ use tokenizers::Tokenizer;
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 
 use super::{ModelError, TokenizerError};
+use crate::panic;
 use class::Algorithm;
 pub(super) use config::ModelConfig;
 use config::{ConfigFile, Legacy, Settings};
@@ -194,6 +196,11 @@ fn parse(json: &[u8], settings: &Settings) -> Result<Tokenizer, TokenizerError> 
         _ => {}
     }
     Ok(tokenizer)
+}
+
+/// Of the crate tokenizers, some of whose parts take it for granted that what they are made from is sound.
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> TokenizerError {
+    fault_in(TOKENIZER)(Fault::Panic(panic::message(panic).to_owned()))
 }
 
 fn fault_in(file: &'static str) -> impl Fn(Fault) -> TokenizerError + Copy {

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
+use crate::model::FileRole;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -61,7 +62,8 @@ impl Files for Case {
     }
 
     fn required(&self, file: &'static str) -> Result<Bytes, ModelError> {
-        let missing = || ModelError::MissingFile { folder: self.name().into(), file: file.to_owned() };
+        let missing =
+            || ModelError::MissingFile { folder: self.name().into(), file: file.to_owned(), role: FileRole::Tokenizer };
         self.optional(file)?.ok_or_else(missing)
     }
 }

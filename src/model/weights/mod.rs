@@ -8,13 +8,13 @@ mod index;
 mod safetensors;
 mod torch;
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::native::{StoredTensor, Tensors, WeightBytes, WeightFile};
 use crate::model::ModelError;
+use crate::model::map::map;
 
 pub use error::WeightsError;
 pub use torch::StateDictError;
@@ -56,7 +56,8 @@ pub(super) fn read(path: &Path, shard: impl Fn(&str) -> Result<PathBuf, ModelErr
 }
 
 fn tensors(path: &Path) -> Result<Named, ModelError> {
-    let file = WeightFile::new(&name(path), map(path).map_err(|source| unreadable(path, source))?);
+    let bytes = map(path).map_err(|source| unreadable(path, source))?;
+    let file = WeightFile::new(&name(path), WeightBytes::Mapped(Arc::new(bytes)));
     let named = if path.extension().is_some_and(|extension| extension == "safetensors") {
         safetensors::tensors(&file)
     } else {
@@ -72,15 +73,6 @@ fn unreadable(path: &Path, source: io::Error) -> ModelError {
 /// For messages.
 fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// Maps a weights file into memory.
-fn map(path: &Path) -> io::Result<WeightBytes> {
-    let file = File::open(path)?;
-    // SAFETY: the map is only read. A model file that another program cuts short while it is mapped ends this one
-    // with SIGBUS, as it would any program that maps weights; files of the hub's cache are never written in place.
-    let mapped = unsafe { memmap2::Mmap::map(&file) }?;
-    Ok(WeightBytes::Mapped(Arc::new(mapped)))
 }
 
 /// What stands in place of a file where Git has only its address.

@@ -58,7 +58,7 @@ fn a_tokenizer_that_is_elsewhere() {
     fs::remove_file(model.folder.path().join("tokenizer.json")).unwrap();
     assert_has(
         &refused(&model, &[]),
-        &["has no sentencepiece.bpe.model", "hint: without tokenizer.json", "--tokenizer"],
+        &["has no sentencepiece.bpe.model", "hint: name a folder that has it, or a tokenizer.json, with --tokenizer"],
     );
     let mut command = model.command("stdin");
     command.arg("--tokenizer").arg(tiny_model()).write_stdin(rows(1));

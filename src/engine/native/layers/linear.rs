@@ -71,18 +71,19 @@ impl Matrix {
 }
 
 impl Linear {
-    /// From the rows of its matrix, `[outputs, inputs]`, and its bias, `[outputs]`.
-    pub(crate) fn from_rows(
-        rows: &[f32],
-        bias: &[f32],
+    /// `parts`, all of the same shape, one after the other; inputs spread as `spread` says.
+    pub(super) fn pack(
+        parts: &[Part],
         operator: Operator,
         precision: Precision,
         spread: Spread,
     ) -> Result<Self, LoadError> {
-        let (outputs, inputs) = (bias.len(), rows.len() / bias.len());
-        let read_row = |output: usize, row: &mut [f32]| row.copy_from_slice(&rows[output * inputs..][..inputs]);
+        let (outputs, inputs) = (parts[0].bias.len(), parts[0].inputs());
+        let read_row = |output: usize, row: &mut [f32]| parts[output / outputs].read_row(output % outputs, row);
+        let outputs = parts.len() * outputs;
         let weight = Matrix::pack(outputs, inputs, precision, spread, read_row)?;
-        Ok(Self { inputs, outputs, weight, bias: pack_bias(bias), operator })
+        let bias: Vec<f32> = parts.iter().flat_map(|part| &part.bias).copied().collect();
+        Ok(Self { inputs, outputs, weight, bias: pack_bias(&bias), operator })
     }
 
     pub(crate) fn inputs(&self) -> usize {
@@ -141,22 +142,45 @@ pub(crate) struct LinearBuffers {
 
 /// One matrix of a [`Linear`] that may be made of several.
 pub(crate) struct Part {
-    pub weight: Tensor,
-    /// Its first row in the tensor.
-    pub first: usize,
+    weight: PartWeight,
     /// `[outputs]`
-    pub bias: Vec<f32>,
-    /// What weight and bias are multiplied by.
-    pub scale: f32,
+    bias: Vec<f32>,
+    /// What the weight is multiplied by; the bias is already.
+    scale: f32,
+}
+
+enum PartWeight {
+    /// Rows of a tensor in the file, from the first of them on.
+    Stored { tensor: Tensor, first: usize },
+    /// `[outputs, inputs]`
+    Computed(Vec<f32>),
 }
 
 impl Part {
-    /// A matrix that the file has in one with others, `count` of the same shape.
-    pub(crate) fn split(self, count: usize) -> impl Iterator<Item = Self> {
-        let outputs = self.bias.len() / count;
-        (0..count).map(move |part| {
-            let bias = self.bias[part * outputs..(part + 1) * outputs].to_vec();
-            Self { weight: self.weight.clone(), first: self.first + part * outputs, bias, scale: self.scale }
+    pub(super) fn stored(tensor: Tensor, bias: Vec<f32>) -> Self {
+        Self { weight: PartWeight::Stored { tensor, first: 0 }, bias, scale: 1.0 }
+    }
+
+    /// Of rows that are not in the file as they are needed, `[outputs, inputs]`.
+    pub(crate) fn computed(rows: Vec<f32>, bias: Vec<f32>) -> Self {
+        Self { weight: PartWeight::Computed(rows), bias, scale: 1.0 }
+    }
+
+    /// A matrix that the file has in one with others, `COUNT` of the same shape.
+    pub(crate) fn split<const COUNT: usize>(self) -> [Self; COUNT] {
+        let outputs = self.bias.len() / COUNT;
+        std::array::from_fn(|part| Self {
+            weight: match &self.weight {
+                PartWeight::Stored { tensor, first } => {
+                    PartWeight::Stored { tensor: tensor.clone(), first: first + part * outputs }
+                }
+                PartWeight::Computed(rows) => {
+                    let len = rows.len() / COUNT;
+                    PartWeight::Computed(rows[part * len..(part + 1) * len].to_vec())
+                }
+            },
+            bias: self.bias[part * outputs..(part + 1) * outputs].to_vec(),
+            scale: self.scale,
         })
     }
 
@@ -165,27 +189,23 @@ impl Part {
         self.bias.iter_mut().for_each(|value| *value *= scale);
         Self { scale: self.scale * scale, ..self }
     }
-}
 
-/// Packs `parts`, all of the same shape, one after the other.
-pub(super) fn pack(
-    parts: &[Part],
-    operator: Operator,
-    precision: Precision,
-    spread: Spread,
-) -> Result<Linear, LoadError> {
-    let (outputs, inputs) = (parts[0].bias.len(), parts[0].weight.cols());
-    let read_row = |output: usize, row: &mut [f32]| {
-        let part = &parts[output / outputs];
-        part.weight.read_row(part.first + output % outputs, row);
-        if part.scale != 1.0 {
-            row.iter_mut().for_each(|value| *value *= part.scale);
+    fn inputs(&self) -> usize {
+        match &self.weight {
+            PartWeight::Stored { tensor, .. } => tensor.cols(),
+            PartWeight::Computed(rows) => rows.len() / self.bias.len(),
         }
-    };
-    let outputs = parts.len() * outputs;
-    let weight = Matrix::pack(outputs, inputs, precision, spread, read_row)?;
-    let bias: Vec<f32> = parts.iter().flat_map(|part| &part.bias).copied().collect();
-    Ok(Linear { inputs, outputs, weight, bias: pack_bias(&bias), operator })
+    }
+
+    fn read_row(&self, output: usize, row: &mut [f32]) {
+        match &self.weight {
+            PartWeight::Stored { tensor, first } => tensor.read_row(first + output, row),
+            PartWeight::Computed(rows) => row.copy_from_slice(&rows[output * row.len()..][..row.len()]),
+        }
+        if self.scale != 1.0 {
+            row.iter_mut().for_each(|value| *value *= self.scale);
+        }
+    }
 }
 
 fn pack_bias(bias: &[f32]) -> Vec<PanelRow> {

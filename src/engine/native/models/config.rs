@@ -1,8 +1,75 @@
 //! What the config.json of several families has in common.
 
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::Shape;
 use crate::engine::native::LoadError;
 use crate::engine::native::layers::Heads;
 use bertqa_kernels::Activation;
+
+/// The keys that most families have; the aliases are DistilBERT's names, and RemBERT's.
+#[derive(Deserialize)]
+pub(super) struct Common {
+    pub model_type: String,
+    pub vocab_size: usize,
+    #[serde(alias = "dim")]
+    pub hidden_size: usize,
+    #[serde(alias = "input_embedding_size")]
+    pub embedding_size: Option<usize>,
+    #[serde(alias = "hidden_dim")]
+    pub intermediate_size: usize,
+    #[serde(alias = "n_layers")]
+    pub num_hidden_layers: usize,
+    #[serde(alias = "n_heads")]
+    pub num_attention_heads: usize,
+    #[serde(alias = "activation")]
+    pub hidden_act: Option<String>,
+    pub layer_norm_eps: Option<f32>,
+    pub max_position_embeddings: usize,
+    pub type_vocab_size: Option<usize>,
+}
+
+/// The keys that most families have, and those of a family of its own.
+pub(super) fn parse<Own: DeserializeOwned>(json: &[u8]) -> Result<(Common, Own), LoadError> {
+    Ok((serde_json::from_slice(json)?, serde_json::from_slice(json)?))
+}
+
+impl Common {
+    /// Refuses sizes of 0.
+    pub(super) fn check(&self) -> Result<(), LoadError> {
+        positive(&[
+            ("vocab_size", self.vocab_size),
+            ("hidden_size", self.hidden_size),
+            ("intermediate_size", self.intermediate_size),
+            ("num_hidden_layers", self.num_hidden_layers),
+            ("num_attention_heads", self.num_attention_heads),
+            ("max_position_embeddings", self.max_position_embeddings),
+            ("embedding_size", self.embedding_size.unwrap_or(self.hidden_size)),
+        ])
+    }
+
+    /// Heads that share out the hidden size.
+    pub(super) fn heads(&self) -> Result<Heads, LoadError> {
+        heads(("hidden_size", self.hidden_size), self.num_attention_heads)
+    }
+
+    pub(super) fn activation(&self, default: &str) -> Result<Activation, LoadError> {
+        activation("hidden_act", self.hidden_act.as_deref().unwrap_or(default))
+    }
+
+    /// Of a network that has an embedding for each position.
+    pub(super) fn shape(self, type_vocab_size: usize, projected_size: usize) -> Shape {
+        Shape {
+            model_type: self.model_type,
+            vocab_size: self.vocab_size,
+            type_vocab_size,
+            max_seq_len: self.max_position_embeddings,
+            hidden_size: self.hidden_size,
+            projected_size,
+        }
+    }
+}
 
 /// The activation function that transformers calls `name`; `key` is the key that names it.
 pub(super) fn activation(key: &'static str, name: &str) -> Result<Activation, LoadError> {
@@ -21,12 +88,10 @@ pub(super) fn positive(sizes: &[(&str, usize)]) -> Result<(), LoadError> {
     }
 }
 
-/// Heads that share out the hidden size.
-pub(super) fn heads(hidden_size: usize, count: usize) -> Result<Heads, LoadError> {
-    if !hidden_size.is_multiple_of(count) {
-        return Err(LoadError::Inconsistent(format!(
-            "hidden_size {hidden_size} is not a multiple of num_attention_heads {count}"
-        )));
+/// Heads that share out a size, given with its key.
+pub(super) fn heads((key, size): (&str, usize), count: usize) -> Result<Heads, LoadError> {
+    if !size.is_multiple_of(count) {
+        return Err(LoadError::Inconsistent(format!("{key} {size} is not a multiple of num_attention_heads {count}")));
     }
-    Ok(Heads { count, size: hidden_size / count })
+    Ok(Heads { count, size: size / count })
 }

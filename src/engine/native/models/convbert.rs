@@ -1,50 +1,42 @@
 //! ConvBERT: half of the heads attend, the other half are convolutions whose kernels depend on the token.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::config::{activation, positive};
-use super::{Family, Layer, Model, Shape};
-use crate::engine::Precision;
+use super::config::{Common, parse, positive};
+use super::{Family, Layer, Network};
 use crate::engine::native::LoadError;
 use crate::engine::native::layers::{
-    Embeddings, FeedForward, Heads, Linear, Loader, PositionEmbeddings, Positions, SelfAttention, Workspace,
+    Embeddings, FeedForward, Heads, Linear, Loader, Part, PositionEmbeddings, Positions, SelfAttention, Workspace,
 };
 use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::Windows;
 use bertqa_kernels::{Activation, LayerNorm, RowsMut, Spread, softmax_unscaled};
 
-pub(super) const FAMILY: Family =
-    Family { model_type: "convbert", load: |config, loader| Ok(Box::new(ConvBert::load(config, loader)?)) };
-
-/// Rows of the feed-forward part computed at a time, so that its widest matrix stays in the cache.
-const FEED_FORWARD_ROWS: usize = 64;
+pub(super) const FAMILY: Family = Family { model_type: "convbert", load };
 
 /// config.json as it is written.
 #[derive(Deserialize)]
 struct File {
-    model_type: String,
-    vocab_size: usize,
-    hidden_size: usize,
-    embedding_size: Option<usize>,
-    intermediate_size: usize,
-    num_hidden_layers: usize,
-    num_attention_heads: usize,
     head_ratio: Option<usize>,
     conv_kernel_size: Option<usize>,
     num_groups: Option<usize>,
-    hidden_act: Option<String>,
-    layer_norm_eps: Option<f32>,
-    max_position_embeddings: usize,
-    type_vocab_size: Option<usize>,
 }
 
-struct ConvBert {
-    shape: Shape,
-    embeddings: Embeddings,
-    layers: Vec<ConvBertLayer>,
-    head: Linear,
+fn load(config: &[u8], loader: Loader) -> Result<Network, LoadError> {
+    let (common, file) = parse::<File>(config)?;
+    let config = Config::check(&common, &file)?;
+    let loader = ConvBertLoader { common: &common, config: &config, loader };
+    let head = loader.loader.head(common.hidden_size)?;
+    let embeddings = loader.embeddings()?;
+    let layers = (0..common.num_hidden_layers)
+        .map(|layer| Ok(Arc::new(loader.layer(layer)?) as Arc<dyn Layer>))
+        .collect::<Result<_, LoadError>>()?;
+    let projected_size = 2 * common.hidden_size + config.heads.count * config.kernel_size;
+    let shape = common.shape(config.type_vocab_size, projected_size);
+    Ok(Network { shape, embeddings: Box::new(embeddings), layers, head: Box::new(head) })
 }
 
 struct ConvBertLayer {
@@ -72,44 +64,6 @@ struct Kernels {
     kernel: Linear,
 }
 
-impl ConvBert {
-    fn load(config: &[u8], loader: Loader) -> Result<Self, LoadError> {
-        let file: File = serde_json::from_slice(config)?;
-        let config = Config::check(&file)?;
-        let loader = ConvBertLoader { file: &file, config: &config, loader };
-        let head = loader.loader.head(file.hidden_size)?;
-        let embeddings = loader.embeddings()?;
-        let layers = (0..file.num_hidden_layers).map(|layer| loader.layer(layer)).collect::<Result<_, _>>()?;
-        let shape = Shape {
-            vocab_size: file.vocab_size,
-            type_vocab_size: config.type_vocab_size,
-            max_seq_len: file.max_position_embeddings,
-            hidden_size: file.hidden_size,
-            projected_size: 2 * file.hidden_size + config.heads.count * config.kernel_size,
-            model_type: file.model_type,
-        };
-        Ok(Self { shape, embeddings, layers, head })
-    }
-}
-
-impl Model for ConvBert {
-    fn shape(&self) -> &Shape {
-        &self.shape
-    }
-
-    fn embed(&self, windows: &Windows, hidden: &mut Vec<f32>, workspace: &mut Workspace) {
-        self.embeddings.forward(windows, hidden, workspace);
-    }
-
-    fn layers(&self) -> Box<dyn Iterator<Item = &dyn Layer> + '_> {
-        Box::new(self.layers.iter().map(|layer| layer as &dyn Layer))
-    }
-
-    fn head(&self, _: &Windows, hidden: &[f32], logits: &mut [f32], workspace: &mut Workspace) {
-        self.head.forward(hidden, &mut workspace.linear, logits, None);
-    }
-}
-
 impl Layer for ConvBertLayer {
     fn project(
         &self,
@@ -134,27 +88,20 @@ impl Layer for ConvBertLayer {
         workspace.neighbours = projections;
     }
 
-    fn update(
-        &self,
-        windows: &Windows,
-        projected: &[f32],
-        rows: Range<usize>,
-        hidden: &mut [f32],
-        workspace: &mut Workspace,
-    ) {
+    fn attend(&self, windows: &Windows, projected: &[f32], rows: Range<usize>, _: &[f32], workspace: &mut Workspace) {
         self.attention.forward(windows, projected, rows.clone(), workspace);
         self.convolve(windows, projected, rows, workspace);
-        let block = FEED_FORWARD_ROWS * self.hidden_size;
-        for (block, hidden) in hidden.chunks_mut(block).enumerate() {
-            let first = block * FEED_FORWARD_ROWS * self.hidden_size;
-            let Workspace { linear, convolved, dense, .. } = workspace;
-            dense.resize(hidden.len(), 0.0);
-            self.attention_output.forward(&convolved[first..first + hidden.len()], linear, dense, None);
-            linear.times.measure(Operator::Norm, 0, || self.attention_norm.apply_residual(hidden, dense));
-            self.feed_forward.forward(hidden, workspace);
-            let Workspace { linear, dense, .. } = workspace;
-            linear.times.measure(Operator::Norm, 0, || self.output_norm.apply_residual(hidden, dense));
-        }
+    }
+
+    fn update(&self, block: Range<usize>, hidden: &mut [f32], workspace: &mut Workspace) {
+        let size = self.hidden_size;
+        let Workspace { linear, convolved, dense, .. } = workspace;
+        dense.resize(hidden.len(), 0.0);
+        self.attention_output.forward(&convolved[block.start * size..block.end * size], linear, dense, None);
+        linear.times.measure(Operator::Norm, 0, || self.attention_norm.apply_residual(hidden, dense));
+        self.feed_forward.forward(hidden, workspace);
+        let Workspace { linear, dense, .. } = workspace;
+        linear.times.measure(Operator::Norm, 0, || self.output_norm.apply_residual(hidden, dense));
     }
 }
 
@@ -257,73 +204,63 @@ struct Config {
 }
 
 impl Config {
-    fn check(file: &File) -> Result<Self, LoadError> {
-        let embedding_size = file.embedding_size.unwrap_or(768);
+    fn check(common: &Common, file: &File) -> Result<Self, LoadError> {
+        let embedding_size = common.embedding_size.unwrap_or(768);
         let kernel_size = file.conv_kernel_size.unwrap_or(9);
         let groups = file.num_groups.unwrap_or(1);
         let ratio = file.head_ratio.unwrap_or(2);
-        positive(&[
-            ("vocab_size", file.vocab_size),
-            ("hidden_size", file.hidden_size),
-            ("embedding_size", embedding_size),
-            ("intermediate_size", file.intermediate_size),
-            ("num_hidden_layers", file.num_hidden_layers),
-            ("num_attention_heads", file.num_attention_heads),
-            ("head_ratio", ratio),
-            ("num_groups", groups),
-            ("max_position_embeddings", file.max_position_embeddings),
-        ])?;
+        common.check()?;
+        positive(&[("embedding_size", embedding_size), ("head_ratio", ratio), ("num_groups", groups)])?;
         if kernel_size.is_multiple_of(2) {
             let (value, supported) = (kernel_size.to_string(), "odd numbers".to_owned());
             return Err(LoadError::Unsupported { key: "conv_kernel_size", value, supported });
         }
-        let count = (file.num_attention_heads / ratio).max(1);
-        if !file.hidden_size.is_multiple_of(2 * count) {
+        let count = (common.num_attention_heads / ratio).max(1);
+        if !common.hidden_size.is_multiple_of(2 * count) {
             return Err(LoadError::Inconsistent(format!(
                 "hidden_size {} can't be shared out over {count} heads that attend and as many that convolve",
-                file.hidden_size
+                common.hidden_size
             )));
         }
-        if !file.hidden_size.is_multiple_of(groups) || !file.intermediate_size.is_multiple_of(groups) {
+        if !common.hidden_size.is_multiple_of(groups) || !common.intermediate_size.is_multiple_of(groups) {
             return Err(LoadError::Inconsistent(format!(
                 "hidden_size {} and intermediate_size {} are not both multiples of num_groups {groups}",
-                file.hidden_size, file.intermediate_size
+                common.hidden_size, common.intermediate_size
             )));
         }
         Ok(Self {
             embedding_size,
-            heads: Heads { count, size: file.hidden_size / count / 2 },
+            heads: Heads { count, size: common.hidden_size / count / 2 },
             kernel_size,
             groups,
-            activation: activation("hidden_act", file.hidden_act.as_deref().unwrap_or("gelu"))?,
-            epsilon: file.layer_norm_eps.unwrap_or(1e-12),
-            type_vocab_size: file.type_vocab_size.unwrap_or(2).max(1),
+            activation: common.activation("gelu")?,
+            epsilon: common.layer_norm_eps.unwrap_or(1e-12),
+            type_vocab_size: common.type_vocab_size.unwrap_or(2).max(1),
         })
     }
 }
 
 struct ConvBertLoader<'a> {
-    file: &'a File,
+    common: &'a Common,
     config: &'a Config,
     loader: Loader<'a>,
 }
 
 impl ConvBertLoader<'_> {
     fn embeddings(&self) -> Result<Embeddings, LoadError> {
-        let (file, size, tensors) = (self.file, self.config.embedding_size, self.loader.tensors);
+        let (size, tensors) = (self.config.embedding_size, self.loader.tensors);
         let table = |name: &str, rows: usize| tensors.get(&format!("convbert.embeddings.{name}.weight"), &[rows, size]);
-        let projection = match size == file.hidden_size {
+        let projection = match size == self.common.hidden_size {
             true => None,
             false => {
-                let (operator, precision, spread) = (Operator::Embeddings, Precision::F32, Spread::Symmetric);
-                let name = "convbert.embeddings_project";
-                Some(self.loader.linear(name, file.hidden_size, size, operator, precision, spread)?)
+                let part = self.loader.part("convbert.embeddings_project", self.common.hidden_size, size)?;
+                Some(self.loader.linear_f32(part, Operator::Embeddings)?)
             }
         };
         Ok(Embeddings {
-            words: table("word_embeddings", file.vocab_size)?,
+            words: table("word_embeddings", self.common.vocab_size)?,
             positions: Some(PositionEmbeddings {
-                table: table("position_embeddings", file.max_position_embeddings)?.read(),
+                table: table("position_embeddings", self.common.max_position_embeddings)?.read(),
                 positions: Positions::FromZero,
             }),
             token_types: Some(table("token_type_embeddings", self.config.type_vocab_size)?.read()),
@@ -334,47 +271,37 @@ impl ConvBertLoader<'_> {
     }
 
     fn layer(&self, layer: usize) -> Result<ConvBertLayer, LoadError> {
-        let (hidden, intermediate) = (self.file.hidden_size, self.file.intermediate_size);
+        let (hidden, intermediate) = (self.common.hidden_size, self.common.intermediate_size);
         let full = |name: &str| format!("convbert.encoder.layer.{layer}.{name}");
-        let part =
-            |name: &str, scale| self.loader.part(&full(&format!("attention.self.{name}")), hidden / 2, hidden, scale);
+        let projection = |name: &str| self.loader.part(&full(&format!("attention.self.{name}")), hidden / 2, hidden);
         let query_scale = 1.0 / (self.config.heads.size as f32).sqrt();
-        let projections =
-            [part("query", query_scale)?, part("key", 1.0)?, part("value", 1.0)?, part("conv_out_layer", 1.0)?];
+        let projections = [
+            projection("query")?.scaled(query_scale),
+            projection("key")?,
+            projection("value")?,
+            projection("conv_out_layer")?,
+        ];
+        let attention_output = self.loader.part(&full("attention.output.dense"), hidden, hidden)?;
         let norm = |name: &str| self.loader.norm(&full(name), hidden, self.config.epsilon);
-        let (wide, output) = (Operator::Intermediate, Operator::Output);
         Ok(ConvBertLayer {
             hidden_size: hidden,
             heads: self.config.heads,
-            projections: self.loader.concat(&projections, Operator::QueryKeyValue)?,
+            projections: self.loader.linear(&projections, Operator::QueryKeyValue, Spread::Symmetric)?,
             kernels: self.kernels(&full("attention.self"))?,
             attention: SelfAttention::new(self.config.heads, self.loader.precision),
-            attention_output: self.loader.linear(
-                &full("attention.output.dense"),
-                hidden,
-                hidden,
-                Operator::AttentionOutput,
-                self.loader.precision,
-                Spread::Symmetric,
-            )?,
+            attention_output: self.loader.linear(&[attention_output], Operator::AttentionOutput, Spread::Symmetric)?,
             attention_norm: norm("attention.output.LayerNorm")?,
-            feed_forward: FeedForward {
-                intermediate: self.grouped(
-                    &full("intermediate.dense"),
-                    intermediate,
-                    hidden,
-                    wide,
-                    Spread::Symmetric,
-                )?,
-                activation: self.config.activation,
-                output: self.grouped(&full("output.dense"), hidden, intermediate, output, Spread::Skewed)?,
-            },
+            feed_forward: self.loader.feed_forward(
+                self.grouped(&full("intermediate.dense"), intermediate, hidden)?,
+                self.config.activation,
+                self.grouped(&full("output.dense"), hidden, intermediate)?,
+            )?,
             output_norm: norm("output.LayerNorm")?,
         })
     }
 
     fn kernels(&self, prefix: &str) -> Result<Kernels, LoadError> {
-        let (hidden, kernel_size, heads) = (self.file.hidden_size, self.config.kernel_size, self.config.heads);
+        let (hidden, kernel_size, heads) = (self.common.hidden_size, self.config.kernel_size, self.config.heads);
         let tensors = self.loader.tensors;
         let scale = (heads.size as f32).sqrt();
         let read = |name: &str, shape: &[usize]| -> Result<Vec<f32>, LoadError> {
@@ -384,31 +311,23 @@ impl ConvBertLoader<'_> {
         let mut pointwise = read("pointwise.weight", &[hidden / 2, hidden, 1])?;
         let mut bias = read("bias", &[hidden / 2, 1])?;
         pointwise.iter_mut().chain(&mut bias).for_each(|value| *value *= scale);
-        let (operator, precision, spread) = (Operator::QueryKeyValue, self.loader.precision, Spread::Symmetric);
-        let kernel = format!("{prefix}.conv_kernel_layer");
-        let outputs = heads.count * kernel_size;
+        let kernel = self.loader.part(&format!("{prefix}.conv_kernel_layer"), heads.count * kernel_size, hidden / 2)?;
+        let linear = |part| self.loader.linear(&[part], Operator::QueryKeyValue, Spread::Symmetric);
         Ok(Kernels {
             size: kernel_size,
             depthwise: (0..kernel_size * hidden)
                 .map(|index| depthwise[index % hidden * kernel_size + index / hidden])
                 .collect(),
-            pointwise: Linear::from_rows(&pointwise, &bias, operator, precision, spread)?,
-            kernel: self.loader.linear(&kernel, outputs, hidden / 2, operator, precision, spread)?,
+            pointwise: linear(Part::computed(pointwise, bias))?,
+            kernel: linear(kernel)?,
         })
     }
 
     /// A matrix that may be made of groups, which share out inputs and outputs; between them are zeros.
-    fn grouped(
-        &self,
-        name: &str,
-        outputs: usize,
-        inputs: usize,
-        operator: Operator,
-        spread: Spread,
-    ) -> Result<Linear, LoadError> {
-        let (groups, precision) = (self.config.groups, self.loader.precision);
+    fn grouped(&self, name: &str, outputs: usize, inputs: usize) -> Result<Part, LoadError> {
+        let groups = self.config.groups;
         if groups == 1 {
-            return self.loader.linear(name, outputs, inputs, operator, precision, spread);
+            return self.loader.part(name, outputs, inputs);
         }
         let (group_outputs, group_inputs) = (outputs / groups, inputs / groups);
         let shape = [groups, group_inputs, group_outputs];
@@ -422,6 +341,6 @@ impl ConvBertLoader<'_> {
             }
         }
         let bias = self.loader.vector(&format!("{name}.bias"), outputs)?;
-        Linear::from_rows(&rows, &bias, operator, precision, spread)
+        Ok(Part::computed(rows, bias))
     }
 }

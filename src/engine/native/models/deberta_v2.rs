@@ -1,13 +1,13 @@
 //! DeBERTa v2 and v3: relative positions in the scores of attention, and no absolute ones, or both.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::Deserialize;
 
-use super::config::{activation, heads, positive};
-use super::{Family, Layer, Model, Shape};
-use crate::engine::Precision;
+use super::config::{Common, parse};
+use super::{Family, Layer, Network};
 use crate::engine::native::LoadError;
 use crate::engine::native::layers::{
     DisentangledAttention, Embeddings, FeedForward, Heads, Linear, LinearBuffers, Loader, Part, PositionEmbeddings,
@@ -17,27 +17,12 @@ use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::Windows;
 use bertqa_kernels::{Activation, LayerNorm, Spread};
 
-pub(super) const FAMILY: Family =
-    Family { model_type: "deberta-v2", load: |config, loader| Ok(Box::new(DebertaV2::load(config, loader)?)) };
-
-/// Rows of the feed-forward part computed at a time, so that its widest matrix stays in the cache.
-const FEED_FORWARD_ROWS: usize = 64;
+pub(super) const FAMILY: Family = Family { model_type: "deberta-v2", load };
 
 /// config.json as it is written.
 #[derive(Deserialize)]
 struct File {
-    model_type: String,
-    vocab_size: usize,
-    hidden_size: usize,
-    embedding_size: Option<usize>,
-    intermediate_size: usize,
-    num_hidden_layers: usize,
-    num_attention_heads: usize,
     attention_head_size: Option<usize>,
-    hidden_act: Option<String>,
-    layer_norm_eps: Option<f32>,
-    max_position_embeddings: usize,
-    type_vocab_size: Option<usize>,
     position_biased_input: Option<bool>,
     relative_attention: Option<bool>,
     max_relative_positions: Option<isize>,
@@ -66,12 +51,19 @@ impl PosAttType {
     }
 }
 
-/// A network of this family.
-struct DebertaV2 {
-    shape: Shape,
-    embeddings: Embeddings,
-    layers: Vec<DebertaLayer>,
-    head: Linear,
+fn load(config: &[u8], loader: Loader) -> Result<Network, LoadError> {
+    let (common, file) = parse::<File>(config)?;
+    let config = Config::check(&common, &file)?;
+    let loader = DebertaLoader { common: &common, file: &file, config: &config, loader };
+    let head = loader.loader.head(common.hidden_size)?;
+    let embeddings = loader.embeddings()?;
+    let relative = loader.relative_embeddings()?;
+    let layers = (0..common.num_hidden_layers)
+        .map(|layer| Ok(Arc::new(loader.layer(layer, relative.as_deref())?) as Arc<dyn Layer>))
+        .collect::<Result<_, LoadError>>()?;
+    let projected_size = 3 * common.hidden_size;
+    let shape = common.shape(config.type_vocab_size.max(1), projected_size);
+    Ok(Network { shape, embeddings: Box::new(embeddings), layers, head: Box::new(head) })
 }
 
 struct DebertaLayer {
@@ -101,46 +93,6 @@ struct Convolution {
     norm: LayerNorm,
 }
 
-impl DebertaV2 {
-    fn load(config: &[u8], loader: Loader) -> Result<Self, LoadError> {
-        let file: File = serde_json::from_slice(config)?;
-        let config = Config::check(&file)?;
-        let loader = DebertaLoader { file: &file, config: &config, loader };
-        let head = loader.loader.head(file.hidden_size)?;
-        let embeddings = loader.embeddings()?;
-        let relative = loader.relative_embeddings()?;
-        let layers = (0..file.num_hidden_layers).map(|layer| loader.layer(layer, relative.as_deref()));
-        let layers = layers.collect::<Result<_, _>>()?;
-        let shape = Shape {
-            model_type: file.model_type,
-            vocab_size: file.vocab_size,
-            type_vocab_size: config.type_vocab_size.max(1),
-            max_seq_len: file.max_position_embeddings,
-            hidden_size: file.hidden_size,
-            projected_size: 3 * file.hidden_size,
-        };
-        Ok(Self { shape, embeddings, layers, head })
-    }
-}
-
-impl Model for DebertaV2 {
-    fn shape(&self) -> &Shape {
-        &self.shape
-    }
-
-    fn embed(&self, windows: &Windows, hidden: &mut Vec<f32>, workspace: &mut Workspace) {
-        self.embeddings.forward(windows, hidden, workspace);
-    }
-
-    fn layers(&self) -> Box<dyn Iterator<Item = &dyn Layer> + '_> {
-        Box::new(self.layers.iter().map(|layer| layer as &dyn Layer))
-    }
-
-    fn head(&self, _: &Windows, hidden: &[f32], logits: &mut [f32], workspace: &mut Workspace) {
-        self.head.forward(hidden, &mut workspace.linear, logits, None);
-    }
-}
-
 impl Layer for DebertaLayer {
     fn project(
         &self,
@@ -158,40 +110,32 @@ impl Layer for DebertaLayer {
         self.query_key_value.forward(hidden, &mut workspace.linear, projected, None);
     }
 
-    fn update(
-        &self,
-        windows: &Windows,
-        projected: &[f32],
-        rows: Range<usize>,
-        hidden: &mut [f32],
-        workspace: &mut Workspace,
-    ) {
+    fn attend(&self, windows: &Windows, projected: &[f32], rows: Range<usize>, _: &[f32], workspace: &mut Workspace) {
         match &self.attention {
             Attention::Plain(attention) => attention.forward(windows, projected, rows, workspace),
             Attention::Disentangled(attention) => attention.forward(windows, projected, rows, workspace),
         }
-        let block = FEED_FORWARD_ROWS * self.hidden_size;
-        for (block, hidden) in hidden.chunks_mut(block).enumerate() {
-            let first = block * FEED_FORWARD_ROWS * self.hidden_size;
-            let range = first..first + hidden.len();
-            let Workspace { linear, context, dense, .. } = workspace;
-            dense.resize(hidden.len(), 0.0);
-            self.attention_output.forward(&context[range.clone()], linear, dense, None);
-            linear.times.measure(Operator::Norm, 0, || self.attention_norm.apply_residual(hidden, dense));
-            self.feed_forward.forward(hidden, workspace);
-            let Workspace { linear, dense, convolved, .. } = workspace;
-            linear.times.measure(Operator::Norm, 0, || {
-                self.output_norm.apply_residual(hidden, dense);
-                if let Some(convolution) = &self.convolution {
-                    convolution.norm.apply_residual(hidden, &convolved[range]);
-                }
-            });
-        }
+    }
+
+    fn update(&self, block: Range<usize>, hidden: &mut [f32], workspace: &mut Workspace) {
+        let values = block.start * self.hidden_size..block.end * self.hidden_size;
+        let Workspace { linear, context, dense, .. } = workspace;
+        dense.resize(hidden.len(), 0.0);
+        self.attention_output.forward(&context[values.clone()], linear, dense, None);
+        linear.times.measure(Operator::Norm, 0, || self.attention_norm.apply_residual(hidden, dense));
+        self.feed_forward.forward(hidden, workspace);
+        let Workspace { linear, dense, convolved, .. } = workspace;
+        linear.times.measure(Operator::Norm, 0, || {
+            self.output_norm.apply_residual(hidden, dense);
+            if let Some(convolution) = &self.convolution {
+                convolution.norm.apply_residual(hidden, &convolved[values]);
+            }
+        });
     }
 }
 
 impl Convolution {
-    /// Writes the result for the tokens `rows` to the workspace, where [`Layer::update`] of the same rows finds it.
+    /// Writes the result for the tokens `rows` to the workspace, where [`Layer::update`] finds it.
     fn forward(&self, windows: &Windows, hidden: &[f32], rows: Range<usize>, workspace: &mut Workspace) {
         let size = self.weight.outputs();
         let reach = self.kernel_size / 2;
@@ -229,17 +173,9 @@ struct Config {
 }
 
 impl Config {
-    fn check(file: &File) -> Result<Self, LoadError> {
-        positive(&[
-            ("vocab_size", file.vocab_size),
-            ("hidden_size", file.hidden_size),
-            ("intermediate_size", file.intermediate_size),
-            ("num_hidden_layers", file.num_hidden_layers),
-            ("num_attention_heads", file.num_attention_heads),
-            ("max_position_embeddings", file.max_position_embeddings),
-            ("embedding_size", file.embedding_size.unwrap_or(file.hidden_size)),
-        ])?;
-        let heads = heads(file.hidden_size, file.num_attention_heads)?;
+    fn check(common: &Common, file: &File) -> Result<Self, LoadError> {
+        common.check()?;
+        let heads = common.heads()?;
         let unsupported = |key, value: String, supported: String| LoadError::Unsupported { key, value, supported };
         if let Some(size) = file.attention_head_size.filter(|size| *size != heads.size) {
             return Err(unsupported("attention_head_size", size.to_string(), heads.size.to_string()));
@@ -254,15 +190,15 @@ impl Config {
         let max = file
             .max_relative_positions
             .filter(|max| *max > 0)
-            .map_or(file.max_position_embeddings, isize::unsigned_abs);
+            .map_or(common.max_position_embeddings, isize::unsigned_abs);
         let buckets = file.position_buckets.filter(|buckets| *buckets > 0).map(isize::unsigned_abs);
         let positions = RelativePositions { span: buckets.unwrap_or(max), log_buckets: buckets.map(|_| max) };
         let relative = file.relative_attention.unwrap_or(false);
         Ok(Self {
             heads,
-            activation: activation("hidden_act", file.hidden_act.as_deref().unwrap_or("gelu"))?,
-            epsilon: file.layer_norm_eps.unwrap_or(1e-7),
-            type_vocab_size: file.type_vocab_size.unwrap_or(0),
+            activation: common.activation("gelu")?,
+            epsilon: common.layer_norm_eps.unwrap_or(1e-7),
+            type_vocab_size: common.type_vocab_size.unwrap_or(0),
             positions: relative.then_some(positions),
             content_to_position: has("c2p"),
             position_to_content: has("p2c"),
@@ -277,6 +213,7 @@ impl Config {
 }
 
 struct DebertaLoader<'a> {
+    common: &'a Common,
     file: &'a File,
     config: &'a Config,
     loader: Loader<'a>,
@@ -285,12 +222,12 @@ struct DebertaLoader<'a> {
 impl DebertaLoader<'_> {
     fn embeddings(&self) -> Result<Embeddings, LoadError> {
         let (file, tensors) = (self.file, self.loader.tensors);
-        let hidden = file.hidden_size;
-        let size = file.embedding_size.unwrap_or(hidden);
+        let hidden = self.common.hidden_size;
+        let size = self.common.embedding_size.unwrap_or(hidden);
         let table = |name: &str, rows: usize| tensors.get(&format!("deberta.embeddings.{name}.weight"), &[rows, size]);
         let positions = match file.position_biased_input.unwrap_or(true) {
             true => Some(PositionEmbeddings {
-                table: table("position_embeddings", file.max_position_embeddings)?.read(),
+                table: table("position_embeddings", self.common.max_position_embeddings)?.read(),
                 positions: Positions::FromZero,
             }),
             false => None,
@@ -303,11 +240,11 @@ impl DebertaLoader<'_> {
             true => None,
             false => {
                 let part = self.loader.part_without_bias("deberta.embeddings.embed_proj", hidden, size)?;
-                Some(self.loader.pack(&[part], Operator::Embeddings, Precision::F32, Spread::Symmetric)?)
+                Some(self.loader.linear_f32(part, Operator::Embeddings)?)
             }
         };
         Ok(Embeddings {
-            words: table("word_embeddings", file.vocab_size)?,
+            words: table("word_embeddings", self.common.vocab_size)?,
             positions,
             token_types,
             norm: Some(self.norm("embeddings.LayerNorm")?),
@@ -319,7 +256,7 @@ impl DebertaLoader<'_> {
     /// `[2 * span, hidden_size]`
     fn relative_embeddings(&self) -> Result<Option<Vec<f32>>, LoadError> {
         let Some(RelativePositions { span, .. }) = self.config.positions else { return Ok(None) };
-        let shape = [2 * span, self.file.hidden_size];
+        let shape = [2 * span, self.common.hidden_size];
         let mut embeddings = self.loader.tensors.get("deberta.encoder.rel_embeddings.weight", &shape)?.read();
         let norms = self.file.norm_rel_ebd.as_deref().unwrap_or("none");
         if norms.to_lowercase().split('|').any(|norm| norm.trim() == "layer_norm") {
@@ -329,20 +266,21 @@ impl DebertaLoader<'_> {
     }
 
     fn layer(&self, layer: usize, relative: Option<&[f32]>) -> Result<DebertaLayer, LoadError> {
-        let (hidden, intermediate) = (self.file.hidden_size, self.file.intermediate_size);
+        let (hidden, intermediate) = (self.common.hidden_size, self.common.intermediate_size);
         let full = |name: &str| format!("deberta.encoder.layer.{layer}.{name}");
-        let linear = |name: &str, outputs, inputs, operator, spread| {
-            self.loader.linear(&full(name), outputs, inputs, operator, self.loader.precision, spread)
-        };
         let query_scale = 1.0 / self.config.scale();
-        let part =
-            |name: &str, scale| self.loader.part(&full(&format!("attention.self.{name}")), hidden, hidden, scale);
-        let query_key_value = [part("query_proj", query_scale)?, part("key_proj", 1.0)?, part("value_proj", 1.0)?];
+        let part = |name: &str, outputs, inputs| self.loader.part(&full(name), outputs, inputs);
+        let projection = |name: &str| part(&format!("attention.self.{name}"), hidden, hidden);
+        let query_key_value =
+            [projection("query_proj")?.scaled(query_scale), projection("key_proj")?, projection("value_proj")?];
         let attention = match (self.config.positions, relative) {
             (Some(positions), Some(relative)) => {
                 let share = self.file.share_att_key.unwrap_or(false);
                 let project = |wanted: bool, name, shared, scale| match wanted {
-                    true => Ok(Some(self.project(relative, part(if share { shared } else { name }, scale)?)?)),
+                    true => {
+                        let part = projection(if share { shared } else { name })?.scaled(scale);
+                        Ok(Some(self.project(relative, part)?))
+                    }
                     false => Ok::<_, LoadError>(None),
                 };
                 let keys = project(self.config.content_to_position, "pos_key_proj", "key_proj", 1.0)?;
@@ -355,27 +293,19 @@ impl DebertaLoader<'_> {
         let norm = |name: &str| self.norm(&format!("encoder.layer.{layer}.{name}"));
         Ok(DebertaLayer {
             hidden_size: hidden,
-            query_key_value: self.loader.concat(&query_key_value, Operator::QueryKeyValue)?,
+            query_key_value: self.loader.linear(&query_key_value, Operator::QueryKeyValue, Spread::Symmetric)?,
             attention,
-            attention_output: linear(
-                "attention.output.dense",
-                hidden,
-                hidden,
+            attention_output: self.loader.linear(
+                &[part("attention.output.dense", hidden, hidden)?],
                 Operator::AttentionOutput,
                 Spread::Symmetric,
             )?,
             attention_norm: norm("attention.output.LayerNorm")?,
-            feed_forward: FeedForward {
-                intermediate: linear(
-                    "intermediate.dense",
-                    intermediate,
-                    hidden,
-                    Operator::Intermediate,
-                    Spread::Symmetric,
-                )?,
-                activation: self.config.activation,
-                output: linear("output.dense", hidden, intermediate, Operator::Output, Spread::Skewed)?,
-            },
+            feed_forward: self.loader.feed_forward(
+                part("intermediate.dense", intermediate, hidden)?,
+                self.config.activation,
+                part("output.dense", hidden, intermediate)?,
+            )?,
             output_norm: norm("output.LayerNorm")?,
             convolution: match self.file.conv_kernel_size {
                 Some(size) if size > 0 && layer == 0 => Some(self.convolution(size)?),
@@ -388,8 +318,8 @@ impl DebertaLoader<'_> {
     fn project(&self, relative: &[f32], part: Part) -> Result<Vec<f32>, LoadError> {
         /// Rows that a thread takes at a time.
         const ROWS: usize = 64;
-        let hidden = self.file.hidden_size;
-        let linear = self.loader.pack(&[part], Operator::Embeddings, Precision::F32, Spread::Symmetric)?;
+        let hidden = self.common.hidden_size;
+        let linear = self.loader.linear_f32(part, Operator::Embeddings)?;
         let mut projected = vec![0.0; relative.len()];
         let blocks = projected.par_chunks_mut(ROWS * hidden).zip(relative.par_chunks(ROWS * hidden));
         blocks.for_each_init(LinearBuffers::default, |buffers, (out, rows)| linear.forward(rows, buffers, out, None));
@@ -397,7 +327,7 @@ impl DebertaLoader<'_> {
     }
 
     fn convolution(&self, kernel_size: usize) -> Result<Convolution, LoadError> {
-        let hidden = self.file.hidden_size;
+        let hidden = self.common.hidden_size;
         let weight =
             self.loader.tensors.get("deberta.encoder.conv.conv.weight", &[hidden, hidden, kernel_size])?.read();
         // From `[output, input, place]` to `[output, place, input]`, as neighbours lie.
@@ -419,13 +349,13 @@ impl DebertaLoader<'_> {
         };
         Ok(Convolution {
             kernel_size,
-            weight: Linear::from_rows(&rows, &bias, Operator::Embeddings, Precision::F32, Spread::Symmetric)?,
+            weight: self.loader.linear_f32(Part::computed(rows, bias), Operator::Embeddings)?,
             activation,
             norm: self.norm("encoder.conv.LayerNorm")?,
         })
     }
 
     fn norm(&self, name: &str) -> Result<LayerNorm, LoadError> {
-        self.loader.norm(&format!("deberta.{name}"), self.file.hidden_size, self.config.epsilon)
+        self.loader.norm(&format!("deberta.{name}"), self.common.hidden_size, self.config.epsilon)
     }
 }

@@ -1,12 +1,12 @@
 //! MobileBERT: bottlenecks around attention, several feed-forward parts a layer, and mostly no normalization.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::config::{activation, positive};
-use super::{Family, Layer, Model, Shape};
-use crate::engine::Precision;
+use super::config::{Common, heads, parse, positive};
+use super::{Embed, Family, Layer, Network};
 use crate::engine::native::LoadError;
 use crate::engine::native::layers::{FeedForward, Heads, Linear, LinearBuffers, Loader, SelfAttention, Workspace};
 use crate::engine::native::profile::Operator;
@@ -14,28 +14,13 @@ use crate::engine::native::tensors::Tensor;
 use crate::engine::native::windows::{Window, Windows};
 use bertqa_kernels::{Activation, LayerNorm, Spread};
 
-pub(super) const FAMILY: Family =
-    Family { model_type: "mobilebert", load: |config, loader| Ok(Box::new(MobileBert::load(config, loader)?)) };
-
-/// Rows of the feed-forward parts computed at a time, so that their widest matrices stay in the cache.
-const FEED_FORWARD_ROWS: usize = 64;
+pub(super) const FAMILY: Family = Family { model_type: "mobilebert", load };
 
 /// config.json as it is written.
 #[derive(Deserialize)]
 struct File {
-    model_type: String,
-    vocab_size: usize,
-    hidden_size: usize,
-    embedding_size: Option<usize>,
     intra_bottleneck_size: Option<usize>,
-    intermediate_size: usize,
-    num_hidden_layers: usize,
-    num_attention_heads: usize,
     num_feedforward_networks: Option<usize>,
-    hidden_act: Option<String>,
-    layer_norm_eps: Option<f32>,
-    max_position_embeddings: usize,
-    type_vocab_size: Option<usize>,
     trigram_input: Option<bool>,
     use_bottleneck: Option<bool>,
     use_bottleneck_attention: Option<bool>,
@@ -54,14 +39,8 @@ enum Norm {
     },
 }
 
-struct MobileBert {
-    shape: Shape,
-    embeddings: Embeddings,
-    layers: Vec<MobileBertLayer>,
-    head: Linear,
-}
-
-struct Embeddings {
+struct MobileBertEmbeddings {
+    hidden_size: usize,
     /// `[vocab_size, embedding_size]`
     words: Tensor,
     /// Whether a token is embedded with its two neighbours.
@@ -107,42 +86,17 @@ enum AttentionInput {
     Hidden,
 }
 
-impl MobileBert {
-    fn load(config: &[u8], loader: Loader) -> Result<Self, LoadError> {
-        let file: File = serde_json::from_slice(config)?;
-        let config = Config::check(&file)?;
-        let loader = MobileBertLoader { file: &file, config: &config, loader };
-        let head = loader.loader.head(file.hidden_size)?;
-        let embeddings = loader.embeddings()?;
-        let layers = (0..file.num_hidden_layers).map(|layer| loader.layer(layer)).collect::<Result<_, _>>()?;
-        let shape = Shape {
-            vocab_size: file.vocab_size,
-            type_vocab_size: config.type_vocab_size,
-            max_seq_len: file.max_position_embeddings,
-            hidden_size: file.hidden_size,
-            projected_size: 3 * config.size,
-            model_type: file.model_type,
-        };
-        Ok(Self { shape, embeddings, layers, head })
-    }
-}
-
-impl Model for MobileBert {
-    fn shape(&self) -> &Shape {
-        &self.shape
-    }
-
-    fn embed(&self, windows: &Windows, hidden: &mut Vec<f32>, workspace: &mut Workspace) {
-        self.embeddings.forward(windows, self.shape.hidden_size, hidden, workspace);
-    }
-
-    fn layers(&self) -> Box<dyn Iterator<Item = &dyn Layer> + '_> {
-        Box::new(self.layers.iter().map(|layer| layer as &dyn Layer))
-    }
-
-    fn head(&self, _: &Windows, hidden: &[f32], logits: &mut [f32], workspace: &mut Workspace) {
-        self.head.forward(hidden, &mut workspace.linear, logits, None);
-    }
+fn load(config: &[u8], loader: Loader) -> Result<Network, LoadError> {
+    let (common, file) = parse::<File>(config)?;
+    let config = Config::check(&common, &file)?;
+    let loader = MobileBertLoader { common: &common, file: &file, config: &config, loader };
+    let head = loader.loader.head(common.hidden_size)?;
+    let embeddings = loader.embeddings()?;
+    let layers = (0..common.num_hidden_layers)
+        .map(|layer| Ok(Arc::new(loader.layer(layer)?) as Arc<dyn Layer>))
+        .collect::<Result<_, LoadError>>()?;
+    let shape = common.shape(config.type_vocab_size, 3 * config.size);
+    Ok(Network { shape, embeddings: Box::new(embeddings), layers, head: Box::new(head) })
 }
 
 impl Norm {
@@ -173,8 +127,9 @@ impl Norm {
     }
 }
 
-impl Embeddings {
-    fn forward(&self, windows: &Windows, hidden_size: usize, hidden: &mut Vec<f32>, workspace: &mut Workspace) {
+impl Embed for MobileBertEmbeddings {
+    fn embed(&self, windows: &Windows, hidden: &mut Vec<f32>, workspace: &mut Workspace) {
+        let hidden_size = self.hidden_size;
         let Workspace { linear, neighbours, .. } = workspace;
         let tokens = windows.tokens();
         hidden.resize(tokens * hidden_size, 0.0);
@@ -198,7 +153,9 @@ impl Embeddings {
             self.norm.apply(hidden);
         });
     }
+}
 
+impl MobileBertEmbeddings {
     /// Fills `output` with the embeddings of each token, or with those of the next, its own and the one before.
     fn words(&self, windows: &Windows, output: &mut Vec<f32>) {
         let size = self.words.cols();
@@ -271,40 +228,34 @@ impl Layer for MobileBertLayer {
         }
     }
 
-    fn update(
-        &self,
-        windows: &Windows,
-        projected: &[f32],
-        rows: Range<usize>,
-        hidden: &mut [f32],
-        workspace: &mut Workspace,
-    ) {
+    fn attend(&self, windows: &Windows, projected: &[f32], rows: Range<usize>, _: &[f32], workspace: &mut Workspace) {
         self.attention.forward(windows, projected, rows, workspace);
-        // What `project` left there of the same rows.
-        let mut inner = std::mem::take(&mut workspace.carried);
-        let blocks = hidden.chunks_mut(FEED_FORWARD_ROWS * self.hidden_size);
-        for ((block, hidden), x) in blocks.enumerate().zip(inner.chunks_mut(FEED_FORWARD_ROWS * self.size)) {
-            let first = block * FEED_FORWARD_ROWS * self.size;
-            let Workspace { linear, context, dense, .. } = workspace;
-            dense.resize(x.len(), 0.0);
-            self.attention_output.forward(&context[first..first + x.len()], linear, dense, None);
-            linear.times.measure(Operator::Norm, 0, || self.attention_norm.apply_residual(x, dense));
-            for (feed_forward, norm) in &self.feed_forwards {
-                feed_forward.forward(x, workspace);
-                let Workspace { linear, dense, .. } = workspace;
-                linear.times.measure(Operator::Norm, 0, || norm.apply_residual(x, dense));
-            }
+    }
+
+    fn update(&self, block: Range<usize>, hidden: &mut [f32], workspace: &mut Workspace) {
+        // What `project` left there of these rows.
+        let mut carried = std::mem::take(&mut workspace.carried);
+        let values = block.start * self.size..block.end * self.size;
+        let inner = &mut carried[values.clone()];
+        let Workspace { linear, context, dense, .. } = workspace;
+        dense.resize(inner.len(), 0.0);
+        self.attention_output.forward(&context[values], linear, dense, None);
+        linear.times.measure(Operator::Norm, 0, || self.attention_norm.apply_residual(inner, dense));
+        for (feed_forward, norm) in &self.feed_forwards {
+            feed_forward.forward(inner, workspace);
             let Workspace { linear, dense, .. } = workspace;
-            match &self.output {
-                Some(Bottleneck { dense: matrix, norm }) => {
-                    dense.resize(hidden.len(), 0.0);
-                    matrix.forward(x, linear, dense, None);
-                    linear.times.measure(Operator::Norm, 0, || norm.apply_residual(hidden, dense));
-                }
-                None => hidden.copy_from_slice(x),
-            }
+            linear.times.measure(Operator::Norm, 0, || norm.apply_residual(inner, dense));
         }
-        workspace.carried = inner;
+        let Workspace { linear, dense, .. } = workspace;
+        match &self.output {
+            Some(Bottleneck { dense: matrix, norm }) => {
+                dense.resize(hidden.len(), 0.0);
+                matrix.forward(inner, linear, dense, None);
+                linear.times.measure(Operator::Norm, 0, || norm.apply_residual(hidden, dense));
+            }
+            None => hidden.copy_from_slice(inner),
+        }
+        workspace.carried = carried;
     }
 }
 
@@ -324,31 +275,20 @@ struct Config {
 }
 
 impl Config {
-    fn check(file: &File) -> Result<Self, LoadError> {
+    fn check(common: &Common, file: &File) -> Result<Self, LoadError> {
         let bottleneck = file.use_bottleneck.unwrap_or(true);
         let size = match bottleneck {
             true => file.intra_bottleneck_size.unwrap_or(128),
-            false => file.hidden_size,
+            false => common.hidden_size,
         };
-        let embedding_size = file.embedding_size.unwrap_or(128);
+        let embedding_size = common.embedding_size.unwrap_or(128);
         let feed_forwards = file.num_feedforward_networks.unwrap_or(4);
+        common.check()?;
         positive(&[
-            ("vocab_size", file.vocab_size),
-            ("hidden_size", file.hidden_size),
             ("embedding_size", embedding_size),
             ("intra_bottleneck_size", size),
-            ("intermediate_size", file.intermediate_size),
-            ("num_hidden_layers", file.num_hidden_layers),
-            ("num_attention_heads", file.num_attention_heads),
             ("num_feedforward_networks", feed_forwards),
-            ("max_position_embeddings", file.max_position_embeddings),
         ])?;
-        if !size.is_multiple_of(file.num_attention_heads) {
-            return Err(LoadError::Inconsistent(format!(
-                "intra_bottleneck_size {size} is not a multiple of num_attention_heads {}",
-                file.num_attention_heads
-            )));
-        }
         let layer_norm = match file.normalization_type.as_deref().unwrap_or("no_norm") {
             "no_norm" => false,
             "layer_norm" => true,
@@ -360,11 +300,11 @@ impl Config {
         Ok(Self {
             embedding_size,
             size,
-            heads: Heads { count: file.num_attention_heads, size: size / file.num_attention_heads },
+            heads: heads(("intra_bottleneck_size", size), common.num_attention_heads)?,
             feed_forwards,
-            activation: activation("hidden_act", file.hidden_act.as_deref().unwrap_or("relu"))?,
-            epsilon: file.layer_norm_eps.unwrap_or(1e-12),
-            type_vocab_size: file.type_vocab_size.unwrap_or(2).max(1),
+            activation: common.activation("relu")?,
+            epsilon: common.layer_norm_eps.unwrap_or(1e-12),
+            type_vocab_size: common.type_vocab_size.unwrap_or(2).max(1),
             trigrams: file.trigram_input.unwrap_or(true),
             bottleneck,
             layer_norm,
@@ -376,34 +316,32 @@ impl Config {
 const DEFAULT_EPSILON: f32 = 1e-5;
 
 struct MobileBertLoader<'a> {
+    common: &'a Common,
     file: &'a File,
     config: &'a Config,
     loader: Loader<'a>,
 }
 
 impl MobileBertLoader<'_> {
-    fn embeddings(&self) -> Result<Embeddings, LoadError> {
-        let (file, config, tensors) = (self.file, self.config, self.loader.tensors);
-        let hidden = file.hidden_size;
+    fn embeddings(&self) -> Result<MobileBertEmbeddings, LoadError> {
+        let (config, tensors) = (self.config, self.loader.tensors);
+        let hidden = self.common.hidden_size;
         let table =
             |name: &str, rows, cols| tensors.get(&format!("mobilebert.embeddings.{name}.weight"), &[rows, cols]);
         let inputs = config.embedding_size * if config.trigrams { 3 } else { 1 };
         let transformation = match config.trigrams || config.embedding_size != hidden {
-            true => Some(self.loader.linear(
-                "mobilebert.embeddings.embedding_transformation",
-                hidden,
-                inputs,
-                Operator::Embeddings,
-                Precision::F32,
-                Spread::Symmetric,
-            )?),
+            true => {
+                let part = self.loader.part("mobilebert.embeddings.embedding_transformation", hidden, inputs)?;
+                Some(self.loader.linear_f32(part, Operator::Embeddings)?)
+            }
             false => None,
         };
-        Ok(Embeddings {
-            words: table("word_embeddings", file.vocab_size, config.embedding_size)?,
+        Ok(MobileBertEmbeddings {
+            hidden_size: hidden,
+            words: table("word_embeddings", self.common.vocab_size, config.embedding_size)?,
             trigrams: config.trigrams,
             transformation,
-            positions: table("position_embeddings", file.max_position_embeddings, hidden)?.read(),
+            positions: table("position_embeddings", self.common.max_position_embeddings, hidden)?.read(),
             token_types: table("token_type_embeddings", config.type_vocab_size, hidden)?.read(),
             norm: self.norm("mobilebert.embeddings.LayerNorm", hidden, DEFAULT_EPSILON)?,
         })
@@ -411,12 +349,12 @@ impl MobileBertLoader<'_> {
 
     fn layer(&self, layer: usize) -> Result<MobileBertLayer, LoadError> {
         let (file, config) = (self.file, self.config);
-        let (hidden, size) = (file.hidden_size, config.size);
+        let (hidden, size) = (self.common.hidden_size, config.size);
         let full = |name: &str| format!("mobilebert.encoder.layer.{layer}.{name}");
         let bottleneck = |name: &str, norm: &str, outputs, inputs, operator| -> Result<Bottleneck, LoadError> {
-            let (precision, spread) = (self.loader.precision, Spread::Symmetric);
+            let dense = self.loader.part(&full(name), outputs, inputs)?;
             Ok(Bottleneck {
-                dense: self.loader.linear(&full(name), outputs, inputs, operator, precision, spread)?,
+                dense: self.loader.linear(&[dense], operator, Spread::Symmetric)?,
                 norm: self.norm(&full(norm), outputs, config.epsilon)?,
             })
         };
@@ -438,21 +376,17 @@ impl MobileBertLoader<'_> {
                  hidden_size {hidden}"
             )));
         };
-        let part =
-            |name: &str, inputs, scale| self.loader.part(&full(&format!("attention.self.{name}")), size, inputs, scale);
+        let part = |name: &str, outputs, inputs| self.loader.part(&full(name), outputs, inputs);
+        let projection = |name: &str, inputs| part(&format!("attention.self.{name}"), size, inputs);
         let query_scale = 1.0 / (config.heads.size as f32).sqrt();
-        let query_key = [part("query", size, query_scale)?, part("key", size, 1.0)?];
+        let query_key = [projection("query", size)?.scaled(query_scale), projection("key", size)?];
+        let value = [projection("value", value_inputs)?];
+        let attention_output = [part("attention.output.dense", size, size)?];
         let feed_forward = |prefix: String, epsilon| -> Result<(FeedForward, Norm), LoadError> {
-            let linear = |name: &str, outputs, inputs, operator, spread| {
-                let name = full(&format!("{prefix}{name}"));
-                self.loader.linear(&name, outputs, inputs, operator, self.loader.precision, spread)
-            };
-            let wide = file.intermediate_size;
-            let parts = FeedForward {
-                intermediate: linear("intermediate.dense", wide, size, Operator::Intermediate, Spread::Symmetric)?,
-                activation: config.activation,
-                output: linear("output.dense", size, wide, Operator::Output, Spread::Skewed)?,
-            };
+            let wide = self.common.intermediate_size;
+            let intermediate = part(&format!("{prefix}intermediate.dense"), wide, size)?;
+            let output = part(&format!("{prefix}output.dense"), size, wide)?;
+            let parts = self.loader.feed_forward(intermediate, config.activation, output)?;
             Ok((parts, self.norm(&full(&format!("{prefix}output.LayerNorm")), size, epsilon)?))
         };
         let first = (0..config.feed_forwards - 1).map(|index| feed_forward(format!("ffn.{index}."), config.epsilon));
@@ -469,17 +403,10 @@ impl MobileBertLoader<'_> {
             size,
             input,
             attention_input,
-            query_key: self.loader.concat(&query_key, Operator::QueryKeyValue)?,
-            value: self.loader.concat(&[part("value", value_inputs, 1.0)?], Operator::QueryKeyValue)?,
+            query_key: self.loader.linear(&query_key, Operator::QueryKeyValue, Spread::Symmetric)?,
+            value: self.loader.linear(&value, Operator::QueryKeyValue, Spread::Symmetric)?,
             attention: SelfAttention::new(config.heads, self.loader.precision),
-            attention_output: self.loader.linear(
-                &full("attention.output.dense"),
-                size,
-                size,
-                Operator::AttentionOutput,
-                self.loader.precision,
-                Spread::Symmetric,
-            )?,
+            attention_output: self.loader.linear(&attention_output, Operator::AttentionOutput, Spread::Symmetric)?,
             attention_norm: self.norm(&full("attention.output.LayerNorm"), size, config.epsilon)?,
             feed_forwards: first.chain(last).collect::<Result<_, _>>()?,
             output,

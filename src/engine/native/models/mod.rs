@@ -1,13 +1,14 @@
 //! Families of networks.
 //!
-//! A family is a [`Model`]: embeddings, [`Layer`]s and a head. The engine shares the tokens of a group of windows out
-//! over threads and runs a layer in two steps, with all threads waiting for each other between them:
+//! A family loads a [`Network`]: embeddings, [`Layer`]s and a head. The engine shares the tokens of a group of windows
+//! out over threads and runs a layer in two steps, with all threads waiting for each other between them:
 //!
 //! 1. [`Layer::project`] computes what attention needs of each token, from the hidden states of all tokens. Here
 //!    belong normalization before attention, rotary positions, and convolutions over neighbouring tokens.
-//! 2. [`Layer::update`] computes a thread's new hidden states from what was projected of all tokens: attention within
-//!    windows (of all tokens or near ones, with relative positions in the scores or not), then all that works token by
-//!    token, such as a plain or gated feed-forward part.
+//! 2. [`Layer::attend`] gathers for a thread's tokens from what was projected of all tokens: attention within windows
+//!    (of all tokens or near ones, with relative positions in the scores or not). [`Layer::update`] then computes new
+//!    hidden states of a few of these tokens at a time, with all that works token by token, such as a plain or gated
+//!    feed-forward part.
 
 mod bert;
 mod config;
@@ -17,11 +18,12 @@ mod mobilebert;
 mod modernbert;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::LoadError;
-use super::layers::{Loader, Workspace};
+use super::layers::{Embeddings, Linear, Loader, Workspace};
 use super::windows::Windows;
 
 /// What a network takes, and the widths of its activations.
@@ -40,17 +42,24 @@ pub(super) struct Shape {
 }
 
 /// A network with its weights.
-pub(super) trait Model: Send + Sync {
-    fn shape(&self) -> &Shape;
+pub(super) struct Network {
+    pub shape: Shape,
+    pub embeddings: Box<dyn Embed>,
+    /// In running order; some families run the same one several times.
+    pub layers: Vec<Arc<dyn Layer>>,
+    pub head: Box<dyn Head>,
+}
 
+/// What a network begins with.
+pub(super) trait Embed: Send + Sync {
     /// Fills `hidden`, `[tokens, hidden_size]`.
     fn embed(&self, windows: &Windows, hidden: &mut Vec<f32>, workspace: &mut Workspace);
+}
 
-    /// In running order.
-    fn layers(&self) -> Box<dyn Iterator<Item = &dyn Layer> + '_>;
-
+/// What finds start and end.
+pub(super) trait Head: Send + Sync {
     /// Fills `logits`, `[tokens, 2]`: start and end.
-    fn head(&self, windows: &Windows, hidden: &[f32], logits: &mut [f32], workspace: &mut Workspace);
+    fn find(&self, windows: &Windows, hidden: &[f32], logits: &mut [f32], workspace: &mut Workspace);
 }
 
 /// A layer with its weights.
@@ -65,19 +74,36 @@ pub(super) trait Layer: Send + Sync {
         workspace: &mut Workspace,
     );
 
-    /// Replaces `hidden`, `[rows, hidden_size]`, of the tokens `rows`, from `projected`, `[tokens, projected_size]`.
-    fn update(
+    /// Leaves in the workspace what attention gathers for the tokens `rows`, from `projected`,
+    /// `[tokens, projected_size]`; their hidden states are `hidden`, `[rows, hidden_size]`.
+    fn attend(
         &self,
         windows: &Windows,
         projected: &[f32],
         rows: Range<usize>,
-        hidden: &mut [f32],
+        hidden: &[f32],
         workspace: &mut Workspace,
     );
+
+    /// Replaces `hidden`, `[block, hidden_size]`, of some of the tokens that attention last gathered for: the
+    /// `block.start`th of them and those that follow.
+    fn update(&self, block: Range<usize>, hidden: &mut [f32], workspace: &mut Workspace);
+}
+
+impl Embed for Embeddings {
+    fn embed(&self, windows: &Windows, hidden: &mut Vec<f32>, workspace: &mut Workspace) {
+        self.forward(windows, hidden, workspace);
+    }
+}
+
+impl Head for Linear {
+    fn find(&self, _: &Windows, hidden: &[f32], logits: &mut [f32], workspace: &mut Workspace) {
+        self.forward(hidden, &mut workspace.linear, logits, None);
+    }
 }
 
 /// Makes a network from the text of its config.json.
-type Load = fn(&[u8], Loader) -> Result<Box<dyn Model>, LoadError>;
+type Load = fn(&[u8], Loader) -> Result<Network, LoadError>;
 
 /// A family that is not like BERT.
 struct Family {
@@ -88,17 +114,17 @@ struct Family {
 
 static OTHERS: [Family; 4] = [deberta_v2::FAMILY, modernbert::FAMILY, mobilebert::FAMILY, convbert::FAMILY];
 
-/// The keys that config.json of every family has.
+/// What distinguishes families in config.json.
 #[derive(Deserialize)]
-struct Common {
+struct ModelType {
     model_type: String,
 }
 
 /// Loads the network that config.json describes, on the threads of the current pool.
-pub(super) fn load(config: &[u8], loader: Loader) -> Result<Box<dyn Model>, LoadError> {
-    let Common { model_type } = serde_json::from_slice(config)?;
+pub(super) fn load(config: &[u8], loader: Loader) -> Result<Network, LoadError> {
+    let ModelType { model_type } = serde_json::from_slice(config)?;
     if let Some(family) = bert::Family::of(&model_type) {
-        return Ok(Box::new(bert::Bert::load(config, family, loader)?));
+        return bert::load(config, family, loader);
     }
     if let Some(family) = OTHERS.iter().find(|family| family.model_type == model_type) {
         return (family.load)(config, loader);

@@ -6,7 +6,7 @@ use super::family::{AttentionKind, Family, HeadKind, LayerSharing, PositionKind}
 use crate::engine::native::LoadError;
 use crate::engine::native::layers::{BlockSparse, Heads, Positions};
 use crate::engine::native::models::Shape;
-use crate::engine::native::models::config::{activation, heads, positive};
+use crate::engine::native::models::config::{Common, parse, positive};
 use bertqa_kernels::Activation;
 
 /// Buckets of distances of a position bias: transformers knows no other number, whatever config.json says.
@@ -66,29 +66,12 @@ pub(super) struct LayerWeights {
     pub index: usize,
 }
 
-/// config.json as it is written; the aliases are DistilBERT's names.
+/// config.json as it is written.
 #[derive(Deserialize)]
 struct File {
-    model_type: String,
-    vocab_size: usize,
-    #[serde(alias = "dim")]
-    hidden_size: usize,
-    #[serde(alias = "input_embedding_size")]
-    embedding_size: Option<usize>,
-    #[serde(alias = "hidden_dim")]
-    intermediate_size: usize,
-    #[serde(alias = "n_layers")]
-    num_hidden_layers: usize,
-    #[serde(alias = "n_heads")]
-    num_attention_heads: usize,
     num_hidden_groups: Option<usize>,
     inner_group_num: Option<usize>,
-    #[serde(alias = "activation")]
-    hidden_act: Option<String>,
-    layer_norm_eps: Option<f32>,
-    max_position_embeddings: usize,
     position_embedding_type: Option<String>,
-    type_vocab_size: Option<usize>,
     pad_token_id: Option<u32>,
     sep_token_id: Option<u32>,
     attention_window: Option<AttentionWindow>,
@@ -117,11 +100,12 @@ enum AttentionWindow {
 impl Config {
     /// Reads config.json of a model of `family`.
     pub(super) fn parse(json: &[u8], family: &'static Family) -> Result<Self, LoadError> {
-        Self::check(serde_json::from_slice(json)?, family)
+        let (common, file) = parse(json)?;
+        Self::check(common, &file, family)
     }
 
-    fn check(file: File, family: &'static Family) -> Result<Self, LoadError> {
-        let positions = Self::position_use(&file, family)?;
+    fn check(common: Common, file: &File, family: &'static Family) -> Result<Self, LoadError> {
+        let positions = Self::position_use(file, family)?;
         if file.quant_mode == Some(true) {
             let (value, supported) = ("true".to_owned(), "false".to_owned());
             return Err(LoadError::Unsupported { key: "quant_mode", value, supported });
@@ -136,20 +120,13 @@ impl Config {
                 supported: POSITION_BUCKETS.to_string(),
             });
         }
-        let activation = activation("hidden_act", file.hidden_act.as_deref().unwrap_or(family.defaults.activation))?;
+        let activation = common.activation(family.defaults.activation)?;
+        common.check()?;
         let embedding_size = match family.projection {
-            Some(_) => file.embedding_size.or(family.defaults.embedding_size).unwrap_or(file.hidden_size),
-            None => file.hidden_size,
+            Some(_) => common.embedding_size.or(family.defaults.embedding_size),
+            None => None,
         };
-        positive(&[
-            ("vocab_size", file.vocab_size),
-            ("hidden_size", file.hidden_size),
-            ("embedding_size", embedding_size),
-            ("intermediate_size", file.intermediate_size),
-            ("num_hidden_layers", file.num_hidden_layers),
-            ("num_attention_heads", file.num_attention_heads),
-        ])?;
-        let heads = heads(file.hidden_size, file.num_attention_heads)?;
+        let heads = common.heads()?;
         if matches!(positions, PositionUse::Rotary { .. }) && heads.size % 2 == 1 {
             return Err(LoadError::Inconsistent(format!("heads of {} columns can't be rotated by pairs", heads.size)));
         }
@@ -157,18 +134,18 @@ impl Config {
             LayerSharing::None => (1, 1),
             LayerSharing::Groups => (file.num_hidden_groups.unwrap_or(1), file.inner_group_num.unwrap_or(1)),
         };
-        if hidden_groups == 0 || hidden_groups > file.num_hidden_layers || inner_groups == 0 {
+        if hidden_groups == 0 || hidden_groups > common.num_hidden_layers || inner_groups == 0 {
             return Err(LoadError::Inconsistent(format!(
                 "{} layers can't be shared out over {hidden_groups} groups of {inner_groups} layers",
-                file.num_hidden_layers
+                common.num_hidden_layers
             )));
         }
         let reaches = match family.attention {
-            AttentionKind::NearAndQuestion => Some(Self::reaches(&file)?),
+            AttentionKind::NearAndQuestion => Some(Self::reaches(file, common.num_hidden_layers)?),
             _ => None,
         };
         let sparse = match family.attention {
-            AttentionKind::Blocks => Self::block_sparse(&file)?,
+            AttentionKind::Blocks => Self::block_sparse(file)?,
             _ => None,
         };
         let config = Self {
@@ -176,21 +153,21 @@ impl Config {
             reaches,
             sparse,
             sep_token_id: file.sep_token_id.unwrap_or(family.defaults.sep_token_id),
-            model_type: file.model_type,
-            vocab_size: file.vocab_size,
-            embedding_size,
-            hidden_size: file.hidden_size,
-            intermediate_size: file.intermediate_size,
+            model_type: common.model_type,
+            vocab_size: common.vocab_size,
+            embedding_size: embedding_size.unwrap_or(common.hidden_size),
+            hidden_size: common.hidden_size,
+            intermediate_size: common.intermediate_size,
             heads,
-            hidden_layers: file.num_hidden_layers,
+            hidden_layers: common.num_hidden_layers,
             hidden_groups,
             inner_groups,
             activation,
-            layer_norm_epsilon: file.layer_norm_eps.unwrap_or(family.defaults.layer_norm_epsilon),
-            position_embeddings: file.max_position_embeddings,
+            layer_norm_epsilon: common.layer_norm_eps.unwrap_or(family.defaults.layer_norm_epsilon),
+            position_embeddings: common.max_position_embeddings,
             positions,
             type_vocab_size: match family.token_types {
-                true => file.type_vocab_size.unwrap_or(family.defaults.type_vocab_size).max(1),
+                true => common.type_vocab_size.unwrap_or(family.defaults.type_vocab_size).max(1),
                 false => 1,
             },
             task_types: file.use_task_id.unwrap_or(false).then(|| file.task_type_vocab_size.unwrap_or(3)),
@@ -232,8 +209,7 @@ impl Config {
         }
     }
 
-    fn reaches(file: &File) -> Result<Vec<usize>, LoadError> {
-        let layers = file.num_hidden_layers;
+    fn reaches(file: &File, layers: usize) -> Result<Vec<usize>, LoadError> {
         let windows = match &file.attention_window {
             None => vec![512; layers],
             Some(AttentionWindow::Same(window)) => vec![*window; layers],

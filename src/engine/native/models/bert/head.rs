@@ -2,66 +2,77 @@
 
 use super::config::Config;
 use super::family::HeadKind;
-use crate::engine::Precision;
 use crate::engine::native::LoadError;
 use crate::engine::native::layers::{FeedForward, Linear, Loader, Workspace};
+use crate::engine::native::models::Head;
 use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::{Window, Windows};
-use bertqa_kernels::{Activation, LayerNorm, Panels, Rows, RowsMut, Spread, gemm};
+use bertqa_kernels::{Activation, LayerNorm, Panels, Rows, RowsMut, gemm};
 
-pub(super) enum Head {
-    Linear(Linear),
-    QuestionAware(Box<QuestionAwareHead>),
-    FeedForward { part: Box<FeedForward>, norm: LayerNorm, outputs: Linear },
+/// Loads the head of a network of the family of `config`.
+pub(super) fn load(config: &Config, loader: Loader) -> Result<Box<dyn Head>, LoadError> {
+    let size = config.hidden_size;
+    Ok(match (config.family.head, config.question_token_id) {
+        (HeadKind::QuestionAware, Some(id)) => Box::new(QuestionAwareHead::load(id, size, loader)?),
+        (HeadKind::FeedForward, _) => Box::new(FeedForwardHead::load(config, loader)?),
+        _ => Box::new(loader.head(size)?),
+    })
 }
 
-impl Head {
-    pub(super) fn load(config: &Config, loader: Loader) -> Result<Self, LoadError> {
-        let (size, intermediate) = (config.hidden_size, config.intermediate_size);
-        match (config.family.head, config.question_token_id) {
-            (HeadKind::QuestionAware, Some(id)) => {
-                Ok(Self::QuestionAware(Box::new(QuestionAwareHead::load(id, size, loader)?)))
-            }
-            (HeadKind::FeedForward, _) => {
-                const OUTPUTS: &str = "qa_classifier.qa_outputs";
-                if !loader.tensors.contains(&format!("{OUTPUTS}.weight")) {
-                    return Err(LoadError::MissingHead(format!("{OUTPUTS}.weight")));
-                }
-                let linear = |name: &str, outputs, inputs, spread| {
-                    loader.linear(name, outputs, inputs, Operator::Head, Precision::F32, spread)
-                };
-                let part = FeedForward {
-                    intermediate: linear("qa_classifier.intermediate.dense", intermediate, size, Spread::Symmetric)?,
-                    activation: config.activation,
-                    output: linear("qa_classifier.output.dense", size, intermediate, Spread::Skewed)?,
-                };
-                Ok(Self::FeedForward {
-                    part: Box::new(part),
-                    norm: loader.norm("qa_classifier.output.LayerNorm", size, config.layer_norm_epsilon)?,
-                    outputs: linear(OUTPUTS, 2, size, Spread::Symmetric)?,
-                })
-            }
-            _ => Ok(Self::Linear(loader.head(size)?)),
-        }
-    }
+/// A normalization before a head.
+pub(super) struct Normalized {
+    pub norm: LayerNorm,
+    pub head: Box<dyn Head>,
+}
 
-    /// As [`Model::head`](super::Model::head).
-    pub(super) fn forward(&self, windows: &Windows, hidden: &[f32], logits: &mut [f32], workspace: &mut Workspace) {
-        match self {
-            Self::Linear(linear) => linear.forward(hidden, &mut workspace.linear, logits, None),
-            Self::QuestionAware(head) => head.forward(windows, hidden, logits, workspace),
-            Self::FeedForward { part, norm, outputs } => {
-                part.forward(hidden, workspace);
-                let Workspace { linear, dense, .. } = workspace;
-                linear.times.measure(Operator::Head, 0, || norm.apply_residual(dense, hidden));
-                outputs.forward(dense, linear, logits, None);
-            }
-        }
+impl Head for Normalized {
+    fn find(&self, windows: &Windows, hidden: &[f32], logits: &mut [f32], workspace: &mut Workspace) {
+        let mut normed = std::mem::take(&mut workspace.normalized);
+        normed.clear();
+        normed.extend_from_slice(hidden);
+        workspace.linear.times.measure(Operator::Norm, 0, || self.norm.apply(&mut normed));
+        self.head.find(windows, &normed, logits, workspace);
+        workspace.normalized = normed;
+    }
+}
+
+/// BigBird's head: a feed-forward part before the matrix.
+struct FeedForwardHead {
+    part: FeedForward,
+    norm: LayerNorm,
+    outputs: Linear,
+}
+
+impl FeedForwardHead {
+    fn load(config: &Config, loader: Loader) -> Result<Self, LoadError> {
+        const OUTPUTS: &str = "qa_classifier.qa_outputs";
+        loader.require_head(OUTPUTS)?;
+        let (size, intermediate) = (config.hidden_size, config.intermediate_size);
+        let linear =
+            |name: &str, outputs, inputs| loader.linear_f32(loader.part(name, outputs, inputs)?, Operator::Head);
+        Ok(Self {
+            part: FeedForward {
+                intermediate: linear("qa_classifier.intermediate.dense", intermediate, size)?,
+                activation: config.activation,
+                output: linear("qa_classifier.output.dense", size, intermediate)?,
+            },
+            norm: loader.norm("qa_classifier.output.LayerNorm", size, config.layer_norm_epsilon)?,
+            outputs: linear(OUTPUTS, 2, size)?,
+        })
+    }
+}
+
+impl Head for FeedForwardHead {
+    fn find(&self, _: &Windows, hidden: &[f32], logits: &mut [f32], workspace: &mut Workspace) {
+        self.part.forward(hidden, workspace);
+        let Workspace { linear, dense, .. } = workspace;
+        linear.times.measure(Operator::Head, 0, || self.norm.apply_residual(dense, hidden));
+        self.outputs.forward(dense, linear, logits, None);
     }
 }
 
 /// Splinter's head: the likeness of each token to the question's mask, once as start and once as end.
-pub(super) struct QuestionAwareHead {
+struct QuestionAwareHead {
     question_token_id: u32,
     sides: [Side; 2],
 }
@@ -81,15 +92,12 @@ struct Transform {
 
 impl QuestionAwareHead {
     fn load(question_token_id: u32, size: usize, loader: Loader) -> Result<Self, LoadError> {
-        const FIRST: &str = "splinter_qass.start_classifier.weight";
-        if !loader.tensors.contains(FIRST) {
-            return Err(LoadError::MissingHead(FIRST.into()));
-        }
+        loader.require_head("splinter_qass.start_classifier")?;
         let transform = |name: &str| -> Result<Transform, LoadError> {
             let name = format!("splinter_qass.{name}_transform");
-            let dense = format!("{name}.dense");
+            let dense = loader.part(&format!("{name}.dense"), size, size)?;
             Ok(Transform {
-                dense: loader.linear(&dense, size, size, Operator::Head, Precision::F32, Spread::Symmetric)?,
+                dense: loader.linear_f32(dense, Operator::Head)?,
                 norm: loader.norm(&format!("{name}.LayerNorm"), size, 1e-5)?,
             })
         };
@@ -98,13 +106,15 @@ impl QuestionAwareHead {
             Ok(Side {
                 tokens: transform(name)?,
                 question: transform(&format!("query_{name}"))?,
-                classifier: loader.pack(&[classifier], Operator::Head, Precision::F32, Spread::Symmetric)?,
+                classifier: loader.linear_f32(classifier, Operator::Head)?,
             })
         };
         Ok(Self { question_token_id, sides: [side("start")?, side("end")?] })
     }
+}
 
-    fn forward(&self, windows: &Windows, hidden: &[f32], logits: &mut [f32], workspace: &mut Workspace) {
+impl Head for QuestionAwareHead {
+    fn find(&self, windows: &Windows, hidden: &[f32], logits: &mut [f32], workspace: &mut Workspace) {
         let size = self.sides[0].classifier.inputs();
         let (mut question, mut wanted, mut panels) = (Vec::new(), vec![0.0; size], Panels::default());
         for (side, Side { tokens, question: transform, classifier }) in self.sides.iter().enumerate() {

@@ -11,8 +11,7 @@ use std::sync::Arc;
 
 pub(super) use family::Family;
 
-use super::{Layer, Model, Shape};
-use crate::engine::Precision;
+use super::{Embed, Layer, Network};
 use crate::engine::native::LoadError;
 use crate::engine::native::layers::{
     DisentangledAttention, Embeddings, FeedForward, GlobalAttention, Linear, Loader, PositionEmbeddings, Residual,
@@ -23,24 +22,49 @@ use crate::engine::native::windows::{Window, Windows};
 use bertqa_kernels::{LayerNorm, Spread};
 use config::{Config, LayerWeights, PositionUse};
 use family::NormPlace;
-use head::Head;
 use positions::SharedPositions;
 
-/// Rows of the feed-forward part computed at a time, so that its widest matrix stays in the cache.
-const FEED_FORWARD_ROWS: usize = 64;
+/// Loads a network of `family`.
+pub(super) fn load(config: &[u8], family: &'static Family, loader: Loader) -> Result<Network, LoadError> {
+    let config = Config::parse(config, family)?;
+    let loader = BertLoader { config: &config, loader };
+    // First, so that a model without a head is distinguished from one with other names.
+    let head = head::load(&config, loader.loader)?;
+    let embeddings = loader.embeddings()?;
+    let positions = loader.shared_positions()?;
+    let mut layers: Vec<Arc<dyn Layer>> = Vec::new();
+    let mut loaded = HashMap::new();
+    for weights in config.layers() {
+        let layer = match loaded.get(&weights) {
+            Some(&index) => Arc::clone(&layers[index]),
+            None => {
+                loaded.insert(weights, layers.len());
+                Arc::new(loader.layer(weights, &positions)?)
+            }
+        };
+        layers.push(layer);
+    }
+    Ok(Network {
+        shape: config.shape(),
+        embeddings: match family.types_by_separator {
+            true => Box::new(TypesBySeparator { separator: config.sep_token_id, embeddings }),
+            false => Box::new(embeddings),
+        },
+        layers,
+        head: match family.norm {
+            NormPlace::After => head,
+            NormPlace::Before { last } => {
+                let norm = loader.norm(&loader.full(last), config.hidden_size)?;
+                Box::new(head::Normalized { norm, head })
+            }
+        },
+    })
+}
 
-/// A network of a [`Family`].
-pub(super) struct Bert {
-    shape: Shape,
+/// Embeddings of a network that finds token types itself, by a separator.
+struct TypesBySeparator {
+    separator: u32,
     embeddings: Embeddings,
-    /// The separator by which the network finds token types itself.
-    types_by_separator: Option<u32>,
-    layers: Vec<BertLayer>,
-    /// Indices into `layers` in running order.
-    order: Vec<usize>,
-    /// After the last layer, where layers are normalized before their parts.
-    last_norm: Option<LayerNorm>,
-    head: Head,
 }
 
 struct BertLayer {
@@ -64,72 +88,18 @@ enum Attention {
     Global(GlobalAttention),
 }
 
-impl Bert {
-    pub(super) fn load(config: &[u8], family: &'static Family, loader: Loader) -> Result<Self, LoadError> {
-        let config = Config::parse(config, family)?;
-        let loader = BertLoader { config: &config, loader };
-        // First, so that a model without a head is distinguished from one with other names.
-        let head = Head::load(&config, loader.loader)?;
-        let embeddings = loader.embeddings()?;
-        let positions = loader.shared_positions()?;
-        let mut layers = Vec::new();
-        let mut order = Vec::new();
-        let mut loaded = HashMap::new();
-        for weights in config.layers() {
-            let index = match loaded.get(&weights) {
-                Some(&index) => index,
-                None => {
-                    layers.push(loader.layer(weights, &positions)?);
-                    loaded.insert(weights, layers.len() - 1);
-                    layers.len() - 1
-                }
-            };
-            order.push(index);
-        }
-        let last_norm = match family.norm {
-            NormPlace::After => None,
-            NormPlace::Before { last } => Some(loader.norm(&loader.full(last), config.hidden_size)?),
-        };
-        let types_by_separator = family.types_by_separator.then_some(config.sep_token_id);
-        Ok(Self { shape: config.shape(), embeddings, types_by_separator, layers, order, last_norm, head })
-    }
-}
-
-impl Model for Bert {
-    fn shape(&self) -> &Shape {
-        &self.shape
-    }
-
+impl Embed for TypesBySeparator {
     fn embed(&self, windows: &Windows, hidden: &mut Vec<f32>, workspace: &mut Workspace) {
-        let Some(separator) = self.types_by_separator else {
-            return self.embeddings.forward(windows, hidden, workspace);
-        };
         let types: Vec<Vec<u32>> = windows
             .iter()
             .map(|Window { input_ids, .. }| {
                 // As transformers, after the first token where there is no separator.
-                let end = input_ids.iter().position(|id| *id == separator).unwrap_or(0);
+                let end = input_ids.iter().position(|id| *id == self.separator).unwrap_or(0);
                 (0..input_ids.len()).map(|token| u32::from(token > end)).collect()
             })
             .collect();
         let typed = windows.iter().zip(&types).map(|(window, types)| Window { token_type_ids: types, ..*window });
         self.embeddings.forward(&Windows::new(&typed.collect::<Vec<_>>(), &mut Vec::new()), hidden, workspace);
-    }
-
-    fn layers(&self) -> Box<dyn Iterator<Item = &dyn Layer> + '_> {
-        Box::new(self.order.iter().map(|&index| &self.layers[index] as &dyn Layer))
-    }
-
-    fn head(&self, windows: &Windows, hidden: &[f32], logits: &mut [f32], workspace: &mut Workspace) {
-        let Some(norm) = &self.last_norm else {
-            return self.head.forward(windows, hidden, logits, workspace);
-        };
-        let mut normed = std::mem::take(&mut workspace.dense);
-        normed.clear();
-        normed.extend_from_slice(hidden);
-        workspace.linear.times.measure(Operator::Norm, 0, || norm.apply(&mut normed));
-        self.head.forward(windows, &normed, logits, workspace);
-        workspace.dense = normed;
     }
 }
 
@@ -151,12 +121,12 @@ impl Layer for BertLayer {
         }
     }
 
-    fn update(
+    fn attend(
         &self,
         windows: &Windows,
         projected: &[f32],
         rows: Range<usize>,
-        hidden: &mut [f32],
+        hidden: &[f32],
         workspace: &mut Workspace,
     ) {
         match &self.attention {
@@ -164,19 +134,19 @@ impl Layer for BertLayer {
             Attention::Distances(attention) => attention.forward(windows, projected, rows, workspace),
             Attention::Global(attention) => attention.forward(windows, projected, rows, hidden, workspace),
         }
-        let block = FEED_FORWARD_ROWS * self.hidden_size;
-        for (block, hidden) in hidden.chunks_mut(block).enumerate() {
-            let first = block * FEED_FORWARD_ROWS * self.hidden_size;
-            let Workspace { linear, context, dense, .. } = workspace;
-            dense.resize(hidden.len(), 0.0);
-            self.attention_output.forward(&context[first..first + hidden.len()], linear, dense, None);
-            self.attention_residual.add(hidden, dense, linear);
-            let input = self.output_residual.input(hidden, workspace);
-            self.feed_forward.forward(&input, workspace);
-            restore(input, workspace);
-            let Workspace { linear, dense, .. } = workspace;
-            self.output_residual.add(hidden, dense, linear);
-        }
+    }
+
+    fn update(&self, block: Range<usize>, hidden: &mut [f32], workspace: &mut Workspace) {
+        let size = self.hidden_size;
+        let Workspace { linear, context, dense, .. } = workspace;
+        dense.resize(hidden.len(), 0.0);
+        self.attention_output.forward(&context[block.start * size..block.end * size], linear, dense, None);
+        self.attention_residual.add(hidden, dense, linear);
+        let input = self.output_residual.input(hidden, workspace);
+        self.feed_forward.forward(&input, workspace);
+        restore(input, workspace);
+        let Workspace { linear, dense, .. } = workspace;
+        self.output_residual.add(hidden, dense, linear);
     }
 }
 
@@ -215,9 +185,8 @@ impl BertLoader<'_> {
         };
         let projection = match config.family.projection {
             Some(name) if tensors.contains(&self.full(&format!("{name}.weight"))) || size != config.hidden_size => {
-                let (operator, name) = (Operator::Embeddings, self.full(name));
-                let (precision, spread) = (Precision::F32, Spread::Symmetric);
-                Some(self.loader.linear(&name, config.hidden_size, size, operator, precision, spread)?)
+                let part = self.loader.part(&self.full(name), config.hidden_size, size)?;
+                Some(self.loader.linear_f32(part, Operator::Embeddings)?)
             }
             _ => None,
         };
@@ -236,46 +205,40 @@ impl BertLoader<'_> {
         let (hidden, intermediate) = (self.config.hidden_size, self.config.intermediate_size);
         let prefix = names.prefix.replace("{g}", &weights.group.to_string()).replace("{i}", &weights.index.to_string());
         let full = |name: &str| self.full(&format!("{prefix}.{name}"));
-        let linear = |name: &str, outputs, inputs, operator, spread| {
-            self.loader.linear(&full(name), outputs, inputs, operator, self.loader.precision, spread)
-        };
         let heads = self.config.heads;
         let query_scale = 1.0 / (heads.size as f32).sqrt();
-        let part = |name: &str, scale| self.loader.part(&full(name), hidden, hidden, scale);
-        let mut query_key_value = vec![part(names.query, query_scale)?, part(names.key, 1.0)?, part(names.value, 1.0)?];
+        let part = |name: &str| self.loader.part(&full(name), hidden, hidden);
+        let mut query_key_value = vec![part(names.query)?.scaled(query_scale), part(names.key)?, part(names.value)?];
         if self.config.reaches.is_some() {
-            query_key_value.extend([part(&global(names.key), 1.0)?, part(&global(names.value), 1.0)?]);
+            query_key_value.extend([part(&global(names.key))?, part(&global(names.value))?]);
         }
-        let (attention_output, output) = (Operator::AttentionOutput, Operator::Output);
+        let (wide, narrow) = (
+            self.loader.part(&full(names.intermediate), intermediate, hidden)?,
+            self.loader.part(&full(names.output), hidden, intermediate)?,
+        );
         Ok(BertLayer {
             hidden_size: hidden,
-            query_key_value: self.loader.concat(&query_key_value, Operator::QueryKeyValue)?,
+            query_key_value: self.loader.linear(&query_key_value, Operator::QueryKeyValue, Spread::Symmetric)?,
             rotary: match positions {
                 SharedPositions::Rotary(rotary) => Some(rotary.clone()),
                 _ => None,
             },
             attention: match &self.config.reaches {
                 Some(reaches) => {
-                    let query = part(&global(names.query), query_scale)?;
-                    let query = self.loader.concat(&[query], Operator::QueryKeyValue)?;
+                    let query = part(&global(names.query))?.scaled(query_scale);
+                    let query = self.loader.linear(&[query], Operator::QueryKeyValue, Spread::Symmetric)?;
                     let separator = self.config.sep_token_id;
                     Attention::Global(GlobalAttention::new(heads, reaches[weights.index], separator, query))
                 }
                 None => self.attention(&full(names.distance), positions)?,
             },
-            attention_output: linear(names.attention_output, hidden, hidden, attention_output, Spread::Symmetric)?,
+            attention_output: self.loader.linear(
+                &[part(names.attention_output)?],
+                Operator::AttentionOutput,
+                Spread::Symmetric,
+            )?,
             attention_residual: self.residual(&full(names.attention_norm))?,
-            feed_forward: FeedForward {
-                intermediate: linear(
-                    names.intermediate,
-                    intermediate,
-                    hidden,
-                    Operator::Intermediate,
-                    Spread::Symmetric,
-                )?,
-                activation: self.config.activation,
-                output: linear(names.output, hidden, intermediate, output, Spread::Skewed)?,
-            },
+            feed_forward: self.loader.feed_forward(wide, self.config.activation, narrow)?,
             output_residual: self.residual(&full(names.output_norm))?,
         })
     }

@@ -1,10 +1,10 @@
-use std::fs::File;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 
 use super::MecabError;
+use crate::model::map::map;
 
 /// A file of a dictionary, mapped into memory: of 250 MB, a text touches little.
 pub(super) struct DictionaryFile {
@@ -15,11 +15,7 @@ pub(super) struct DictionaryFile {
 impl DictionaryFile {
     pub(super) fn open(folder: &Path, name: &str) -> Result<Self, MecabError> {
         let path = folder.join(name);
-        let file = File::open(&path).map_err(MecabError::read(&path))?;
-        // SAFETY: the map is only read, and by code that checks each index. A file that another program cuts short
-        // while it is mapped ends this one with SIGBUS, as it would end MeCab; packages replace files, they don't
-        // write into them.
-        let bytes = unsafe { Mmap::map(&file) }.map_err(MecabError::read(&path))?;
+        let bytes = map(&path).map_err(MecabError::read(&path))?;
         Ok(Self { path, bytes })
     }
 
