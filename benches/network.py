@@ -1,7 +1,8 @@
 """The network by itself, without tokenizing: tokens per second of bertqa and of ONNX Runtime and OpenVINO, on a model
 with random weights and windows of one length, so that nobody pads.
 
-usage: network.py [--hidden 768] [--layers 12] [--shapes 8x128,4x512] [--rounds 3] [--threads 2] [--bertqa BINARY]
+usage: network.py [--family bert] [--hidden 768] [--layers N] [--shapes 8x128,4x512] [--rounds 3] [--threads 2]
+                  [--bertqa BINARY]
 
 Needs torch, transformers, onnx, onnxruntime and openvino. The runners take turns; the table has medians.
 """
@@ -21,15 +22,37 @@ import onnxruntime
 import openvino
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
-from transformers import BertConfig, BertForQuestionAnswering
+from transformers import AutoModelForQuestionAnswering, BertConfig, DebertaV2Config, ModernBertConfig
 
+# What distinguishes the base models of each family: configuration, layers, and how much wider a layer is inside.
+FAMILIES = {
+    "bert": (BertConfig, 12, 4, {}),
+    # DeBERTa v3.
+    "deberta-v2": (
+        DebertaV2Config,
+        12,
+        4,
+        {
+            "relative_attention": True,
+            "position_buckets": 256,
+            "norm_rel_ebd": "layer_norm",
+            "share_att_key": True,
+            "pos_att_type": ["p2c", "c2p"],
+            "position_biased_input": False,
+            "type_vocab_size": 0,
+            "layer_norm_eps": 1e-7,
+        },
+    ),
+    "modernbert": (ModernBertConfig, 22, 1.5, {"max_position_embeddings": 8192}),
+}
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def arguments():
     parser = argparse.ArgumentParser(prog="network.py", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--family", choices=FAMILIES, default="bert")
     parser.add_argument("--hidden", type=int, default=768)
-    parser.add_argument("--layers", type=int, default=12)
+    parser.add_argument("--layers", type=int, help="default: as the family's base model has")
     parser.add_argument("--shapes", default="8x128,4x512", help="windows x tokens, separated by commas")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5, help="to measure each for")
@@ -53,17 +76,18 @@ def models(args, folder):
     torch.manual_seed(0)
     tokenizer = ROOT / "tokenizer/tokenizer.json"
     vocabulary = len(json.loads(tokenizer.read_text(encoding="utf-8"))["model"]["vocab"])
-    # The shape that BERT's sizes have in common: heads of 64, or 12 of them; four times as wide in between.
-    heads = 12
-    config = BertConfig(
+    configuration, layers, width, options = FAMILIES[args.family]
+    config = configuration(
         vocab_size=vocabulary,
         hidden_size=args.hidden,
-        num_hidden_layers=args.layers,
-        num_attention_heads=heads,
-        intermediate_size=4 * args.hidden,
+        num_hidden_layers=args.layers or layers,
+        num_attention_heads=12,
+        intermediate_size=int(width * args.hidden),
+        pad_token_id=0,
         attn_implementation="eager",
+        **options,
     )
-    network = BertForQuestionAnswering(config).eval()
+    network = AutoModelForQuestionAnswering.from_config(config).eval()
     network.save_pretrained(folder)
     for file in (ROOT / "tokenizer").iterdir():
         (folder / file.name).write_bytes(file.read_bytes())

@@ -2,7 +2,7 @@
 
 use bertqa_kernels::{
     Activation, AttentionBuffers, Bf16, Int8Panels, LayerNorm, Panels, QuantizedRows, Rows, RowsMut, Spread,
-    attend_int8, gemm, gemm_bf16, gemm_int8, softmax_unscaled,
+    add_diagonals, attend_int8, gemm, gemm_bf16, gemm_int8, softmax_unscaled,
 };
 use divan::{Bencher, black_box};
 
@@ -85,6 +85,16 @@ fn attention_f32<const TOKENS: usize>(bencher: Bencher, size: usize) {
         for (row, scale) in out.chunks_exact_mut(size).zip(&scales) {
             row.iter_mut().for_each(|value| *value *= scale);
         }
+        black_box(&mut out);
+    });
+}
+
+#[divan::bench(args = [128, 384, 512])]
+fn diagonals(bencher: Bencher, keys: usize) {
+    let width = 64 + keys - 1;
+    let (rows, mut out) = (matrix(keys, width), matrix(64, keys));
+    bencher.bench_local(|| {
+        add_diagonals(RowsMut::dense(&mut out, keys), Rows::dense(black_box(&rows), width), keys - 1);
         black_box(&mut out);
     });
 }

@@ -23,7 +23,7 @@ pub fn attend_int8(
     keys: &Int8Panels,
     values: &Int8Panels,
     tokens: usize,
-    bias: Option<DistanceBias>,
+    bias: Option<ScoreBias>,
     buffers: &mut AttentionBuffers,
     output: RowsMut,
 ) {
@@ -31,27 +31,44 @@ pub fn attend_int8(
     Attend { queries, keys, values, tokens, bias, buffers, output }.dispatch();
 }
 
-/// What is added to the scores of a head, by the distance between query and key.
+/// What is added to the scores of a head: a row of values for each query, or one of values by distance, of which each
+/// query has the part that begins one further left.
 #[derive(Debug, Clone, Copy)]
-pub struct DistanceBias<'a> {
-    /// By how many tokens the key stands behind the query, ascending.
-    pub values: &'a [f32],
+pub struct ScoreBias<'a> {
+    values: &'a [f32],
     /// Where in `values` that of the first query and the first key is.
-    pub origin: usize,
+    origin: usize,
+    /// How much further that of the next query is.
+    step: isize,
 }
 
-impl<'a> DistanceBias<'a> {
+impl<'a> ScoreBias<'a> {
+    /// By how many tokens the key stands behind the query, ascending in `values`; `origin` is where the value of the
+    /// first query and the first key is.
+    pub fn by_distance(values: &'a [f32], origin: usize) -> Self {
+        Self { values, origin, step: -1 }
+    }
+
+    /// `[queries, keys]`
+    pub fn dense(values: &'a [f32], keys: usize) -> Self {
+        Self { values, origin: 0, step: keys.cast_signed() }
+    }
+
     /// For the scores of a query with so many keys.
     ///
     /// # Panics
-    /// If there are no values for some of the distances.
+    /// If there are no values for some of them.
     pub fn row(&self, query: usize, keys: usize) -> &'a [f32] {
-        &self.values[self.origin - query..][..keys]
+        &self.values[self.place(query)..][..keys]
     }
 
     /// That of queries from `first` on.
     pub fn from_query(self, first: usize) -> Self {
-        Self { origin: self.origin - first, ..self }
+        Self { origin: self.place(first), ..self }
+    }
+
+    fn place(&self, query: usize) -> usize {
+        self.origin.wrapping_add_signed(query.cast_signed() * self.step)
     }
 }
 
@@ -84,7 +101,7 @@ pub(super) struct Attend<'a> {
     pub keys: &'a Int8Panels,
     pub values: &'a Int8Panels,
     pub tokens: usize,
-    pub bias: Option<DistanceBias<'a>>,
+    pub bias: Option<ScoreBias<'a>>,
     /// With room for them all.
     pub buffers: &'a mut AttentionBuffers,
     pub output: RowsMut<'a>,
@@ -95,7 +112,7 @@ impl Int8Op for Attend<'_> {
 
     #[inline(always)]
     fn eval<B: Int8Isa>(self, isa: B) {
-        let Self { queries, keys, values, tokens, bias: distance_bias, buffers, mut output } = self;
+        let Self { queries, keys, values, tokens, bias: score_bias, buffers, mut output } = self;
         let (width, stride) = (tokens.next_multiple_of(SCORE_BLOCK), stride(tokens));
         let columns = Columns { bias: None, scales: Some(&values.scales), sums: Some(&values.sums) };
         let spread = Spread::Symmetric;
@@ -120,7 +137,7 @@ impl Int8Op for Attend<'_> {
             let probabilities = &mut buffers.probabilities[..rows * stride];
             let scales = &mut buffers.scales[..rows];
             scales.copy_from_slice(queries.scales);
-            if let Some(bias) = distance_bias {
+            if let Some(bias) = score_bias {
                 let (bias, scores) = (bias.from_query(first), RowsMut::new(scores, rows, tokens, stride));
                 isa.call(AddBias { bias, scores, scales });
             }
@@ -137,7 +154,7 @@ impl Int8Op for Attend<'_> {
 
 /// `scores = scale * score + bias * log2(e)` of each row, whose scale becomes 1.
 struct AddBias<'a> {
-    bias: DistanceBias<'a>,
+    bias: ScoreBias<'a>,
     scores: RowsMut<'a>,
     scales: &'a mut [f32],
 }

@@ -24,6 +24,7 @@
 mod activation;
 mod attend;
 mod bf16;
+mod diagonals;
 mod exp;
 mod float;
 mod gate;
@@ -43,8 +44,9 @@ mod softmax_int8;
 mod tests;
 
 pub use activation::Activation;
-pub use attend::{AttentionBuffers, DistanceBias, attend_int8};
+pub use attend::{AttentionBuffers, ScoreBias, attend_int8};
 pub use bf16::{Bf16, instructions as bf16_instructions};
+pub use diagonals::add_diagonals;
 pub use float::f32_instructions;
 pub use gate::gate;
 pub use gemm::{gemm, gemm_bf16, gemm_int8};

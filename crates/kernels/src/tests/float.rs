@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use rten_simd::SimdOp;
 
+use super::super::diagonals::AddDiagonals;
 use super::super::gate::Gate;
 use super::super::gemm::{Columns, Gemm};
 use super::super::layer_norm::Normalize;
@@ -75,6 +76,21 @@ fn activations() -> impl Strategy<Value = Option<Activation>> {
 }
 
 proptest! {
+    #[test]
+    fn diagonals_are_added((queries, keys, more) in (1usize..70, 1usize..70, 0usize..5), seed: u32) {
+        let (origin, width) = (keys - 1 + more, queries + keys - 1 + 2 * more);
+        let (rows, before) = (matrix(keys, width, seed), matrix(queries, keys, seed ^ 1));
+        on_every_isa!(|isa| {
+            let mut found = before.clone();
+            AddDiagonals { out: RowsMut::dense(&mut found, keys), rows: Rows::dense(&rows, width), origin }.eval(isa);
+            for (index, found) in found.iter().enumerate() {
+                let (query, key) = (index / keys, index % keys);
+                prop_assert_eq!(*found, before[index] + rows[key * width + origin + query - key]);
+            }
+        });
+    }
+
+
     #[test]
     fn gemm_is_the_plain_product(
         (rows, depth, cols) in (1usize..40, 1usize..50, 1usize..100),

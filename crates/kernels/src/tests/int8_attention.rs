@@ -77,7 +77,7 @@ proptest! {
         (tokens, size) in (1usize..150, 1usize..70),
         first_query in 0.0f64..1.0,
         with_zeros: bool,
-        with_bias: bool,
+        kind in prop::sample::select(vec!["none", "by distance", "dense"]),
         seed: u32,
     ) {
         let rows = ((first_query * tokens as f64) as usize).min(tokens - 1)..tokens;
@@ -86,8 +86,12 @@ proptest! {
             queries[rows.start * size..][..size].fill(0.0);
         }
         let (keys, values) = (matrix(tokens, size, seed ^ 1), matrix(tokens, size, seed ^ 2));
-        let bias = matrix(1, 2 * tokens - 1, seed ^ 3);
-        let bias = with_bias.then_some(DistanceBias { values: &bias, origin: tokens - 1 - rows.start });
+        let (distances, dense) = (matrix(1, 2 * tokens - 1, seed ^ 3), matrix(rows.len(), tokens, seed ^ 4));
+        let bias = match kind {
+            "by distance" => Some(ScoreBias::by_distance(&distances, tokens - 1 - rows.start)),
+            "dense" => Some(ScoreBias::dense(&dense, tokens)),
+            _ => None,
+        };
         let (mut key_panels, mut value_panels) = (Int8Panels::default(), Int8Panels::default());
         key_panels.pack_transposed(Rows::dense(&keys, size));
         on_every_int8_isa!(|isa| {
@@ -112,7 +116,11 @@ proptest! {
                 let scores = keys.chunks(size).enumerate().map(|(index, key)| {
                     let (key, key_scale) = plain_quantized(key, Spread::Symmetric);
                     let sum: i32 = query.iter().zip(key).map(|(query, key)| query * key).sum();
-                    let bias = bias.map_or(0.0, |bias| f64::from(bias.row(row, tokens)[index]));
+                    let bias = f64::from(match kind {
+                        "by distance" => distances[tokens - 1 - (rows.start + row) + index],
+                        "dense" => dense[row * tokens + index],
+                        _ => 0.0,
+                    });
                     f64::from(sum) * f64::from(query_scale) * f64::from(key_scale) + bias
                 });
                 let scores: Vec<f64> = scores.collect();

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::block_sparse::{self, BlockSparse};
 use super::float_head::{FloatHead, QUERIES, blocks};
+use super::head::{Head, Int8Head};
 use super::{Heads, PositionBias, Workspace};
 use crate::engine::Precision;
 use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::Windows;
-use bertqa_kernels::{AttentionBuffers, DistanceBias, Int8Panels, Rows, RowsMut, attend_int8, softmax_unscaled};
+use bertqa_kernels::{Rows, RowsMut, softmax_unscaled};
 
 /// Attention of every token to the tokens of its window.
 #[derive(Debug)]
@@ -110,15 +111,6 @@ pub(super) struct Buffers {
     sparse: block_sparse::Buffers,
 }
 
-/// Computes one head of one window.
-trait Head {
-    /// Takes the keys and values, `[keys, head_size]`.
-    fn take(&mut self, keys: Rows, values: Rows);
-
-    /// Writes what the queries gather from the values, `[queries, head_size]` both.
-    fn attend(&mut self, queries: Rows, bias: Option<DistanceBias>, output: RowsMut);
-}
-
 /// Block by block of queries, each with the keys that some of its queries see.
 fn attend_near(
     head: &mut FloatHead,
@@ -143,46 +135,5 @@ fn attend_near(
             let output = &mut context[(block.start - queries.start) * hidden + column..];
             head.gather(RowsMut::new(output, block.len(), heads.size, hidden));
         }
-    }
-}
-
-impl Head for FloatHead {
-    fn take(&mut self, keys: Rows, values: Rows) {
-        Self::take(self, keys, values);
-    }
-
-    fn attend(&mut self, queries: Rows, bias: Option<DistanceBias>, mut output: RowsMut) {
-        for first in (0..queries.rows()).step_by(QUERIES) {
-            let rows = first..queries.rows().min(first + QUERIES);
-            let (scores, scales) = self.score(queries.slice_rows(rows.clone()));
-            let keys = scores.len() / rows.len();
-            if let Some(bias) = bias {
-                for (query, scores) in rows.clone().zip(scores.chunks_exact_mut(keys)) {
-                    scores.iter_mut().zip(bias.row(query, keys)).for_each(|(score, bias)| *score += bias);
-                }
-            }
-            softmax_unscaled(RowsMut::dense(scores, keys), scales);
-            self.gather(output.slice_rows(rows));
-        }
-    }
-}
-
-#[derive(Debug, Default)]
-struct Int8Head {
-    keys: Int8Panels,
-    values: Int8Panels,
-    tokens: usize,
-    buffers: AttentionBuffers,
-}
-
-impl Head for Int8Head {
-    fn take(&mut self, keys: Rows, values: Rows) {
-        self.tokens = keys.rows();
-        self.keys.pack_transposed(keys);
-        self.values.pack(values);
-    }
-
-    fn attend(&mut self, queries: Rows, bias: Option<DistanceBias>, output: RowsMut) {
-        attend_int8(queries, &self.keys, &self.values, self.tokens, bias, &mut self.buffers, output);
     }
 }

@@ -2,16 +2,18 @@
 
 use std::ops::Range;
 
+use super::distance_table::{DistanceTable, Products};
+use super::float_head::{FloatHead, QUERIES};
+use super::head::{Head, Int8Head, add};
 use super::{Heads, Workspace};
+use crate::engine::Precision;
 use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::Windows;
-use bertqa_kernels::{Panels, Rows, RowsMut, gemm, grow, softmax_unscaled};
+use bertqa_kernels::{Panels, Rows, RowsMut, ScoreBias, add_diagonals, gemm, grow, softmax_unscaled};
 
-/// Queries scored at a time, so that their scores stay in the cache.
-const QUERIES: usize = 64;
-
-/// Relative positions in one block of packed embeddings: a window needs only those blocks that its length reaches.
-const BLOCK: usize = 128;
+/// Keys whose products with relative embeddings are computed at a time: the fewer, the fewer of them are for distances
+/// that no query has.
+const KEYS: usize = 64;
 
 /// Which of the rows of the relative embeddings stands for a distance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,39 +52,50 @@ fn log_bucket(distance: isize, buckets: usize, max: usize) -> isize {
 #[derive(Debug)]
 pub(crate) struct DisentangledAttention {
     heads: Heads,
-    positions: RelativePositions,
-    /// The relative embeddings as keys: what a query's content sees in a distance.
-    keys: Option<Vec<HeadEmbeddings>>,
-    /// The relative embeddings as queries, with the scale of the scores: what a key's content sees in a distance.
-    queries: Option<Vec<HeadEmbeddings>>,
-    /// The relative embeddings as values, `[2 * span, head_size]`: what a probability adds for its distance.
-    values: Option<Panels>,
+    /// Of the longest window.
+    tokens: usize,
+    precision: Precision,
+    /// The relative embeddings as keys: what a query's content sees in a distance. A column for each, from the key
+    /// farthest before its query on.
+    keys: Option<DistanceTable>,
+    /// The relative embeddings as queries, with the scale of the scores: what a key's content sees in a distance. A
+    /// column for each, from the query farthest before its key on.
+    queries: Option<DistanceTable>,
+    values: Option<DistanceValues>,
 }
 
-/// One head's share of the relative embeddings: the transposes of blocks of rows, `[head_size, BLOCK]`.
+/// The relative embeddings as values: what a probability adds for its distance.
 #[derive(Debug)]
-struct HeadEmbeddings(Vec<Panels>);
+struct DistanceValues {
+    /// `[2 * span, head_size]`, the same of all heads.
+    rows: Panels,
+    positions: RelativePositions,
+}
 
 impl DisentangledAttention {
-    /// `keys` and `queries` are the relative embeddings, projected: `[2 * span, hidden_size]`.
+    /// For windows of at most so many tokens. `keys` and `queries` are the relative embeddings, projected:
+    /// `[2 * span, hidden_size]`, or `[2 * span, head_size]` where all heads share them.
     pub(crate) fn new(
         heads: Heads,
         positions: RelativePositions,
-        keys: Option<&[f32]>,
-        queries: Option<&[f32]>,
+        tokens: usize,
+        precision: Precision,
+        [keys, queries]: [Option<Rows>; 2],
     ) -> Self {
-        let split = |embeddings: &[f32]| {
-            let rows = Rows::dense(embeddings, heads.count * heads.size);
-            (0..heads.count).map(|head| HeadEmbeddings::new(rows, heads, head)).collect()
+        let last = tokens.cast_signed() - 1;
+        let table = |rows, sign: isize| {
+            let columns = (-last..=last).map(move |distance| positions.row(sign * distance));
+            DistanceTable::new(rows, heads, columns, precision)
         };
-        Self { heads, positions, keys: keys.map(split), queries: queries.map(split), values: None }
+        let (keys, queries) = (keys.map(|rows| table(rows, -1)), queries.map(|rows| table(rows, 1)));
+        Self { heads, tokens, precision, keys, queries, values: None }
     }
 
-    /// With relative embeddings as values too, the same of all heads: `[2 * span, head_size]`.
-    pub(crate) fn with_values(self, embeddings: &[f32]) -> Self {
-        let mut values = Panels::default();
-        values.pack(Rows::dense(embeddings, self.heads.size));
-        Self { values: Some(values), ..self }
+    /// With relative embeddings as values too, `[2 * span, head_size]`. Probabilities are then needed in `f32`.
+    pub(crate) fn with_values(self, positions: RelativePositions, embeddings: Rows) -> Self {
+        let mut rows = Panels::default();
+        rows.pack(embeddings);
+        Self { values: Some(DistanceValues { rows, positions }), ..self }
     }
 
     /// As [`SelfAttention::forward`](super::SelfAttention::forward); queries come divided by the scale of the scores.
@@ -98,10 +111,9 @@ impl DisentangledAttention {
             let context = &mut context[(queries.start - rows.start) * size..(queries.end - rows.start) * size];
             let queries = queries.start - window.start..queries.end - window.start;
             let tokens = window.len();
-            buffers.place(self.positions, tokens);
             let kinds = usize::from(self.keys.is_some()) + usize::from(self.queries.is_some());
-            let values = self.values.as_ref().map_or(0, Panels::depth);
-            let operations = 2 * queries.len() * size * (2 * tokens + kinds * buffers.columns.len() + values);
+            let values = self.values.as_ref().map_or(0, |values| values.rows.depth());
+            let operations = 2 * queries.len() * size * ((2 + kinds) * tokens + values);
             let window = Rows::dense(&projected[window.start * 3 * size..window.end * 3 * size], 3 * size);
             linear.times.measure(Operator::Attention, operations, || {
                 for head in 0..self.heads.count {
@@ -113,98 +125,95 @@ impl DisentangledAttention {
 
     fn attend(&self, head: usize, window: Rows, queries: Range<usize>, buffers: &mut Buffers, context: &mut [f32]) {
         let Heads { count, size } = self.heads;
-        let (hidden, tokens) = (count * size, window.rows());
+        let hidden = count * size;
         let columns = |part: usize| window.slice_cols(part * hidden + head * size..part * hidden + (head + 1) * size);
-        let Buffers { key_panels, value_panels, scores, scales, content, position, rows, columns: used, sums } =
-            buffers;
-        key_panels.pack_transposed(columns(1));
-        value_panels.pack(columns(2));
-        let width = used.len();
-        if let Some(queries) = &self.queries {
-            grow(position, tokens * width, 0.0);
-            queries[head].multiply(columns(1), used.clone(), &mut position[..tokens * width]);
+        let (keys, values) = (columns(1), columns(2));
+        let Buffers { float, int8, content, position, bias, sums } = buffers;
+        match (&self.values, self.precision) {
+            (None, Precision::Int8) => int8.take(keys, values),
+            _ => float.take(keys, values),
         }
-        for first in (0..queries.len()).step_by(QUERIES) {
-            let block = first..queries.len().min(first + QUERIES);
-            let source = columns(0).slice_rows(queries.start + block.start..queries.start + block.end);
-            grow(scores, block.len() * tokens, 0.0);
-            grow(scales, block.len(), 0.0);
-            let scores = &mut scores[..block.len() * tokens];
-            let scales = &mut scales[..block.len()];
-            gemm(RowsMut::dense(scores, tokens), source, key_panels, None, None);
-            // `rows[tokens - 1 - query + key]` is the row for the distance of that query from that key.
-            let start = |row: usize| tokens - 1 - (queries.start + block.start + row);
-            if let Some(keys) = &self.keys {
-                grow(content, block.len() * width, 0.0);
-                keys[head].multiply(source, used.clone(), &mut content[..block.len() * width]);
-                for (row, scores) in scores.chunks_exact_mut(tokens).enumerate() {
-                    let content = &content[row * width..][..width];
-                    for (score, &column) in scores.iter_mut().zip(&rows[start(row)..]) {
-                        *score += content[column as usize];
-                    }
+        if let Some(table) = &self.queries {
+            position.resize_with(keys.rows().div_ceil(KEYS), Products::default);
+            for (block, position) in position.iter_mut().enumerate() {
+                let block = block * KEYS..keys.rows().min((block + 1) * KEYS);
+                let wanted = self.tokens + queries.start - block.end..self.tokens - 1 + queries.end - block.start;
+                table.multiply(head, keys.slice_rows(block), wanted, position);
+            }
+        }
+        for first in (queries.start..queries.end).step_by(QUERIES) {
+            let block = first..queries.end.min(first + QUERIES);
+            let source = columns(0).slice_rows(block.clone());
+            let block = Block { queries: block, source, tokens: keys.rows() };
+            self.fill(head, &block, content, position, bias);
+            let bias = ScoreBias::dense(bias, keys.rows());
+            let out = &mut context[(first - queries.start) * hidden + head * size..];
+            let mut out = RowsMut::new(out, block.queries.len(), size, hidden);
+            match (&self.values, self.precision) {
+                (None, Precision::Int8) => int8.attend(source, Some(bias), out),
+                (None, _) => float.attend(source, Some(bias), out),
+                (Some(values), _) => {
+                    let (scores, scales) = float.score(source);
+                    add(bias, scores, keys.rows());
+                    softmax_unscaled(RowsMut::dense(scores, keys.rows()), scales);
+                    sums.compute(scores, scales, values, block.queries);
+                    float.gather(out.reborrow());
+                    sums.add(&mut out);
                 }
             }
-            if self.queries.is_some() {
-                // Key by key: a key's positions lie together, and a column of the scores stays in the cache.
-                for (key, position) in position.chunks_exact(width).take(tokens).enumerate() {
-                    let column = scores[key..].iter_mut().step_by(tokens);
-                    for (score, &place) in column.zip(rows[..start(0) + key + 1].iter().rev()) {
-                        *score += position[place as usize];
-                    }
+        }
+    }
+
+    /// Fills `bias`, `[block, tokens]`, with what distances add to the scores of a block of queries.
+    fn fill(&self, head: usize, block: &Block, content: &mut Products, position: &[Products], bias: &mut Vec<f32>) {
+        let tokens = block.tokens;
+        grow(bias, block.queries.len() * tokens, 0.0);
+        let bias = &mut bias[..block.queries.len() * tokens];
+        match &self.keys {
+            Some(table) => {
+                // Of the last query and the first key, and of the first query and the last key.
+                let wanted = self.tokens - block.queries.end..self.tokens - 1 - block.queries.start + tokens;
+                table.multiply(head, block.source, wanted, content);
+                let products = content.rows(block.queries.len());
+                for (row, bias) in bias.chunks_exact_mut(tokens).enumerate() {
+                    let first = self.tokens - 1 - (block.queries.start + row) - content.first;
+                    bias.copy_from_slice(&products.row(row)[first..first + tokens]);
                 }
             }
-            softmax_unscaled(RowsMut::dense(scores, tokens), scales);
-            let out = &mut context[block.start * hidden + head * size..];
-            let mut out = RowsMut::new(out, block.len(), size, hidden);
-            gemm(out.reborrow(), Rows::dense(scores, tokens), value_panels, None, None);
-            if let Some(values) = &self.values {
-                sums.add(scores, tokens, values, |row| &rows[start(row)..], used.start, &mut out);
-            }
-            for (row, scale) in scales.iter().enumerate() {
-                out.row_mut(row).iter_mut().for_each(|value| *value *= scale);
+            None => bias.fill(0.0),
+        }
+        if self.queries.is_some() {
+            for (index, products) in position.iter().enumerate() {
+                let keys = index * KEYS..tokens.min((index + 1) * KEYS);
+                let out = RowsMut::new(&mut bias[keys.start..], block.queries.len(), keys.len(), tokens);
+                let origin = self.tokens - 1 + block.queries.start - keys.start - products.first;
+                add_diagonals(out, products.rows(keys.len()), origin);
             }
         }
     }
 }
 
-impl HeadEmbeddings {
-    fn new(embeddings: Rows, heads: Heads, head: usize) -> Self {
-        let columns = embeddings.slice_cols(head * heads.size..(head + 1) * heads.size);
-        let blocks = (0..embeddings.rows()).step_by(BLOCK).map(|first| {
-            let mut panels = Panels::default();
-            panels.pack_transposed(columns.slice_rows(first..embeddings.rows().min(first + BLOCK)));
-            panels
-        });
-        Self(blocks.collect())
-    }
-
-    /// Multiplies with the rows `used` of the embeddings, whole blocks: `[a.rows(), used.len()]`.
-    fn multiply(&self, a: Rows, used: Range<usize>, output: &mut [f32]) {
-        let width = used.len();
-        for panels in used.clone().step_by(BLOCK).map(|first| (first, &self.0[first / BLOCK])) {
-            let (first, panels) = panels;
-            let out = RowsMut::new(&mut output[first - used.start..], a.rows(), panels.cols(), width);
-            gemm(out, a, panels, None, None);
-        }
-    }
+/// Queries that are scored together.
+struct Block<'a> {
+    /// Their places in the window.
+    queries: Range<usize>,
+    /// `[queries, head_size]`
+    source: Rows<'a>,
+    /// Of the window.
+    tokens: usize,
 }
 
 /// What a thread needs; kept from window to window.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
-    key_panels: Panels,
-    value_panels: Panels,
-    /// `[queries, keys]`
-    scores: Vec<f32>,
-    scales: Vec<f32>,
-    /// Products of queries with relative embeddings, `[queries, columns]`.
-    content: Vec<f32>,
-    /// Products of keys with relative embeddings, `[keys, columns]`.
-    position: Vec<f32>,
-    /// The column of each distance of a query from a key, from `tokens - 1` down to `1 - tokens`.
-    rows: Vec<u32>,
-    /// The rows of the relative embeddings that are the columns: whole blocks.
-    columns: Range<usize>,
+    float: FloatHead,
+    int8: Int8Head,
+    /// Products of queries with relative embeddings.
+    content: Products,
+    /// Products of keys with relative embeddings, block by block.
+    position: Vec<Products>,
+    /// What is added to the scores, `[queries, keys]`.
+    bias: Vec<f32>,
     sums: DistanceSums,
 }
 
@@ -218,44 +227,29 @@ struct DistanceSums {
 }
 
 impl DistanceSums {
-    /// Adds the values of the distances to `out`, by the probabilities of the keys, `[queries, tokens]`. `columns`
-    /// gives the distances of a query from its keys, less `first`.
-    fn add<'a>(
-        &mut self,
-        probabilities: &[f32],
-        tokens: usize,
-        values: &Panels,
-        columns: impl Fn(usize) -> &'a [u32],
-        first: usize,
-        out: &mut RowsMut,
-    ) {
-        let width = values.depth();
+    /// Computes it for `queries`, from their unscaled probabilities, `[queries, tokens]`.
+    fn compute(&mut self, probabilities: &[f32], scales: &[f32], values: &DistanceValues, queries: Range<usize>) {
+        let DistanceValues { rows, positions } = values;
+        let width = rows.depth();
         self.probabilities.clear();
-        self.probabilities.resize(out.rows() * width, 0.0);
-        self.values.resize(out.rows() * values.cols(), 0.0);
-        let sums = self.probabilities.chunks_exact_mut(width);
-        for (row, (sums, probabilities)) in sums.zip(probabilities.chunks_exact(tokens)).enumerate() {
-            for (probability, &column) in probabilities.iter().zip(columns(row)) {
-                sums[first + column as usize] += probability;
+        self.probabilities.resize(queries.len() * width, 0.0);
+        self.values.resize(queries.len() * rows.cols(), 0.0);
+        let tokens = probabilities.len() / queries.len();
+        let of_queries =
+            queries.zip(self.probabilities.chunks_exact_mut(width)).zip(probabilities.chunks_exact(tokens));
+        for (((query, sums), probabilities), scale) in of_queries.zip(scales) {
+            for (key, probability) in probabilities.iter().enumerate() {
+                sums[positions.row(query.cast_signed() - key.cast_signed())] += probability * scale;
             }
         }
-        let target = RowsMut::dense(&mut self.values, values.cols());
-        gemm(target, Rows::dense(&self.probabilities, width), values, None, None);
-        for (row, values) in self.values.chunks_exact(values.cols()).enumerate() {
+        let target = RowsMut::dense(&mut self.values, rows.cols());
+        gemm(target, Rows::dense(&self.probabilities, width), rows, None, None);
+    }
+
+    fn add(&self, out: &mut RowsMut) {
+        for (row, values) in self.values.chunks_exact(out.cols()).enumerate() {
             out.row_mut(row).iter_mut().zip(values).for_each(|(out, value)| *out += value);
         }
-    }
-}
-
-impl Buffers {
-    /// Finds the columns of all distances in a window of so many tokens.
-    fn place(&mut self, positions: RelativePositions, tokens: usize) {
-        let last = tokens as isize - 1;
-        let ends = positions.row(-last)..positions.row(last) + 1;
-        let first = ends.start / BLOCK * BLOCK;
-        self.columns = first..ends.end.next_multiple_of(BLOCK).min(2 * positions.span);
-        self.rows.clear();
-        self.rows.extend((-last..=last).rev().map(|distance| (positions.row(distance) - first) as u32));
     }
 }
 

@@ -6,10 +6,12 @@
 mod attention;
 mod block_sparse;
 mod disentangled;
+mod distance_table;
 mod embeddings;
 mod feed_forward;
 mod float_head;
 mod global;
+mod head;
 mod heads;
 mod linear;
 mod loader;

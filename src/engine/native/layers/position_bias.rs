@@ -1,4 +1,4 @@
-use bertqa_kernels::DistanceBias;
+use bertqa_kernels::ScoreBias;
 
 /// What each head adds to the scores by the distance between query and key (MPNet, T5).
 #[derive(Debug)]
@@ -21,9 +21,9 @@ impl PositionBias {
         Self { values: values.collect(), positions }
     }
 
-    pub(super) fn of_head(&self, head: usize) -> DistanceBias<'_> {
+    pub(super) fn of_head(&self, head: usize) -> ScoreBias<'_> {
         let width = 2 * self.positions - 1;
-        DistanceBias { values: &self.values[head * width..][..width], origin: self.positions - 1 }
+        ScoreBias::by_distance(&self.values[head * width..][..width], self.positions - 1)
     }
 }
 

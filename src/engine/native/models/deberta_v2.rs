@@ -15,7 +15,7 @@ use crate::engine::native::layers::{
 };
 use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::Windows;
-use bertqa_kernels::{Activation, LayerNorm, Spread};
+use bertqa_kernels::{Activation, LayerNorm, Rows, Spread};
 
 pub(super) const FAMILY: Family = Family { model_type: "deberta-v2", load };
 
@@ -285,8 +285,10 @@ impl DebertaLoader<'_> {
                 };
                 let keys = project(self.config.content_to_position, "pos_key_proj", "key_proj", 1.0)?;
                 let queries = project(self.config.position_to_content, "pos_query_proj", "query_proj", query_scale)?;
-                let (keys, queries) = (keys.as_deref(), queries.as_deref());
-                Attention::Disentangled(DisentangledAttention::new(self.config.heads, positions, keys, queries))
+                let tables = [&keys, &queries].map(|rows| rows.as_ref().map(|rows| Rows::dense(rows, hidden)));
+                let (heads, tokens) = (self.config.heads, self.common.max_position_embeddings);
+                let precision = self.loader.precision;
+                Attention::Disentangled(DisentangledAttention::new(heads, positions, tokens, precision, tables))
             }
             _ => Attention::Plain(SelfAttention::new(self.config.heads, self.loader.precision)),
         };

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::config::{POSITION_BUCKETS, PositionUse};
 use super::{Attention, BertLoader};
+use crate::engine::Precision;
 use crate::engine::native::LoadError;
 use crate::engine::native::layers::{
     DisentangledAttention, PositionBias, RelativePositions, RotaryPairs, SelfAttention,
 };
+use bertqa_kernels::Rows;
 
 /// What all layers share of positions.
 pub(super) enum SharedPositions {
@@ -38,32 +40,29 @@ impl BertLoader<'_> {
     /// `distance` is the name of a layer's embeddings of distances.
     pub(super) fn attention(&self, distance: &str, shared: &SharedPositions) -> Result<Attention, LoadError> {
         let (config, heads) = (self.config, self.config.heads);
-        // As rows of all heads, which share them.
-        let of_all_heads = |rows: &[f32]| -> Vec<f32> {
-            rows.chunks_exact(heads.size)
-                .flat_map(|row| row.iter().cycle().take(heads.count * heads.size))
-                .copied()
-                .collect()
-        };
         Ok(match (config.positions, shared) {
             (PositionUse::Distances { as_queries }, _) => {
                 let span = config.position_embeddings;
                 let name = format!("{distance}.weight");
                 let embeddings = self.loader.tensors.get(&name, &[2 * span - 1, heads.size])?.read();
                 // The first row is for a distance that is beyond the longest window.
-                let keys = of_all_heads(&[vec![0.0; heads.size], embeddings].concat());
+                let keys = [vec![0.0; heads.size], embeddings].concat();
                 let scale = 1.0 / (heads.size as f32).sqrt();
                 let queries = as_queries.then(|| keys.iter().map(|value| scale * value).collect::<Vec<_>>());
                 let positions = RelativePositions { span, log_buckets: None };
-                Attention::Distances(DisentangledAttention::new(heads, positions, Some(&keys), queries.as_deref()))
+                let [keys, queries] =
+                    [Some(&keys), queries.as_ref()].map(|rows| rows.map(|rows| Rows::dense(rows, heads.size)));
+                let (tokens, precision) = (config.max_seq_len(), self.loader.precision);
+                Attention::Distances(DisentangledAttention::new(heads, positions, tokens, precision, [keys, queries]))
             }
             (PositionUse::Sinusoids { max_distance }, _) => {
                 let span = max_distance + 1;
                 let rows = sinusoids(heads.size, max_distance);
-                let keys = of_all_heads(&rows);
+                let rows = Rows::dense(&rows, heads.size);
                 let positions = RelativePositions { span, log_buckets: None };
-                let attention = DisentangledAttention::new(heads, positions, Some(&keys), None);
-                Attention::Distances(attention.with_values(&rows))
+                let (tokens, precision) = (config.max_seq_len(), Precision::F32);
+                let attention = DisentangledAttention::new(heads, positions, tokens, precision, [Some(rows), None]);
+                Attention::Distances(attention.with_values(positions, rows))
             }
             (_, SharedPositions::Bias(bias)) => {
                 Attention::Plain(SelfAttention::biased(heads, self.loader.precision, bias.clone()))
