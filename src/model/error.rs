@@ -2,8 +2,7 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
-use hf_hub::api::sync::ApiError;
-
+use super::hub::HubError;
 use super::weights::WeightsError;
 #[cfg(feature = "torch")]
 use crate::engine::torch;
@@ -68,9 +67,9 @@ pub enum ModelError {
         source: io::Error,
     },
 
-    /// The connection to the hub cannot be set up.
-    #[error("cannot set up the connection to the hub")]
-    HubClient(#[source] ApiError),
+    /// What cannot be the name of a branch, tag or commit.
+    #[error("{0:?} is not the name of a branch, tag or commit")]
+    RevisionName(String),
     /// The hub has no such model, or the model lacks a file.
     #[error("{id} has no {file} on the hub, and there is no folder {id} either")]
     NotOnHub {
@@ -95,7 +94,7 @@ pub enum ModelError {
         /// The file.
         file: String,
         /// Why not.
-        source: ApiError,
+        source: HubError,
     },
 
     /// A compiled model, and no engine for it: the feature `torch` is off.

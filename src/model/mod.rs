@@ -23,6 +23,7 @@ use crate::pipeline::{Pipeline, PipelineOptions};
 use crate::qa::Encoder;
 pub use engines::Engines;
 pub use error::{FileRole, ModelError, TokenizerError};
+pub use hub::HubError;
 use source::Source;
 use tokenizer::{LoadedTokenizer, Splitter, TokenizerFiles};
 pub use tokenizer::{MecabError, MecabKind};

@@ -9,6 +9,7 @@ mod golden;
 mod hints;
 mod hub;
 mod japanese;
+mod lying_hub;
 mod models;
 mod outputs;
 mod precision;

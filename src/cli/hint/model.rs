@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use crate::model::weights::{StateDictError, WeightsError};
-use crate::model::{FileRole, MecabError, MecabKind, ModelError};
+use crate::model::{FileRole, HubError, MecabError, MecabKind, ModelError};
 
 /// For models that run elsewhere than on the processor, in builds that cannot do it.
 const BUILD: &str = "build with --features torch and a libtorch (docker/libtorch.sh)";
@@ -37,6 +37,17 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
             "check the id, and that the model has config.json, weights and a tokenizer; one that is not \
              public needs the variable HF_TOKEN"
         }
+        ModelError::Fetch { source: HubError::NoCache, .. } => "set HF_HUB_CACHE to a folder",
+        ModelError::Fetch { source: HubError::Cache(_), .. } => {
+            "HF_HUB_CACHE or HF_HOME name the folder of the cache, which needs room and has to be writable"
+        }
+        ModelError::Fetch {
+            source: HubError::Header { .. } | HubError::Content(_) | HubError::Redirects(_), ..
+        } => "check HF_ENDPOINT, and whether a proxy or a login stands between",
+        ModelError::Fetch { .. } => {
+            "try again later; HF_HUB_DOWNLOAD_TIMEOUT says how many seconds to wait for the hub"
+        }
+        ModelError::RevisionName(_) => "name a branch, tag or commit with --revision",
         ModelError::NotCached { .. } => "unset HF_HUB_OFFLINE to fetch it",
         ModelError::NoTorch(_) => BUILD,
         ModelError::Devices { .. } => {

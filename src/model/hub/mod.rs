@@ -1,26 +1,26 @@
+//! Models of the Hugging Face hub: fetched once, and kept in the cache that other programs of the hub use.
+//!
+//! What a hub says is not believed before it is checked: names become paths only if they are plain, and a file is kept
+//! only if it is whole.
+
+mod cache;
+mod client;
+mod names;
+
 use std::borrow::Cow;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
-use hf_hub::{Cache, CacheRepo, Repo, RepoType};
-
 use super::folder::{CONFIG, tokenizer_files, unreadable};
 use super::tokenizer::{self, Bytes, ModelConfig, TokenizerFiles};
 use super::{Files, ModelError, weights};
 use crate::engine::native::Tensors;
-
-/// Whether this can be the id of a model: `name` or `organisation/name`.
-pub(super) fn is_id(id: &str) -> bool {
-    let allowed = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with('.')
-            && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-    };
-    let parts: Vec<_> = id.split('/').collect();
-    parts.len() <= 2 && parts.into_iter().all(allowed)
-}
+use cache::Cache;
+use client::Client;
+pub use client::HubError;
+pub(super) use names::is_id;
+use names::is_revision;
 
 /// The files of a model, with the tokenizer of a folder if one is given.
 pub(super) fn files(id: &str, revision: Option<&str>, tokenizer: Option<&Path>) -> Result<Files, ModelError> {
@@ -41,37 +41,29 @@ pub(super) fn files(id: &str, revision: Option<&str>, tokenizer: Option<&Path>) 
 /// A model's files: what the cache has comes from there, the rest from the network unless that is turned off.
 struct Hub<'a> {
     id: &'a str,
-    cached: CacheRepo,
+    revision: &'a str,
+    cache: Cache,
     /// `None` under HF_HUB_OFFLINE.
-    online: Option<ApiRepo>,
+    online: Option<Client>,
 }
 
 impl<'a> Hub<'a> {
     /// HF_HOME or HF_HUB_CACHE say where the cache is, HF_ENDPOINT where the hub is, and HF_TOKEN who asks.
-    fn new(id: &'a str, revision: Option<&str>) -> Result<Self, ModelError> {
-        let cache = variable("HF_HUB_CACHE").map_or_else(Cache::from_env, |path| Cache::new(path.into()));
-        let revision = revision.unwrap_or("main").to_owned();
-        let repo = Repo::with_revision(id.to_owned(), RepoType::Model, revision);
-        let cached = cache.repo(repo.clone());
-        let online = if is_set("HF_HUB_OFFLINE") {
-            None
-        } else {
-            let token = variable("HF_TOKEN").or_else(|| cache.token());
-            let mut builder = ApiBuilder::from_cache(cache).with_token(token).with_retries(3);
-            // Progress is for people; a pipe or a log gets none.
-            builder = builder.with_progress(std::io::IsTerminal::is_terminal(&std::io::stderr()));
-            if let Some(endpoint) = variable("HF_ENDPOINT") {
-                builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_owned());
-            }
-            Some(builder.build().map_err(ModelError::HubClient)?.repo(repo))
-        };
-        Ok(Self { id, cached, online })
+    fn new(id: &'a str, revision: Option<&'a str>) -> Result<Self, ModelError> {
+        let revision = revision.unwrap_or("main");
+        if !is_revision(revision) {
+            return Err(ModelError::RevisionName(revision.to_owned()));
+        }
+        let cache = Cache::new(id, revision).ok_or_else(|| failed(id, CONFIG)(HubError::NoCache))?;
+        let online = !is_set("HF_HUB_OFFLINE");
+        let online = online.then(|| Client::new(variable("HF_TOKEN").or_else(cache::token)));
+        Ok(Self { id, revision, cache, online })
     }
 
     /// The weights in the best of the files that have any. Those in the cache come first, so that the hub is not asked
     /// for better ones at every start.
     fn weights(&self) -> Result<Tensors, ModelError> {
-        let mut path = weights::NAMES.into_iter().find_map(|name| self.cached.get(name));
+        let mut path = weights::NAMES.into_iter().find_map(|name| self.cache.get(name));
         for name in weights::NAMES {
             if path.is_none() {
                 path = self.optional(name)?;
@@ -94,16 +86,25 @@ impl<'a> Hub<'a> {
     }
 
     fn optional(&self, file: &str) -> Result<Option<PathBuf>, ModelError> {
-        if let Some(path) = self.cached.get(file) {
+        if let Some(path) = self.cache.get(file) {
             return Ok(Some(path));
         }
-        let Some(online) = &self.online else { return Ok(None) };
-        match online.get(file) {
-            Ok(path) => Ok(Some(path)),
-            Err(error) if is_not_found(&error) => Ok(None),
-            Err(source) => Err(ModelError::Fetch { id: self.id.to_owned(), file: file.to_owned(), source }),
-        }
+        let Some(client) = &self.online else { return Ok(None) };
+        self.fetch(client, file).map_err(failed(self.id, file))
     }
+
+    fn fetch(&self, client: &Client, file: &str) -> Result<Option<PathBuf>, HubError> {
+        let Some(remote) = client.find(self.id, self.revision, file)? else { return Ok(None) };
+        let blob = self.cache.blob(&remote.etag)?;
+        if !blob.exists() {
+            client.fetch(&remote, file, &blob)?;
+        }
+        Ok(Some(self.cache.link(file, &remote.commit, &remote.etag)?))
+    }
+}
+
+fn failed(id: &str, file: &str) -> impl FnOnce(HubError) -> ModelError {
+    move |source| ModelError::Fetch { id: id.to_owned(), file: file.to_owned(), source }
 }
 
 impl tokenizer::Files for Hub<'_> {
@@ -122,14 +123,6 @@ impl tokenizer::Files for Hub<'_> {
 
 fn read(path: PathBuf) -> Result<Bytes, ModelError> {
     fs::read(&path).map(Cow::Owned).map_err(unreadable(&path))
-}
-
-/// The hub answers 401 to who may not know whether a model exists.
-fn is_not_found(error: &ApiError) -> bool {
-    match error {
-        ApiError::RequestError(error) => matches!(**error, ureq::Error::StatusCode(404 | 401)),
-        _ => false,
-    }
 }
 
 fn variable(name: &str) -> Option<String> {
