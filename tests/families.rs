@@ -302,6 +302,30 @@ fn values_that_a_family_does_not_have_are_named() {
     }
 }
 
+/// What would ask for room before a tensor shows that the number is wrong.
+#[test]
+fn numbers_that_no_network_has_are_refused() {
+    for (family, key) in [
+        ("albert", "num_hidden_layers"),
+        ("bert", "max_position_embeddings"),
+        ("deberta-v2", "max_position_embeddings"),
+        ("deberta-v2", "position_buckets"),
+        ("modernbert", "max_position_embeddings"),
+        ("modernbert", "local_attention"),
+        ("mpnet", "max_position_embeddings"),
+        ("nezha", "max_relative_position"),
+        ("roformer", "max_position_embeddings"),
+        ("big_bird", "num_random_blocks"),
+    ] {
+        for number in [1_000_000_000_u64, 1_000_000_000_000, i64::MAX as u64] {
+            let mut config: serde_json::Value = serde_json::from_str(&config(family)).unwrap();
+            config[key] = number.into();
+            let error = load_error(&config.to_string(), weights(family)).to_string();
+            assert!(error.contains(&format!("{key} is {number}, and can be at most")), "{family}: {error}");
+        }
+    }
+}
+
 #[test]
 fn a_wrong_shape_or_type_names_its_tensor() {
     let wider = config("bert").replace("\"intermediate_size\": 80", "\"intermediate_size\": 81");

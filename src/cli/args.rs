@@ -82,11 +82,17 @@ pub(super) struct ModelArgs {
     neuron_lib: Option<PathBuf>,
 
     /// Processor threads for the network, and as many for tokenizing; without it, one for each core
-    #[arg(long, value_name = "N", env = "BERTQA_THREADS")]
+    #[arg(long, value_name = "N", env = "BERTQA_THREADS", value_parser = at_most::<1024>)]
     threads: Option<NonZeroUsize>,
 
     /// Most windows in one forward pass; a row that comes alone does not wait for others
-    #[arg(long, value_name = "N", default_value_t = PipelineOptions::default().batch_size, env = "BERTQA_BATCH_SIZE")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = PipelineOptions::default().batch_size,
+        env = "BERTQA_BATCH_SIZE",
+        value_parser = at_most::<4096>
+    )]
     batch_size: NonZeroUsize,
 }
 
@@ -180,4 +186,13 @@ pub(super) enum LogFormat {
     Text,
     /// One JSON object a line
     Json,
+}
+
+/// A number of which more would ask for room that no machine has.
+pub(super) fn at_most<const LIMIT: usize>(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse::<NonZeroUsize>() {
+        Ok(number) if number.get() <= LIMIT => Ok(number),
+        Ok(_) => Err(format!("at most {LIMIT}")),
+        Err(error) => Err(error.to_string()),
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde::Serialize;
 
-use super::args::{MessageArgs, ModelArgs};
+use super::args::{MessageArgs, ModelArgs, at_most};
 use super::profile::Observed;
 use super::{Status, logging, progress};
 use crate::bench::engine::{Shape, Table, measure};
@@ -119,11 +119,11 @@ struct LoadArgs {
 #[command(next_help_heading = "The engine by itself")]
 struct EngineArgs {
     /// Tokens of a window [default: 16,32,64,128,256,384,512; a compiled model's]
-    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = at_most::<{ 1 << 18 }>)]
     lengths: Option<Vec<NonZeroUsize>>,
 
     /// Windows of a batch [default: 1,8,32; a compiled model's]
-    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = at_most::<4096>)]
     batch_sizes: Option<Vec<NonZeroUsize>>,
 }
 

@@ -96,4 +96,9 @@ fn wrong_arguments_are_errors() {
     let mut command = bertqa();
     command.args(["run", "--no-such-flag"]);
     assert!(stderr(&ends(command, 2)).contains("--no-such-flag"));
+    for (flag, number) in [("--threads", "100000"), ("--batch-size", "18446744073709551615")] {
+        let mut command = bertqa();
+        command.args(["stdin", flag, number]);
+        assert!(stderr(&ends(command, 2)).contains(": at most "), "{flag}");
+    }
 }

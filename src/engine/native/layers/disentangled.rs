@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::distance_table::{DistanceTable, Products};
+use super::distance_table::{DistanceTables, Products};
 use super::float_head::{FloatHead, QUERIES};
 use super::head::{Head, Int8Head, add};
 use super::{Heads, Workspace};
@@ -52,50 +52,37 @@ fn log_bucket(distance: isize, buckets: usize, max: usize) -> isize {
 #[derive(Debug)]
 pub(crate) struct DisentangledAttention {
     heads: Heads,
-    /// Of the longest window.
-    tokens: usize,
+    positions: RelativePositions,
     precision: Precision,
     /// The relative embeddings as keys: what a query's content sees in a distance. A column for each, from the key
     /// farthest before its query on.
-    keys: Option<DistanceTable>,
+    keys: Option<DistanceTables>,
     /// The relative embeddings as queries, with the scale of the scores: what a key's content sees in a distance. A
     /// column for each, from the query farthest before its key on.
-    queries: Option<DistanceTable>,
-    values: Option<DistanceValues>,
-}
-
-/// The relative embeddings as values: what a probability adds for its distance.
-#[derive(Debug)]
-struct DistanceValues {
-    /// `[2 * span, head_size]`, the same of all heads.
-    rows: Panels,
-    positions: RelativePositions,
+    queries: Option<DistanceTables>,
+    /// The relative embeddings as values, `[2 * span, head_size]`, the same of all heads: what a probability adds for
+    /// its distance.
+    values: Option<Panels>,
 }
 
 impl DisentangledAttention {
-    /// For windows of at most so many tokens. `keys` and `queries` are the relative embeddings, projected:
-    /// `[2 * span, hidden_size]`, or `[2 * span, head_size]` where all heads share them.
+    /// Of the relative embeddings as keys and as queries, projected: `[2 * span, hidden_size]`, or
+    /// `[2 * span, head_size]` where all heads share them.
     pub(crate) fn new(
         heads: Heads,
         positions: RelativePositions,
-        tokens: usize,
         precision: Precision,
-        [keys, queries]: [Option<Rows>; 2],
+        [keys, queries]: [Option<Vec<f32>>; 2],
     ) -> Self {
-        let last = tokens.cast_signed() - 1;
-        let table = |rows, sign: isize| {
-            let columns = (-last..=last).map(move |distance| positions.row(sign * distance));
-            DistanceTable::new(rows, heads, columns, precision)
-        };
-        let (keys, queries) = (keys.map(|rows| table(rows, -1)), queries.map(|rows| table(rows, 1)));
-        Self { heads, tokens, precision, keys, queries, values: None }
+        let tables = |rows: Vec<f32>| DistanceTables::new(rows, 2 * positions.span, heads, precision);
+        Self { heads, positions, precision, keys: keys.map(tables), queries: queries.map(tables), values: None }
     }
 
     /// With relative embeddings as values too, `[2 * span, head_size]`. Probabilities are then needed in `f32`.
-    pub(crate) fn with_values(self, positions: RelativePositions, embeddings: Rows) -> Self {
-        let mut rows = Panels::default();
-        rows.pack(embeddings);
-        Self { values: Some(DistanceValues { rows, positions }), ..self }
+    pub(crate) fn with_values(self, embeddings: Rows) -> Self {
+        let mut values = Panels::default();
+        values.pack(embeddings);
+        Self { values: Some(values), ..self }
     }
 
     /// As [`SelfAttention::forward`](super::SelfAttention::forward); queries come divided by the scale of the scores.
@@ -112,7 +99,7 @@ impl DisentangledAttention {
             let queries = queries.start - window.start..queries.end - window.start;
             let tokens = window.len();
             let kinds = usize::from(self.keys.is_some()) + usize::from(self.queries.is_some());
-            let values = self.values.as_ref().map_or(0, |values| values.rows.depth());
+            let values = self.values.as_ref().map_or(0, Panels::depth);
             let operations = 2 * queries.len() * size * ((2 + kinds) * tokens + values);
             let window = Rows::dense(&projected[window.start * 3 * size..window.end * 3 * size], 3 * size);
             linear.times.measure(Operator::Attention, operations, || {
@@ -133,11 +120,12 @@ impl DisentangledAttention {
             (None, Precision::Int8) => int8.take(keys, values),
             _ => float.take(keys, values),
         }
-        if let Some(table) = &self.queries {
+        if let Some(tables) = &self.queries {
+            let table = tables.for_tokens(keys.rows(), |distance| self.positions.row(distance));
             position.resize_with(keys.rows().div_ceil(KEYS), Products::default);
             for (block, position) in position.iter_mut().enumerate() {
                 let block = block * KEYS..keys.rows().min((block + 1) * KEYS);
-                let wanted = self.tokens + queries.start - block.end..self.tokens - 1 + queries.end - block.start;
+                let wanted = table.tokens + queries.start - block.end..table.tokens - 1 + queries.end - block.start;
                 table.multiply(head, keys.slice_rows(block), wanted, position);
             }
         }
@@ -156,7 +144,7 @@ impl DisentangledAttention {
                     let (scores, scales) = float.score(source);
                     add(bias, scores, keys.rows());
                     softmax_unscaled(RowsMut::dense(scores, keys.rows()), scales);
-                    sums.compute(scores, scales, values, block.queries);
+                    sums.compute(scores, scales, values, self.positions, block.queries);
                     float.gather(out.reborrow());
                     sums.add(&mut out);
                 }
@@ -170,23 +158,25 @@ impl DisentangledAttention {
         grow(bias, block.queries.len() * tokens, 0.0);
         let bias = &mut bias[..block.queries.len() * tokens];
         match &self.keys {
-            Some(table) => {
+            Some(tables) => {
+                let table = tables.for_tokens(tokens, |distance| self.positions.row(-distance));
                 // Of the last query and the first key, and of the first query and the last key.
-                let wanted = self.tokens - block.queries.end..self.tokens - 1 - block.queries.start + tokens;
+                let wanted = table.tokens - block.queries.end..table.tokens - 1 - block.queries.start + tokens;
                 table.multiply(head, block.source, wanted, content);
                 let products = content.rows(block.queries.len());
                 for (row, bias) in bias.chunks_exact_mut(tokens).enumerate() {
-                    let first = self.tokens - 1 - (block.queries.start + row) - content.first;
+                    let first = table.tokens - 1 - (block.queries.start + row) - content.first;
                     bias.copy_from_slice(&products.row(row)[first..first + tokens]);
                 }
             }
             None => bias.fill(0.0),
         }
-        if self.queries.is_some() {
+        if let Some(tables) = &self.queries {
+            let table = tables.for_tokens(tokens, |distance| self.positions.row(distance));
             for (index, products) in position.iter().enumerate() {
                 let keys = index * KEYS..tokens.min((index + 1) * KEYS);
                 let out = RowsMut::new(&mut bias[keys.start..], block.queries.len(), keys.len(), tokens);
-                let origin = self.tokens - 1 + block.queries.start - keys.start - products.first;
+                let origin = table.tokens - 1 + block.queries.start - keys.start - products.first;
                 add_diagonals(out, products.rows(keys.len()), origin);
             }
         }
@@ -228,8 +218,14 @@ struct DistanceSums {
 
 impl DistanceSums {
     /// Computes it for `queries`, from their unscaled probabilities, `[queries, tokens]`.
-    fn compute(&mut self, probabilities: &[f32], scales: &[f32], values: &DistanceValues, queries: Range<usize>) {
-        let DistanceValues { rows, positions } = values;
+    fn compute(
+        &mut self,
+        probabilities: &[f32],
+        scales: &[f32],
+        rows: &Panels,
+        positions: RelativePositions,
+        queries: Range<usize>,
+    ) {
         let width = rows.depth();
         self.probabilities.clear();
         self.probabilities.resize(queries.len() * width, 0.0);

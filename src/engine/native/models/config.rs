@@ -35,9 +35,16 @@ pub(super) fn parse<Own: DeserializeOwned>(json: &[u8]) -> Result<(Common, Own),
     Ok((serde_json::from_slice(json)?, serde_json::from_slice(json)?))
 }
 
+/// More layers, positions or distances than any network has. What they make take room is asked for before a tensor
+/// could show that the number is wrong.
+const LAYERS: usize = 1 << 12;
+pub(super) const POSITIONS: usize = 1 << 18;
+
 impl Common {
-    /// Refuses sizes of 0.
+    /// Refuses sizes of 0, and numbers that no network has.
     pub(super) fn check(&self) -> Result<(), LoadError> {
+        at_most(LAYERS, "num_hidden_layers", self.num_hidden_layers)?;
+        at_most(POSITIONS, "max_position_embeddings", self.max_position_embeddings)?;
         positive(&[
             ("vocab_size", self.vocab_size),
             ("hidden_size", self.hidden_size),
@@ -86,6 +93,14 @@ pub(super) fn positive(sizes: &[(&str, usize)]) -> Result<(), LoadError> {
         Some((name, _)) => Err(LoadError::Inconsistent(format!("{name} is 0"))),
         None => Ok(()),
     }
+}
+
+/// Refuses a number that no network has.
+pub(super) fn at_most(limit: usize, key: &str, value: usize) -> Result<(), LoadError> {
+    if value > limit {
+        return Err(LoadError::Inconsistent(format!("{key} is {value}, and can be at most {limit}")));
+    }
+    Ok(())
 }
 
 /// Heads that share out a size, given with its key.

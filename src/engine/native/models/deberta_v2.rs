@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::Deserialize;
 
-use super::config::{Common, parse};
+use super::config::{Common, POSITIONS, at_most, parse};
 use super::{Family, Layer, Network};
 use crate::engine::native::LoadError;
 use crate::engine::native::layers::{
@@ -15,7 +15,7 @@ use crate::engine::native::layers::{
 };
 use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::Windows;
-use bertqa_kernels::{Activation, LayerNorm, Rows, Spread};
+use bertqa_kernels::{Activation, LayerNorm, Spread};
 
 pub(super) const FAMILY: Family = Family { model_type: "deberta-v2", load };
 
@@ -192,6 +192,8 @@ impl Config {
             .filter(|max| *max > 0)
             .map_or(common.max_position_embeddings, isize::unsigned_abs);
         let buckets = file.position_buckets.filter(|buckets| *buckets > 0).map(isize::unsigned_abs);
+        at_most(POSITIONS, "max_relative_positions", max)?;
+        at_most(POSITIONS, "position_buckets", buckets.unwrap_or(0))?;
         let positions = RelativePositions { span: buckets.unwrap_or(max), log_buckets: buckets.map(|_| max) };
         let relative = file.relative_attention.unwrap_or(false);
         Ok(Self {
@@ -285,10 +287,8 @@ impl DebertaLoader<'_> {
                 };
                 let keys = project(self.config.content_to_position, "pos_key_proj", "key_proj", 1.0)?;
                 let queries = project(self.config.position_to_content, "pos_query_proj", "query_proj", query_scale)?;
-                let tables = [&keys, &queries].map(|rows| rows.as_ref().map(|rows| Rows::dense(rows, hidden)));
-                let (heads, tokens) = (self.config.heads, self.common.max_position_embeddings);
-                let precision = self.loader.precision;
-                Attention::Disentangled(DisentangledAttention::new(heads, positions, tokens, precision, tables))
+                let (heads, precision) = (self.config.heads, self.loader.precision);
+                Attention::Disentangled(DisentangledAttention::new(heads, positions, precision, [keys, queries]))
             }
             _ => Attention::Plain(SelfAttention::new(self.config.heads, self.loader.precision)),
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::config::{Common, activation, parse, positive};
+use super::config::{Common, POSITIONS, activation, at_most, parse, positive};
 use super::{Family, Head, Layer, Network};
 use crate::engine::native::LoadError;
 use crate::engine::native::layers::{
@@ -104,6 +104,7 @@ impl File {
     fn check(&self, common: &Common) -> Result<(), LoadError> {
         common.check()?;
         positive(&[("global_attn_every_n_layers", self.global_attn_every_n_layers)])?;
+        at_most(POSITIONS, "local_attention", self.local_attention)?;
         match &self.layer_types {
             Some(types) if types.len() != common.num_hidden_layers => Err(LoadError::Inconsistent(format!(
                 "layer_types has {} entries, and num_hidden_layers is {}",

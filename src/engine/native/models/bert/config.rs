@@ -6,7 +6,7 @@ use super::family::{AttentionKind, Family, HeadKind, LayerSharing, PositionKind}
 use crate::engine::native::LoadError;
 use crate::engine::native::layers::{BlockSparse, Heads, Positions};
 use crate::engine::native::models::Shape;
-use crate::engine::native::models::config::{Common, parse, positive};
+use crate::engine::native::models::config::{Common, POSITIONS, at_most, parse, positive};
 use bertqa_kernels::Activation;
 
 /// Buckets of distances of a position bias: transformers knows no other number, whatever config.json says.
@@ -194,7 +194,9 @@ impl Config {
             },
             PositionKind::Rotary => return Ok(PositionUse::Rotary { values: file.rotary_value.unwrap_or(false) }),
             PositionKind::Sinusoids => {
-                return Ok(PositionUse::Sinusoids { max_distance: file.max_relative_position.unwrap_or(64) });
+                let max_distance = file.max_relative_position.unwrap_or(64);
+                at_most(POSITIONS, "max_relative_position", max_distance)?;
+                return Ok(PositionUse::Sinusoids { max_distance });
             }
         };
         match file.position_embedding_type.as_deref() {
@@ -215,6 +217,9 @@ impl Config {
             Some(AttentionWindow::Same(window)) => vec![*window; layers],
             Some(AttentionWindow::Each(windows)) => windows.clone(),
         };
+        for window in &windows {
+            at_most(POSITIONS, "attention_window", *window)?;
+        }
         match windows.iter().find(|window| **window == 0 || !window.is_multiple_of(2)) {
             Some(window) => Err(LoadError::Unsupported {
                 key: "attention_window",
@@ -246,6 +251,8 @@ impl Config {
             "block_sparse" => {
                 let (size, random) = (file.block_size.unwrap_or(64), file.num_random_blocks.unwrap_or(3));
                 positive(&[("block_size", size)])?;
+                at_most(POSITIONS, "block_size", size)?;
+                at_most(POSITIONS, "num_random_blocks", random)?;
                 Ok(Some(BlockSparse { size, random, longest_full: (5 + 2 * random) * size }))
             }
             other => Err(LoadError::Unsupported {

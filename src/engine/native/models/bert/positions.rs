@@ -50,19 +50,16 @@ impl BertLoader<'_> {
                 let scale = 1.0 / (heads.size as f32).sqrt();
                 let queries = as_queries.then(|| keys.iter().map(|value| scale * value).collect::<Vec<_>>());
                 let positions = RelativePositions { span, log_buckets: None };
-                let [keys, queries] =
-                    [Some(&keys), queries.as_ref()].map(|rows| rows.map(|rows| Rows::dense(rows, heads.size)));
-                let (tokens, precision) = (config.max_seq_len(), self.loader.precision);
-                Attention::Distances(DisentangledAttention::new(heads, positions, tokens, precision, [keys, queries]))
+                let precision = self.loader.precision;
+                Attention::Distances(DisentangledAttention::new(heads, positions, precision, [Some(keys), queries]))
             }
             (PositionUse::Sinusoids { max_distance }, _) => {
                 let span = max_distance + 1;
                 let rows = sinusoids(heads.size, max_distance);
-                let rows = Rows::dense(&rows, heads.size);
                 let positions = RelativePositions { span, log_buckets: None };
-                let (tokens, precision) = (config.max_seq_len(), Precision::F32);
-                let attention = DisentangledAttention::new(heads, positions, tokens, precision, [Some(rows), None]);
-                Attention::Distances(attention.with_values(positions, rows))
+                let attention =
+                    DisentangledAttention::new(heads, positions, Precision::F32, [Some(rows.clone()), None]);
+                Attention::Distances(attention.with_values(Rows::dense(&rows, heads.size)))
             }
             (_, SharedPositions::Bias(bias)) => {
                 Attention::Plain(SelfAttention::biased(heads, self.loader.precision, bias.clone()))
