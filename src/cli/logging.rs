@@ -2,7 +2,10 @@
 
 use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
 
+use crossbeam_channel::{Sender, bounded};
 use indicatif::ProgressBar;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -33,11 +36,12 @@ pub(super) fn error(error: &anyhow::Error) {
     let hint = hint::of(error);
     if FORMAT.get() == Some(&LogFormat::Json) {
         tracing::error!(hint, "{error:#}");
+        flush();
         return;
     }
-    eprintln!("bertqa: {error:#}");
+    say(format!("bertqa: {error:#}\n").as_bytes());
     if let Some(hint) = hint {
-        eprintln!("hint: {hint}");
+        say(format!("hint: {hint}\n").as_bytes());
     }
 }
 
@@ -72,9 +76,53 @@ impl io::Write for AboveWriter {
 
 impl Drop for AboveWriter {
     fn drop(&mut self) {
-        // Where stderr is closed nobody reads it.
-        self.bar.suspend(|| {
-            let _ = io::Write::write_all(&mut io::stderr(), &self.text);
-        });
+        match QUEUE.get() {
+            // A message that does not fit is lost: answers are worth more.
+            Some(queue) => drop(queue.try_send(Message::Text(std::mem::take(&mut self.text)))),
+            None => self.bar.suspend(|| say(&self.text)),
+        }
     }
+}
+
+/// Messages of a server on their way to stderr.
+static QUEUE: OnceLock<Sender<Message>> = OnceLock::new();
+
+/// So many messages may wait for a reader of stderr that is slow.
+const WAITING: usize = 8192;
+
+enum Message {
+    Text(Vec<u8>),
+    /// Answered when all before it is written.
+    Flush(Sender<()>),
+}
+
+/// From now on messages wait for stderr, and nobody else does: who reads it may stall.
+pub(super) fn never_wait() {
+    let (queue, messages) = bounded(WAITING);
+    let write = move || {
+        for message in messages {
+            match message {
+                Message::Text(text) => say(&text),
+                Message::Flush(done) => drop(done.send(())),
+            }
+        }
+    };
+    if thread::Builder::new().name("log".to_owned()).spawn(write).is_ok() {
+        let _ = QUEUE.set(queue);
+    }
+}
+
+/// Waits until stderr has what was said, unless that takes too long.
+pub(super) fn flush() {
+    const LONGEST: Duration = Duration::from_secs(1);
+    let Some(queue) = QUEUE.get() else { return };
+    let (done_in, done) = bounded(1);
+    if queue.try_send(Message::Flush(done_in)).is_ok() {
+        let _ = done.recv_timeout(LONGEST);
+    }
+}
+
+/// Writes to stderr; where that is closed or full, nobody reads it.
+pub(super) fn say(text: &[u8]) {
+    let _ = io::Write::write_all(&mut io::stderr(), text);
 }

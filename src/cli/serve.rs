@@ -36,6 +36,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "ORIGIN", env = "BERTQA_CORS_ORIGIN", value_delimiter = ',')]
     cors_origin: Vec<String>,
 
+    /// A name by which a server on localhost may be asked, as behind a proxy that passes on the Host of its clients, or
+    /// * for any; may be repeated
+    #[arg(long, value_name = "HOST", env = "BERTQA_ALLOWED_HOST", value_delimiter = ',')]
+    allowed_host: Vec<String>,
+
     #[command(flatten)]
     limits: Limits,
 
@@ -50,14 +55,16 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Status> {
-    let Args { host, port, api_key, cors_origin, limits, answers, model, messages } = args;
+    let Args { host, port, api_key, cors_origin, allowed_host, limits, answers, model, messages } = args;
     logging::start(&messages, &progress::bar(false));
+    logging::never_wait();
     let config = Config {
         host,
         port,
         limits,
         api_key: api_key.as_deref().map(ApiKey::new).transpose()?,
         cors_origins: cors_origin,
+        allowed_hosts: allowed_host,
     };
     let load = move || {
         let loaded = model.load()?;
@@ -72,7 +79,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         let defaults = answers.resolve(&Options::default(), max_seq_len)?;
         Ok(Loaded { pipeline: loaded.into_pipeline(), defaults, info })
     };
-    match serve::run(config, load)? {
+    let ended = serve::run(config, load);
+    logging::flush();
+    match ended? {
         Ended::Drained => Ok(Status::AllAnswered),
         Ended::CutOff => Ok(Status::SomeFailed),
     }

@@ -84,9 +84,9 @@ impl<'a> Session<'a> {
             drop(progress);
         }
         if let Some(observed) = observed {
-            eprintln!("{}", observed.stages(&stats, elapsed));
+            logging::say(format!("{}\n", observed.stages(&stats, elapsed)).as_bytes());
             if let Some(operators) = observed.operators() {
-                eprintln!("{operators}");
+                logging::say(format!("{operators}\n").as_bytes());
             }
         }
         Summary::new(&stats, self.began, engine).print(messages)?;

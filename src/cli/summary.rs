@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 use indicatif::HumanCount;
 
 use super::args::{LogFormat, MessageArgs};
+use super::logging;
 use crate::pipeline::Stats;
 use crate::plural::plural;
 
@@ -45,9 +46,9 @@ impl Summary {
         if args.quiet {
             return Ok(());
         }
-        match args.log_format {
-            LogFormat::Json => eprintln!("{}", serde_json::to_string(self)?),
-            LogFormat::Text => eprintln!(
+        let text = match args.log_format {
+            LogFormat::Json => serde_json::to_string(self)?,
+            LogFormat::Text => format!(
                 "{} {}, {} failed, {} {}, {} {} in {:.2} s: {:.1} rows/s, {:.0} tokens/s{} ({})",
                 HumanCount(self.rows),
                 plural(self.rows, "row"),
@@ -62,7 +63,8 @@ impl Summary {
                 Filled(self.batch_fill),
                 self.engine,
             ),
-        }
+        };
+        logging::say((text + "\n").as_bytes());
         Ok(())
     }
 }

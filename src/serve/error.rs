@@ -21,6 +21,8 @@ pub(super) enum Kind {
     /// There is no key with the request, or a wrong one.
     Unauthorized,
     NotFound,
+    /// The server is not known by this name.
+    UnknownHost,
     MethodNotAllowed,
     /// The body did not arrive in time.
     BodyTimeout,
@@ -46,6 +48,7 @@ impl Kind {
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -64,6 +67,7 @@ impl Kind {
             Self::Malformed => "malformed",
             Self::Unauthorized => "unauthorized",
             Self::NotFound => "not_found",
+            Self::UnknownHost => "unknown_host",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::BodyTimeout => "body_timeout",
             Self::TooLarge => "too_large",
@@ -89,6 +93,8 @@ pub(super) enum Problem {
     NoKey,
     #[error("the key is not the server's")]
     WrongKey,
+    #[error("this server is not known by the name {host:?}; its allowed_hosts say by which it is")]
+    UnknownHost { host: String },
     #[error("there is no such path; /docs shows those that there are")]
     NoPath,
     #[error("there is no such file")]
@@ -140,6 +146,7 @@ impl Problem {
             Self::Syntax(_) | Self::BodyBroken(_) => Kind::Malformed,
             Self::NoKey | Self::WrongKey => Kind::Unauthorized,
             Self::NoPath | Self::NoFile => Kind::NotFound,
+            Self::UnknownHost { .. } => Kind::UnknownHost,
             Self::WrongMethod => Kind::MethodNotAllowed,
             Self::BodyLate => Kind::BodyTimeout,
             Self::BodyTooLarge { .. } | Self::TooManyRows { .. } => Kind::TooLarge,
@@ -321,6 +328,7 @@ mod tests {
         use Problem::*;
         let own = one_of_each!(Problem {
             Syntax(_) => Syntax("why".to_owned()),
+            UnknownHost { .. } => UnknownHost { host: "example.org".to_owned() },
             BodyBroken(_) => BodyBroken("why".to_owned()),
             NoKey => NoKey,
             WrongKey => WrongKey,

@@ -14,6 +14,7 @@ mod auth;
 mod body;
 mod config_error;
 mod error;
+mod host;
 mod limits;
 mod listen;
 mod metrics;
@@ -41,6 +42,7 @@ use crate::qa::{Example, Options};
 use app::{App, Serving};
 pub use auth::ApiKey;
 pub use config_error::ConfigError;
+use host::Hosts;
 pub use limits::Limits;
 pub use model_info::ModelInfo;
 use queue::{Ask, Queue, Replies};
@@ -57,6 +59,8 @@ pub struct Config {
     pub api_key: Option<ApiKey>,
     /// Whose pages may use the server; `*` for everybody's.
     pub cors_origins: Vec<String>,
+    /// Names by which a server that only this machine can reach may be asked, besides localhost; `*` for any.
+    pub allowed_hosts: Vec<String>,
 }
 
 /// What a server answers with.
@@ -109,7 +113,7 @@ fn serve(
     metrics: metrics_exporter_prometheus::PrometheusHandle,
     load: impl FnOnce() -> anyhow::Result<Loaded> + Send + 'static,
 ) -> anyhow::Result<Ended> {
-    let Config { host, port, limits, api_key, .. } = config;
+    let Config { host, port, limits, api_key, allowed_hosts, .. } = config;
     let queue = Queue::new(limits.max_queued_rows.get());
     let app = App::new(limits, queue.clone(), metrics.clone());
 
@@ -119,7 +123,9 @@ fn serve(
             port,
             source,
         })?;
-        tracing::info!("listening on http://{}", listener.local_addr()?);
+        let address = listener.local_addr()?;
+        tracing::info!("listening on http://{address}");
+        let hosts = Hosts::new(address, &allowed_hosts);
         let mut interrupts = Interrupts::new()?;
         tokio::spawn(async move {
             loop {
@@ -136,7 +142,7 @@ fn serve(
         })?;
 
         let (drain_in, drain) = oneshot::channel::<()>();
-        let serving = listen::serve(listener, routes::router(app.clone(), api_key, cors), &app, async {
+        let serving = listen::serve(listener, routes::router(app.clone(), api_key, hosts, cors), &app, async {
             // Dropped without being sent it ends the server as well.
             let _ = drain.await;
         });

@@ -1,17 +1,19 @@
 //! What is said about every request: its line in the log, its metrics, its id.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use http_body_util::BodyExt;
+use hyper::body::{Frame, SizeHint};
 use uuid::Uuid;
 
 use super::app::App;
@@ -64,13 +66,7 @@ pub(super) async fn observe(State(app): State<App>, mut request: Request, next: 
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     entry.end = End::Status(response.status().as_u16(), response.extensions_mut().remove::<ApiError>());
-    response.map(|body| {
-        // Dropped with the body, when all of it is sent or nobody takes it any more.
-        Body::new(body.map_err(move |error| {
-            entry.broke(&error);
-            error
-        }))
-    })
+    response.map(|body| Body::new(Observed { body, entry, is_over: false }))
 }
 
 /// The client's own id, if it is one that can be written anywhere, or else a new one.
@@ -89,6 +85,51 @@ fn known(method: &Method) -> &'static str {
     METHODS.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
+/// The body of an answer, dropped when all of it is sent or nobody takes it any more.
+struct Observed {
+    body: Body,
+    entry: Entry,
+    is_over: bool,
+}
+
+impl HttpBody for Observed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        match &frame {
+            Poll::Ready(None) => self.is_over = true,
+            Poll::Ready(Some(Err(error))) => {
+                let error = error.to_string();
+                self.entry.end = End::Broken(error);
+                self.is_over = true;
+            }
+            _ => {}
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        if !self.is_over && !self.body.is_end_stream() {
+            self.entry.end = End::Gone;
+        }
+    }
+}
+
 /// A request's line, which is written when this is dropped.
 struct Entry {
     app: App,
@@ -103,16 +144,10 @@ struct Entry {
 
 enum End {
     Status(u16, Option<ApiError>),
-    /// The client went before there was an answer.
+    /// The client went before it had the whole answer.
     Gone,
     /// The answer broke off.
     Broken(String),
-}
-
-impl Entry {
-    fn broke(&mut self, error: &axum::Error) {
-        self.end = End::Broken(error.to_string());
-    }
 }
 
 impl Drop for Entry {

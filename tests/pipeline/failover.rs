@@ -215,6 +215,7 @@ fn serve(engines: Vec<Box<dyn Engine>>) -> anyhow::Result<serve::Ended> {
         limits: Defaults::parse_from(["test"]).limits,
         api_key: None,
         cors_origins: Vec::new(),
+        allowed_hosts: Vec::new(),
     };
     let info = ModelInfo {
         model: "test".to_owned(),

@@ -22,6 +22,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use super::app::App;
 use super::auth::{self, ApiKey};
 use super::error::{ApiError, Kind, Problem};
+use super::host::{self, Hosts};
 use super::observe;
 
 #[derive(OpenApi)]
@@ -41,7 +42,7 @@ impl utoipa::Modify for Key {
 }
 
 /// All routes, and what is done with every request.
-pub(super) fn router(app: App, key: Option<ApiKey>, cors: Option<CorsLayer>) -> Router {
+pub(super) fn router(app: App, key: Option<ApiKey>, hosts: Option<Hosts>, cors: Option<CorsLayer>) -> Router {
     let mut guarded = OpenApiRouter::new()
         .routes(routes!(inferences::inferences))
         .routes(routes!(stream::stream))
@@ -68,6 +69,10 @@ pub(super) fn router(app: App, key: Option<ApiKey>, cors: Option<CorsLayer>) -> 
         .fallback(async || ApiError::from(Problem::NoPath))
         .method_not_allowed_fallback(async || ApiError::from(Problem::WrongMethod))
         .layer(CatchPanicLayer::custom(|_| ApiError::from(Problem::Panicked).into_response()));
+    let router = match hosts {
+        Some(hosts) => router.layer(middleware::from_fn_with_state(hosts, host::require)),
+        None => router,
+    };
     let router = match cors {
         Some(cors) => router.layer(cors),
         None => router,

@@ -1,5 +1,10 @@
 //! Keys, other origins, request ids, metrics and logs.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::support::{Server, question, wait_until};
@@ -38,6 +43,37 @@ fn a_key_is_asked_for() {
         server.send("/inferences", &[json, key], body.as_bytes()).ok();
     }
     assert!(!server.log().iter().any(|line| line.contains("s3cret")));
+}
+
+/// The status of an answer to a request by some name.
+fn asked_by(server: &Server, host: &str) -> String {
+    let mut stream = server.connect();
+    stream.write_all(format!("GET /health HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn a_local_server_is_asked_by_local_names() {
+    let server = Server::start(&["--allowed-host", "qa.example.org"]);
+    for host in [
+        "localhost",
+        "LOCALHOST:8080",
+        "127.0.0.1:80",
+        "127.1.2.3",
+        "[::1]:8080",
+        "a.localhost",
+        "a-service",
+        "QA.example.org:1",
+    ] {
+        assert_eq!(asked_by(&server, host), "200", "{host}");
+    }
+    for host in ["example.org", "qa.example.org.evil.com", "127.0.0.1.evil.com", "localhost.evil.com:80", "8.8.8.8"] {
+        assert_eq!(asked_by(&server, host), "421", "{host}");
+    }
+    assert_eq!(asked_by(&Server::start(&["--allowed-host", "*"]), "example.org"), "200");
+    assert_eq!(asked_by(&Server::start(&["--host", "0.0.0.0"]), "example.org"), "200");
 }
 
 #[test]
@@ -135,4 +171,32 @@ fn metrics_tell_what_happened() {
     let passes = server.metric("bertqa_forward_seconds_count", &[]);
     assert!((3.0..=9.0).contains(&passes), "{passes}");
     assert_eq!(server.metric("bertqa_batch_fill_sum", &[]), 9.0 / 4.0);
+}
+
+/// A reader of stderr that stops reading stops nothing else.
+#[test]
+fn a_log_that_nobody_reads() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_bertqa"))
+        .args(["serve", "--port", "0", "--model", crate::support::tiny_model().to_str().unwrap()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let address = log.find_map(|line| Some(line.split_once("listening on http://")?.1.to_owned())).unwrap();
+    assert!(log.any(|line| line.contains("ready: ")));
+    // Each line names its path: far more than a pipe holds.
+    let path = format!("/{}", "x".repeat(4000));
+    for _ in 0..100 {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    }
+    let killed = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(killed.success());
+    wait_until("the server ends", || child.try_wait().unwrap().is_some());
 }

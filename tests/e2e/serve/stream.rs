@@ -181,4 +181,7 @@ fn a_client_that_is_gone_frees_its_rows() {
     assert!(upload.rows().next().is_some());
     drop(upload);
     wait_until("the request is over", || server.metric("bertqa_requests_in_flight", &[]) == 1.0);
+    // Its answer was begun with 200, and nobody had the whole of it.
+    let cut_off = |kind| server.metric("bertqa_errors_total", &[kind]);
+    assert_eq!(cut_off("client_gone") + cut_off("broken_off"), 1.0);
 }
