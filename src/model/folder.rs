@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::tokenizer::{self, Bytes, ModelConfig, TokenizerFiles};
+use super::weights::Weights;
 use super::{Files, ModelError, weights};
-use crate::engine::native::Tensors;
 
 pub(super) const CONFIG: &str = "config.json";
 
@@ -63,7 +63,7 @@ impl tokenizer::Files for Folder<'_> {
 }
 
 /// The weights in the best of the files that have any.
-fn read_weights(folder: &Path) -> Result<Tensors, ModelError> {
+fn read_weights(folder: &Path) -> Result<Weights, ModelError> {
     let find = |name: &str| Some(folder.join(name)).filter(|path| path.exists());
     let lacks = |file: &str| ModelError::MissingFile { folder: folder.to_owned(), file: file.to_owned() };
     let path = weights::NAMES.into_iter().find_map(find).ok_or_else(|| lacks(weights::USUAL))?;

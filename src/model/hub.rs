@@ -8,8 +8,8 @@ use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 
 use super::folder::{CONFIG, tokenizer_files, unreadable};
 use super::tokenizer::{self, Bytes, ModelConfig, TokenizerFiles};
+use super::weights::Weights;
 use super::{Files, ModelError, weights};
-use crate::engine::native::Tensors;
 
 /// Whether this can be the id of a model: `name` or `organisation/name`.
 pub(super) fn is_id(id: &str) -> bool {
@@ -70,7 +70,7 @@ impl<'a> Hub<'a> {
 
     /// The weights in the best of the files that have any. Those in the cache come first, so that the hub is not asked
     /// for better ones at every start.
-    fn weights(&self) -> Result<Tensors, ModelError> {
+    fn weights(&self) -> Result<Weights, ModelError> {
         let mut path = weights::NAMES.into_iter().find_map(|name| self.cached.get(name));
         for name in weights::NAMES {
             if path.is_none() {

@@ -15,8 +15,11 @@ use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::Windows;
 use bertqa_kernels::{Activation, LayerNorm, RowsMut, Spread, softmax_unscaled};
 
-pub(super) const FAMILY: Family =
-    Family { model_type: "convbert", load: |config, loader| Ok(Box::new(ConvBert::load(config, loader)?)) };
+pub(super) const FAMILY: Family = Family {
+    model_type: "convbert",
+    notes: "convolutions beside attention",
+    load: |config, loader| Ok(Box::new(ConvBert::load(config, loader)?)),
+};
 
 /// Rows of the feed-forward part computed at a time, so that its widest matrix stays in the cache.
 const FEED_FORWARD_ROWS: usize = 64;

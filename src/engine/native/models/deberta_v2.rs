@@ -17,8 +17,11 @@ use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::Windows;
 use bertqa_kernels::{Activation, LayerNorm, Spread};
 
-pub(super) const FAMILY: Family =
-    Family { model_type: "deberta-v2", load: |config, loader| Ok(Box::new(DebertaV2::load(config, loader)?)) };
+pub(super) const FAMILY: Family = Family {
+    model_type: "deberta-v2",
+    notes: "v2, v3 and mDeBERTa: relative positions in attention",
+    load: |config, loader| Ok(Box::new(DebertaV2::load(config, loader)?)),
+};
 
 /// Rows of the feed-forward part computed at a time, so that its widest matrix stays in the cache.
 const FEED_FORWARD_ROWS: usize = 64;

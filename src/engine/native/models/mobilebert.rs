@@ -14,8 +14,11 @@ use crate::engine::native::tensors::Tensor;
 use crate::engine::native::windows::{Window, Windows};
 use bertqa_kernels::{Activation, LayerNorm, Spread};
 
-pub(super) const FAMILY: Family =
-    Family { model_type: "mobilebert", load: |config, loader| Ok(Box::new(MobileBert::load(config, loader)?)) };
+pub(super) const FAMILY: Family = Family {
+    model_type: "mobilebert",
+    notes: "bottlenecks around the parts of a layer",
+    load: |config, loader| Ok(Box::new(MobileBert::load(config, loader)?)),
+};
 
 /// Rows of the feed-forward parts computed at a time, so that their widest matrices stay in the cache.
 const FEED_FORWARD_ROWS: usize = 64;

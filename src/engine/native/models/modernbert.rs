@@ -16,8 +16,11 @@ use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::Windows;
 use bertqa_kernels::{Activation, LayerNorm, Spread};
 
-pub(super) const FAMILY: Family =
-    Family { model_type: "modernbert", load: |config, loader| Ok(Box::new(ModernBert::load(config, loader)?)) };
+pub(super) const FAMILY: Family = Family {
+    model_type: "modernbert",
+    notes: "rotary positions, local attention in most layers",
+    load: |config, loader| Ok(Box::new(ModernBert::load(config, loader)?)),
+};
 
 /// Rows of the feed-forward part computed at a time, so that its widest matrix stays in the cache.
 const FEED_FORWARD_ROWS: usize = 64;
