@@ -1,5 +1,5 @@
 """Checks README and docs/: relative links and their anchors exist, `bertqa` commands in sh blocks have flags that the
-program knows, and json blocks parse.
+program knows, json blocks parse, and the table of families in docs/models.md is what the program lists.
 
 usage: python3 tests/docs.py [BERTQA]     (without BERTQA, commands are not checked)
 """
@@ -51,8 +51,8 @@ def links(page, text):
 
 
 @cache
-def flags(binary, command):
-    done = subprocess.run([binary, command, "--help"], capture_output=True, text=True)
+def flags(binary, *command):
+    done = subprocess.run([binary, *command, "--help"], capture_output=True, text=True)
     if done.returncode != 0:
         return None
     return set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", done.stdout))
@@ -85,7 +85,9 @@ def code(text, binary):
                     yield f"json: {error}: {value[:80]}"
         elif language in ("sh", "bash") and binary:
             for command, *arguments in commands(block):
-                known = {"--version", "--help"} if command.startswith("-") else flags(binary, command)
+                # A word behind the command may be one of its own commands.
+                more = [word for word in arguments[:1] if not word.startswith("-")]
+                known = {"--version", "--help"} if command.startswith("-") else flags(binary, command, *more)
                 if known is None:
                     yield f"bertqa {command}: no such command"
                     continue
@@ -95,6 +97,21 @@ def code(text, binary):
                         yield f"bertqa {command}: no flag {flag}"
 
 
+def families(binary):
+    """The table of families is what the program lists, and README has their number."""
+    listed = subprocess.run([binary, "models", "list", "--json"], capture_output=True, text=True, check=True).stdout
+    listed = json.loads(listed)
+    names = [", ".join(f"`{name}`" for name in family["model_types"]) for family in listed]
+    rows = "".join(f"| {name} | {family['notes']} |\n" for name, family in zip(names, listed, strict=True))
+    table = f"| `model_type` of config.json | notes |\n| --- | --- |\n{rows}\n"
+    if table not in (ROOT / "docs/models.md").read_text(encoding="utf-8"):
+        yield f"docs/models.md: the table of families is to be what the program lists:\n{table}"
+    count = sum(len(family["model_types"]) for family in listed)
+    named = re.findall(r"(\d+) families", (ROOT / "README.md").read_text(encoding="utf-8"))
+    if named != [str(count)]:
+        yield f"README.md: there are {count} families, not {' or '.join(named)}"
+
+
 def main():
     binary = str(Path(sys.argv[1]).resolve()) if len(sys.argv) > 1 else None
     problems = []
@@ -102,6 +119,8 @@ def main():
         text = page.read_text(encoding="utf-8")
         found = [*links(page, text), *code(text, binary)]
         problems += [f"{page.relative_to(ROOT)}: {problem}" for problem in found]
+    if binary:
+        problems += families(binary)
     print("\n".join(problems) or "README and docs: links, commands and json are right")
     sys.exit(bool(problems))
 

@@ -48,18 +48,8 @@ pub(super) struct ModelArgs {
     #[arg(long, value_name = "DIR|ID|FILE", env = "BERTQA_MODEL")]
     model: Option<String>,
 
-    /// Branch, tag or commit of a hub model
-    #[arg(long)]
-    revision: Option<String>,
-
-    /// A folder whose tokenizer replaces the model's own
-    #[arg(long, value_name = "DIR", env = "BERTQA_TOKENIZER")]
-    tokenizer: Option<PathBuf>,
-
-    /// The folder of a MeCab dictionary, for Japanese models that need one; without it, that of the package ipadic,
-    /// unidic_lite or unidic of the Python on PATH, or the system's
-    #[arg(long, value_name = "DIR", env = "BERTQA_MECAB_DICT")]
-    mecab_dict: Option<PathBuf>,
+    #[command(flatten)]
+    files: ModelFilesArgs,
 
     /// Where the network runs: auto, cpu, cuda, cuda:N, neuron or neuron:N, or several of a kind separated by commas.
     /// cuda and neuron are all GPUs or all NeuronCores, each with its own copy of the model; they need a model
@@ -96,14 +86,41 @@ pub(super) struct ModelArgs {
     batch_size: NonZeroUsize,
 }
 
+/// Which files a model has, beside its name.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Model")]
+pub(super) struct ModelFilesArgs {
+    /// Branch, tag or commit of a hub model
+    #[arg(long)]
+    revision: Option<String>,
+
+    /// A folder whose tokenizer replaces the model's own
+    #[arg(long, value_name = "DIR", env = "BERTQA_TOKENIZER")]
+    tokenizer: Option<PathBuf>,
+
+    /// The folder of a MeCab dictionary, for Japanese models that need one; without it, that of the package ipadic,
+    /// unidic_lite or unidic of the Python on PATH, or the system's
+    #[arg(long, value_name = "DIR", env = "BERTQA_MECAB_DICT")]
+    mecab_dict: Option<PathBuf>,
+}
+
+impl ModelFilesArgs {
+    /// What they say of how `model` is loaded.
+    pub(super) fn load_options(&self, model: Option<&str>) -> LoadOptions {
+        LoadOptions {
+            model: model.map(str::to_owned),
+            revision: self.revision.clone(),
+            tokenizer: self.tokenizer.clone(),
+            mecab_dict: self.mecab_dict.clone(),
+            ..LoadOptions::default()
+        }
+    }
+}
+
 impl ModelArgs {
     pub(super) fn load(&self) -> Result<Model, ModelError> {
         let defaults = PipelineOptions::default();
         let options = LoadOptions {
-            model: self.model.clone(),
-            revision: self.revision.clone(),
-            tokenizer: self.tokenizer.clone(),
-            mecab_dict: self.mecab_dict.clone(),
             devices: self.device.clone(),
             precision: self.precision.0,
             inputs: self.inputs.clone(),
@@ -112,6 +129,7 @@ impl ModelArgs {
                 threads: self.threads.unwrap_or(defaults.threads),
                 batch_size: self.batch_size,
             },
+            ..self.files.load_options(self.model.as_deref())
         };
         options.load()
     }

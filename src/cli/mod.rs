@@ -9,6 +9,7 @@ mod hint;
 mod interrupt;
 mod logging;
 mod man;
+mod models;
 mod precision;
 mod profile;
 mod progress;
@@ -42,6 +43,7 @@ enum Command {
     Bench(bench::Args),
     Eval(eval::Args),
     Devices(devices::Args),
+    Models(models::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Devices(args) => devices::run(&args),
+        Command::Models(args) => models::run(args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

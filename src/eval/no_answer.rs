@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::prediction::Rivals;
 use super::totals::{Match, MatchTotals, Quality, percent};
+use crate::qa::{NoAnswerThreshold, null_share};
 
 /// Gathers what the figures of a set with unanswerable rows take.
 #[derive(Debug, Default)]
@@ -11,6 +12,8 @@ pub(super) struct NoAnswerRows {
     has_answer: MatchTotals,
     no_answer: MatchTotals,
     rows: Vec<Row>,
+    /// Rows without a prediction. They are wrong at every threshold.
+    failed: u64,
     /// Rows of which it is not known how probable "no answer" is, nor how probable their answer.
     unsure: u64,
 }
@@ -45,17 +48,31 @@ pub(crate) struct Best {
     pub best_exact_thresh: f64,
     pub best_f1: f64,
     pub best_f1_thresh: f64,
+    /// What the option `no_answer_threshold` takes to give the best exact match, and the best F1: between the least sure
+    /// row that is to have its answer and the next, so that a last digit decides nothing. `None` where the option is
+    /// about something else: where the threshold is on the score, or rows do not tell their null score.
+    pub best_exact_option: Option<NoAnswerThreshold>,
+    pub best_f1_option: Option<NoAnswerThreshold>,
     /// Rows whose list of answers does not have "no answer" in it: they count as sure to have one.
     pub unlisted: u64,
+}
+
+/// Where the gain is largest.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Peak {
+    gain: f64,
+    /// How probable "no answer" is for the last row that is answered; 0 if none is.
+    threshold: f64,
+    /// And for the next; `None` if all are answered.
+    next: Option<f64>,
 }
 
 /// What a threshold is set on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ThresholdBy {
-    /// `null_score / (null_score + score)`, of "no answer" and the best span. At 0.5 it is what
-    /// [`handle_impossible_answer`](crate::qa::Options::handle_impossible_answer) does; its logit is the difference that
-    /// SQuAD models are usually tuned by.
+    /// The [share](null_share) of "no answer" beside the best span, as the option
+    /// [`no_answer_threshold`](crate::qa::Options::no_answer_threshold) takes it.
     NullScore,
     /// `1 - score` of the answer, where nothing is known of "no answer".
     Score,
@@ -69,12 +86,15 @@ impl NoAnswerRows {
         } else {
             self.no_answer.add(found);
         }
-        let best = rivals.and_then(|rivals| rivals.span.as_ref());
-        let span_score = best.and_then(|span| span.score);
-        let null_score = rivals.and_then(|rivals| rivals.null_score);
+        let Some(Rivals { span: best, null_score }) = rivals else {
+            self.failed += 1;
+            return;
+        };
+        let span_score = best.as_ref().and_then(|span| span.score);
         if best.is_some() && span_score.is_none() {
             self.unsure += 1;
         }
+        let null_score = *null_score;
         self.rows.push(Row { span_score, null_score, span, has_answer });
     }
 
@@ -84,16 +104,15 @@ impl NoAnswerRows {
         if no_answer.rows == 0 {
             return None;
         }
-        let best = (self.unsure == 0).then(|| best(&self.rows));
+        let best = (self.unsure == 0).then(|| best(&self.rows, self.failed));
         Some(NoAnswer { has_answer, no_answer, best })
     }
 }
 
-fn best(rows: &[Row]) -> Best {
+fn best(rows: &[Row], failed: u64) -> Best {
     let listed = rows.iter().filter(|row| row.null_score.is_some()).count();
     let by = if listed > 0 { ThresholdBy::NullScore } else { ThresholdBy::Score };
     let mut order: Vec<(f64, usize)> = rows.iter().map(|row| row.null_odds(by)).zip(0..).collect();
-    // Equal ones stay in the order of the rows, as in SQuAD's own definition.
     order.sort_by(|a, b| a.0.total_cmp(&b.0));
     let gain = |value: fn(Match) -> f64| {
         best_over(&order, |index| {
@@ -106,42 +125,65 @@ fn best(rows: &[Row]) -> Best {
         })
     };
     let none = rows.iter().filter(|row| !row.has_answer).count() as f64;
-    let (exact, best_exact_thresh) = gain(|span| f64::from(u8::from(span.exact)));
-    let (f1, best_f1_thresh) = gain(|span| span.f1);
-    let count = rows.len() as u64;
+    let exact = gain(|span| f64::from(u8::from(span.exact)));
+    let f1 = gain(|span| span.f1);
+    let count = rows.len() as u64 + failed;
+    let unlisted = if listed > 0 { (rows.len() - listed) as u64 } else { 0 };
+    let option = |peak: Peak| (by == ThresholdBy::NullScore && unlisted == 0).then(|| peak.option());
     Best {
         by,
-        best_exact: percent(none + exact, count),
-        best_exact_thresh,
-        best_f1: percent(none + f1, count),
-        best_f1_thresh,
-        unlisted: if listed > 0 { (rows.len() - listed) as u64 } else { 0 },
+        best_exact: percent(none + exact.gain, count),
+        best_exact_thresh: exact.threshold,
+        best_f1: percent(none + f1.gain, count),
+        best_f1_thresh: f1.threshold,
+        best_exact_option: option(exact),
+        best_f1_option: option(f1),
+        unlisted,
     }
 }
 
-/// Begins with "no answer" to every row and answers one after the other, the surest first: the largest gain on the
-/// way, and how probable "no answer" was where it was reached.
-fn best_over(order: &[(f64, usize)], gain: impl Fn(usize) -> f64) -> (f64, f64) {
-    let (mut sum, mut best, mut threshold) = (0.0, 0.0, 0.0);
-    for &(null_odds, index) in order {
-        sum += gain(index);
-        if sum > best {
-            (best, threshold) = (sum, null_odds);
+/// Begins with "no answer" to every row and answers one after the other, the surest first: the largest gain on the way.
+///
+/// SQuAD's own definition also looks between rows that are equally sure, where no threshold comes to lie.
+fn best_over(order: &[(f64, usize)], gain: impl Fn(usize) -> f64) -> Peak {
+    let next = |later: &[(f64, usize)]| later.first().map(|(null_odds, _)| *null_odds);
+    // At 0, rows that are quite sure are answered already.
+    let gain_of_none = if next(order) == Some(0.0) { f64::NEG_INFINITY } else { 0.0 };
+    let mut best = Peak { gain: gain_of_none, threshold: 0.0, next: next(order) };
+    let mut sum = 0.0;
+    let mut rest = order;
+    while let Some(&(threshold, _)) = rest.first() {
+        let (equal, later) = rest.split_at(rest.partition_point(|(null_odds, _)| *null_odds <= threshold));
+        sum += equal.iter().map(|(_, index)| gain(*index)).sum::<f64>();
+        rest = later;
+        if sum > best.gain {
+            best = Peak { gain: sum, threshold, next: next(later) };
         }
     }
-    (best, threshold)
+    best
+}
+
+impl Peak {
+    /// A threshold well between the last row that is answered and the next, with few digits.
+    fn option(self) -> NoAnswerThreshold {
+        let next = self.next.unwrap_or(1.0);
+        let quarter = (next - self.threshold) / 4.0;
+        let middle = self.threshold + 2.0 * quarter;
+        let between = (0..=16).find_map(|digits| {
+            let short: f64 = format!("{middle:.digits$e}").parse().ok()?;
+            (self.threshold + quarter < short && short < next - quarter).then_some(short)
+        });
+        NoAnswerThreshold::new(between.unwrap_or(self.threshold)).unwrap_or_default()
+    }
 }
 
 impl Row {
     /// From 0, sure to have an answer, to 1, sure to have none.
     fn null_odds(&self, by: ThresholdBy) -> f64 {
-        let span = f64::from(self.span_score.unwrap_or(0.0));
+        let span = self.span_score.unwrap_or(0.0);
         match by {
-            ThresholdBy::Score => 1.0 - span,
-            ThresholdBy::NullScore => match f64::from(self.null_score.unwrap_or(0.0)) {
-                0.0 => 0.0,
-                null => null / (null + span),
-            },
+            ThresholdBy::Score => 1.0 - f64::from(span),
+            ThresholdBy::NullScore => null_share(self.null_score.unwrap_or(0.0), span),
         }
     }
 }
@@ -175,6 +217,56 @@ mod tests {
         assert_eq!((best.by, best.best_exact, best.best_f1), (ThresholdBy::NullScore, 50.0, 62.5));
         assert!((best.best_exact_thresh - 0.1).abs() < 1e-6, "{best:?}");
         assert!((best.best_f1_thresh - 0.2).abs() < 1e-6, "{best:?}");
+        // Between 0.1 and 0.2, and between 0.2 and 0.4.
+        let option = |option: Option<NoAnswerThreshold>| option.unwrap().to_string();
+        assert_eq!(
+            (option(best.best_exact_option), option(best.best_f1_option)),
+            ("0.15".to_owned(), "0.3".to_owned())
+        );
+    }
+
+    #[test]
+    fn no_threshold_lies_between_equal_rows() {
+        let mut rows = NoAnswerRows::default();
+        rows.add(true, RIGHT, Some(&rivals(0.5, Some(0.5))), Some(RIGHT));
+        rows.add(false, WRONG, Some(&rivals(0.25, Some(0.25))), Some(WRONG));
+        let best = rows.finish().unwrap().best.unwrap();
+        assert_eq!((best.best_exact, best.best_exact_thresh), (50.0, 0.0));
+        // At 0 a row that is quite sure has its answer, wrong or not.
+        let mut rows = NoAnswerRows::default();
+        rows.add(false, WRONG, Some(&rivals(0.5, Some(0.0))), Some(WRONG));
+        let best = rows.finish().unwrap().best.unwrap();
+        assert_eq!((best.best_exact, best.best_exact_thresh), (0.0, 0.0));
+    }
+
+    #[test]
+    fn a_failed_row_is_wrong_at_every_threshold() {
+        let mut rows = NoAnswerRows::default();
+        rows.add(false, WRONG, None, None);
+        rows.add(false, RIGHT, Some(&rivals(0.2, Some(0.8))), Some(WRONG));
+        assert_eq!(rows.finish().unwrap().best.unwrap().best_exact, 50.0);
+    }
+
+    #[test]
+    fn an_option_only_where_it_does_what_was_measured() {
+        let mut rows = NoAnswerRows::default();
+        rows.add(false, WRONG, Some(&rivals(0.6, Some(0.4))), Some(WRONG));
+        rows.add(true, RIGHT, Some(&rivals(0.9, None)), Some(RIGHT));
+        let best = rows.finish().unwrap().best.unwrap();
+        assert_eq!((best.unlisted, best.best_exact_option, best.best_f1_option), (1, None, None));
+    }
+
+    #[test]
+    fn an_option_tells_the_closest_rows_apart() {
+        for (threshold, next) in
+            [(0.0, 1e-9), (3e-31, 4e-31), (0.123_456_78, 0.123_456_79), (0.999_999_9, 1.0), (0.3, 0.6)]
+        {
+            let option = Peak { gain: 1.0, threshold, next: Some(next) }.option().share();
+            assert!(threshold < option && option < next, "{option}");
+        }
+        let next = 0.25f64.next_up();
+        assert_eq!(Peak { gain: 1.0, threshold: 0.25, next: Some(next) }.option().share(), 0.25);
+        assert_eq!(Peak { gain: 1.0, threshold: 1.0, next: None }.option().share(), 1.0);
     }
 
     #[test]

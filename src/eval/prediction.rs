@@ -1,5 +1,5 @@
 use crate::pipeline::RowDetails;
-use crate::qa::Answer;
+use crate::qa::{Answer, NoAnswerThreshold};
 
 /// What was answered to a question, and how sure of it.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -31,11 +31,12 @@ pub(crate) struct Rival {
 
 impl Prediction {
     /// What the pipeline says of a row when it was run without `handle_impossible_answer`; with
-    /// `null_may_win`, the prediction is what that option would have made of it.
-    pub(crate) fn new(best: Answer, details: Option<RowDetails>, null_may_win: bool) -> Self {
+    /// a threshold, the prediction is what that option would have made of it at this `no_answer_threshold`.
+    pub(crate) fn new(best: Answer, details: Option<RowDetails>, threshold: Option<NoAnswerThreshold>) -> Self {
         let null_score = details.map(|details| details.null_score);
         let rivals = Rivals { span: Some(Rival { text: best.text.clone(), score: Some(best.score) }), null_score };
-        match null_score.filter(|null| null_may_win && *null > best.score) {
+        let wins = |null: &f32| threshold.is_some_and(|threshold| threshold.is_exceeded(*null, best.score));
+        match null_score.filter(wins) {
             Some(null) => Self { text: String::new(), score: Some(null), start: None, rivals },
             None => Self { text: best.text, score: Some(best.score), start: Some(best.start), rivals },
         }
@@ -64,11 +65,14 @@ mod tests {
     #[test]
     fn no_answer_wins_only_where_it_may_and_is_more_probable() {
         let best = Answer { text: "Bell".to_owned(), score: 0.4, start: 3, end: 7 };
-        let prediction =
-            |null_score, may| Prediction::new(best.clone(), Some(RowDetails { windows: 1, null_score }), may);
-        assert_eq!(prediction(0.5, false).text, "Bell");
-        assert_eq!(prediction(0.4, true).text, "Bell");
-        let null = prediction(0.5, true);
+        let prediction = |null_score, threshold: Option<NoAnswerThreshold>| {
+            Prediction::new(best.clone(), Some(RowDetails { windows: 1, null_score }), threshold)
+        };
+        let half = Some(NoAnswerThreshold::default());
+        assert_eq!(prediction(0.5, None).text, "Bell");
+        assert_eq!(prediction(0.4, half).text, "Bell");
+        assert_eq!(prediction(0.5, NoAnswerThreshold::new(0.6).ok()).text, "Bell");
+        let null = prediction(0.5, half);
         assert_eq!((null.text.as_str(), null.score, null.start), ("", Some(0.5), None));
         assert_eq!(null.rivals.span.unwrap().text, "Bell");
     }

@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Write};
 
 use super::totals::{Group, Quality};
 use super::{Evaluation, Figures, Miss, NoAnswer, ThresholdBy, count};
+use crate::qa::NoAnswerThreshold;
 
 /// Misses that are shown; the report has more.
 const MISSES: usize = 5;
@@ -62,12 +63,10 @@ fn no_answer_rows(out: &mut String, figures: &NoAnswer) -> fmt::Result {
         None => writeln!(out, "  (no best threshold: the predictions have no scores)"),
         Some(best) => {
             writeln!(out, "\nbest threshold, on {}", threshold(best.by))?;
-            writeln!(
-                out,
-                "{:<34}{:>9.2}{:>9}  at {:.4}",
-                "  exact match", best.best_exact, "", best.best_exact_thresh
-            )?;
-            writeln!(out, "{:<34}{:>9}{:>9.2}  at {:.4}", "  F1", "", best.best_f1, best.best_f1_thresh)?;
+            write!(out, "{:<34}{:>9.2}{:>9}  at {:.4}", "  exact match", best.best_exact, "", best.best_exact_thresh)?;
+            writeln!(out, "{}", flag(best.best_exact_option))?;
+            write!(out, "{:<34}{:>9}{:>9.2}  at {:.4}", "  F1", "", best.best_f1, best.best_f1_thresh)?;
+            writeln!(out, "{}", flag(best.best_f1_option))?;
             if best.unlisted > 0 {
                 let unlisted = count(best.unlisted);
                 writeln!(
@@ -78,6 +77,11 @@ fn no_answer_rows(out: &mut String, figures: &NoAnswer) -> fmt::Result {
             Ok(())
         }
     }
+}
+
+/// What the command line takes to get there, behind what stands before it; empty if there is no such flag.
+pub(super) fn flag(option: Option<NoAnswerThreshold>) -> String {
+    option.map_or_else(String::new, |threshold| format!("  --no-answer-threshold {threshold}"))
 }
 
 /// What a threshold is on, for people.

@@ -1,5 +1,9 @@
 //! The precision that is chosen where none is asked for: the fastest in which the model still gives its answers.
 
+use std::fmt;
+
+use serde::Serialize;
+
 use crate::batch::Batch;
 use crate::engine::native::{self, NativeEngine, precisions_by_speed};
 use crate::engine::{Engine, EngineError, Logits, Precision};
@@ -30,9 +34,37 @@ const SAMPLES: [(&str, &str); 4] = [
     ),
 ];
 
-/// How much of the probability of an answer's start and end a precision may move elsewhere, on average. With the default
-/// model, int8 moves 0.007, and costs it 0.1 of F1.
-const TOLERANCE: f64 = 0.03;
+/// How far a precision is from f32: the share of the probability of an answer's start and end that lies elsewhere in it,
+/// on average over sample questions.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize)]
+pub struct Drift(f64);
+
+impl Drift {
+    /// Of f32 itself.
+    pub(super) const NONE: Self = Self(0.0);
+
+    /// The largest at which answers are as good as those of f32. With the default model, int8 moves 0.007, and costs it
+    /// 0.1 of F1.
+    pub const TOLERABLE: Self = Self(0.03);
+
+    /// From 0, none, to 1, all of the probability.
+    pub fn share(self) -> f64 {
+        self.0
+    }
+
+    /// Whether answers are as good as those of f32.
+    pub fn is_tolerable(self) -> bool {
+        self <= Self::TOLERABLE
+    }
+}
+
+/// In percent.
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = 100.0 * self.0;
+        if percent < 1.0 { write!(f, "{percent:.2} %") } else { write!(f, "{percent:.1} %") }
+    }
+}
 
 /// The model in the fastest precision that moves little of the samples' probability. `exact` is the model in f32, and
 /// `load` loads it in others.
@@ -44,42 +76,56 @@ pub(super) fn choose(
     encoder: &Encoder,
     load: impl Fn(Precision) -> Result<NativeEngine, native::LoadError>,
 ) -> Result<NativeEngine, EngineError> {
-    let samples = Samples::new(encoder, exact.max_seq_len());
-    let expected = exact.forward(&samples.batch)?;
+    let trials = Trials::new(encoder, &mut exact)?;
     for precision in precisions_by_speed().filter(|precision| *precision != Precision::F32) {
         // Some models can't be loaded in every precision.
         let Ok(mut engine) = load(precision) else { continue };
-        let moved = samples.moved(&expected, &engine.forward(&samples.batch)?);
-        if moved <= TOLERANCE {
+        let drift = trials.drift(&mut engine)?;
+        if drift.is_tolerable() {
             return Ok(engine);
         }
         tracing::warn!(
-            "{precision} would move {:.0} % of the probability of this model's answers; it is not used unless asked for",
-            100.0 * moved,
+            "{precision} would move {drift} of the probability of this model's answers; it is not used unless asked for",
         );
     }
     Ok(exact)
 }
 
-/// Windows of those samples that fit the model.
-struct Samples {
+/// Windows of those samples that fit a model, and what it says of them in f32.
+pub(super) struct Trials {
     windows: Vec<Window>,
     batch: Batch,
+    expected: Logits,
 }
 
-impl Samples {
-    fn new(encoder: &Encoder, max_seq_len: usize) -> Self {
+impl Trials {
+    /// `exact` is the model in f32.
+    ///
+    /// # Errors
+    /// If the forward pass fails.
+    pub(super) fn new(encoder: &Encoder, exact: &mut NativeEngine) -> Result<Self, EngineError> {
+        let max_seq_len = exact.max_seq_len();
         let options = Options { max_seq_len, doc_stride: max_seq_len / 4, ..Options::default() };
         let examples = SAMPLES.map(|(question, context)| Example::new(question.to_owned(), context.to_owned()));
         let windows: Vec<_> =
             examples.iter().flatten().filter_map(|example| encoder.encode(example, &options).ok()).flatten().collect();
         let mut batch = Batch::default();
         windows.iter().for_each(|window| batch.push(&window.input_ids, &window.token_type_ids));
-        Self { windows, batch }
+        let expected = exact.forward(&batch)?;
+        Ok(Self { windows, batch, expected })
+    }
+
+    /// How far the model is from f32 in the precision of `engine`.
+    ///
+    /// # Errors
+    /// If the forward pass fails.
+    pub(super) fn drift(&self, engine: &mut NativeEngine) -> Result<Drift, EngineError> {
+        Ok(Drift(self.moved(&engine.forward(&self.batch)?)))
     }
 
     /// The mean, over starts and ends of the windows, of the share of the probability that lies elsewhere.
-    fn moved(&self, expected: &Logits, found: &Logits) -> f64 {
+    fn moved(&self, found: &Logits) -> f64 {
+        let expected = &self.expected;
         let mut shares = Vec::new();
         for (window, bounds) in self.windows.iter().zip(self.batch.cu_seq_lengths().windows(2)) {
             let context = bounds[0] + window.context.start..bounds[0] + window.context.end;
@@ -102,26 +148,28 @@ fn softmax(logits: &[f32]) -> Vec<f64> {
 
 #[cfg(all(test, feature = "bundled"))]
 mod tests {
-    use super::super::LoadOptions;
+    use super::super::{Engines, LoadOptions};
     use super::*;
 
     /// The tolerance leaves room above what int8 is known to be good enough with.
     #[test]
     fn the_default_model_bears_int8() {
-        let forward = |precision| {
-            let options = LoadOptions { precision: Some(precision), ..LoadOptions::default() };
-            let model = options.load().unwrap();
-            let samples = Samples::new(&model.encoder, model.engines.max_seq_len());
-            let logits = model.engines.into_boxes()[0].forward(&samples.batch).unwrap();
-            (samples, logits)
+        let load = |precision| {
+            let model = LoadOptions { precision: Some(precision), ..LoadOptions::default() }.load().unwrap();
+            match model.engines {
+                Engines::Native(engine) => (model.encoder, engine),
+                #[cfg(feature = "torch")]
+                Engines::Torch { .. } => unreachable!("it is not compiled"),
+            }
         };
-        let (samples, exact) = forward(Precision::F32);
-        assert_eq!(samples.windows.len(), SAMPLES.len());
-        assert_eq!(samples.moved(&exact, &exact), 0.0);
+        let (encoder, mut exact) = load(Precision::F32);
+        let trials = Trials::new(&encoder, &mut exact).unwrap();
+        assert_eq!(trials.windows.len(), SAMPLES.len());
+        assert_eq!(trials.drift(&mut exact).unwrap(), Drift::NONE);
         for precision in [Precision::Bf16, Precision::Int8] {
-            let moved = samples.moved(&exact, &forward(precision).1);
-            println!("{precision} moves {moved:.4}");
-            assert!(0.0 < moved && moved < TOLERANCE / 2.0, "{precision}: {moved}");
+            let drift = trials.drift(&mut load(precision).1).unwrap();
+            println!("{precision} moves {drift}");
+            assert!(Drift::NONE < drift && drift.share() < Drift::TOLERABLE.share() / 2.0, "{precision}: {drift}");
         }
     }
 }

@@ -1,19 +1,21 @@
 use std::path::Path;
 
 use super::tokenizer::{ModelConfig, TokenizerFiles};
-use super::{Files, ModelError, folder, weights};
+use super::weights::Weights;
+use super::{Files, ModelError, ModelFile, ModelPart, folder, weights};
 use crate::engine::native::WeightBytes;
 
 /// The built-in files, with the tokenizer of a folder if one is given.
 pub(super) fn files(tokenizer: Option<&Path>) -> Result<Files, ModelError> {
     let bytes = WeightBytes::Static(include_bytes!("../../models/default/model.safetensors"));
-    let weights = weights::safetensors(weights::USUAL, bytes)
+    let file = ModelFile { name: weights::USUAL.to_owned(), part: ModelPart::Weights, bytes: bytes.as_ref().len() };
+    let tensors = weights::safetensors(weights::USUAL, bytes)
         .map_err(|source| ModelError::Weights { path: weights::USUAL.into(), source })?;
     let config = include_bytes!("../../models/default/config.json").as_slice();
     let model = ModelConfig::parse(config);
     Ok(Files {
         config: config.into(),
-        weights,
+        weights: Weights { tensors, files: vec![file] },
         tokenizer: match tokenizer {
             Some(folder) => folder::tokenizer_files(folder, model)?,
             None => TokenizerFiles::of(

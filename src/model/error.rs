@@ -3,6 +3,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::hub::HubError;
+use super::report::ModelPart;
 use super::weights::WeightsError;
 #[cfg(feature = "torch")]
 use crate::engine::torch;
@@ -48,7 +49,7 @@ pub enum ModelError {
         /// What it lacks.
         file: String,
         /// What the file is for.
-        role: FileRole,
+        part: ModelPart,
     },
     /// A file of weights that cannot be used.
     #[error("{}", path.display())]
@@ -161,17 +162,6 @@ pub enum ModelError {
         /// Why not.
         source: EngineError,
     },
-}
-
-/// What a file of a model is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileRole {
-    /// The description of the network, config.json.
-    Config,
-    /// The weights or a part of them.
-    Weights,
-    /// The tokenizer, or a vocabulary from which it is made.
-    Tokenizer,
 }
 
 /// A file of a tokenizer that is malformed.

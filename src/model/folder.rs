@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::tokenizer::{self, Bytes, ModelConfig, TokenizerFiles};
-use super::{FileRole, Files, ModelError, weights};
-use crate::engine::native::Tensors;
+use super::weights::Weights;
+use super::{Files, ModelError, ModelPart, weights};
 
 pub(super) const CONFIG: &str = "config.json";
 
@@ -32,7 +32,7 @@ pub(super) fn compiled(folder: &Path) -> Result<Option<PathBuf>, ModelError> {
 
 /// The files of `folder`, with the tokenizer of another folder if one is given.
 pub(super) fn files(folder: &Path, tokenizer: Option<&Path>) -> Result<Files, ModelError> {
-    let config = required(folder, CONFIG, FileRole::Config)?;
+    let config = required(folder, CONFIG, ModelPart::Config)?;
     Ok(Files {
         weights: read_weights(folder)?,
         tokenizer: tokenizer_files(tokenizer.unwrap_or(folder), ModelConfig::parse(&config))?,
@@ -58,20 +58,20 @@ impl tokenizer::Files for Folder<'_> {
     }
 
     fn required(&self, file: &'static str) -> Result<Bytes, ModelError> {
-        required(self.0, file, FileRole::Tokenizer)
+        required(self.0, file, ModelPart::Tokenizer)
     }
 }
 
 /// The weights in the best of the files that have any.
-fn read_weights(folder: &Path) -> Result<Tensors, ModelError> {
+fn read_weights(folder: &Path) -> Result<Weights, ModelError> {
     let find = |name: &str| Some(folder.join(name)).filter(|path| path.exists());
-    let lacks = |file: &str| missing(folder, file, FileRole::Weights);
+    let lacks = |file: &str| missing(folder, file, ModelPart::Weights);
     let path = weights::NAMES.into_iter().find_map(find).ok_or_else(|| lacks(weights::USUAL))?;
     weights::read(&path, |shard| find(shard).ok_or_else(|| lacks(shard)))
 }
 
-fn required(folder: &Path, name: &str, role: FileRole) -> Result<Bytes, ModelError> {
-    optional(folder, name)?.ok_or_else(|| missing(folder, name, role))
+fn required(folder: &Path, name: &str, part: ModelPart) -> Result<Bytes, ModelError> {
+    optional(folder, name)?.ok_or_else(|| missing(folder, name, part))
 }
 
 fn optional(folder: &Path, name: &str) -> Result<Option<Bytes>, ModelError> {
@@ -83,8 +83,8 @@ fn optional(folder: &Path, name: &str) -> Result<Option<Bytes>, ModelError> {
     }
 }
 
-fn missing(folder: &Path, file: &str, role: FileRole) -> ModelError {
-    ModelError::MissingFile { folder: folder.to_owned(), file: file.to_owned(), role }
+fn missing(folder: &Path, file: &str, part: ModelPart) -> ModelError {
+    ModelError::MissingFile { folder: folder.to_owned(), file: file.to_owned(), part }
 }
 
 pub(super) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> ModelError {

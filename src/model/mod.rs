@@ -10,6 +10,7 @@ mod error;
 mod folder;
 mod hub;
 mod map;
+mod report;
 mod source;
 mod tokenizer;
 pub mod weights;
@@ -17,21 +18,27 @@ pub mod weights;
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use crate::engine::native::{NativeEngine, Tensors, precisions_by_speed};
+use crate::engine::native::{NativeEngine, precisions_by_speed};
 use crate::engine::{DeviceKind, Devices, Input, Precision};
 use crate::pipeline::{Pipeline, PipelineOptions};
 use crate::qa::Encoder;
+pub use auto::Drift;
 pub use engines::Engines;
-pub use error::{FileRole, ModelError, TokenizerError};
+pub use error::{ModelError, TokenizerError};
 pub use hub::HubError;
+pub use report::{
+    ModelContents, ModelFile, ModelKind, ModelPart, ModelReport, PrecisionReport, PrecisionTrial, TokenizerKind,
+    TokenizerReport,
+};
 use source::Source;
 use tokenizer::{LoadedTokenizer, Splitter, TokenizerFiles};
 pub use tokenizer::{MecabError, MecabKind};
+use weights::Weights;
 
 /// The files of a model, found and read.
 struct Files {
     config: Cow<'static, [u8]>,
-    weights: Tensors,
+    weights: Weights,
     tokenizer: TokenizerFiles,
 }
 
@@ -86,22 +93,12 @@ impl LoadOptions {
     /// asked to.
     pub fn load(&self) -> Result<Model, ModelError> {
         let source = &Source::parse(self.model.as_deref(), self.revision.as_deref())?;
-        check_native(source, self)?;
-        let tokenizer = self.tokenizer.as_deref();
-        let Files { config, weights, tokenizer } = match source {
-            #[cfg(feature = "torch")]
-            Source::Compiled(path) => return compiled::load(path, self),
-            #[cfg(not(feature = "torch"))]
-            Source::Compiled(path) => return Err(ModelError::NoTorch(path.clone())),
-            #[cfg(feature = "bundled")]
-            Source::Bundled => bundled::files(tokenizer)?,
-            #[cfg(not(feature = "bundled"))]
-            Source::Bundled => return Err(ModelError::NoBuiltIn),
-            Source::Folder(path) => folder::files(path, tokenizer)?,
-            Source::Hub { id, revision } => hub::files(id, revision.as_deref(), tokenizer)?,
+        let Files { config, weights, tokenizer } = match self.find(source)? {
+            Found::Files(files) => *files,
+            Found::Compiled(model) => return Ok(*model),
         };
         let model = || source.to_string();
-        let load = |precision| NativeEngine::load(&config, &weights, precision, self.pipeline.threads.get());
+        let load = |precision| NativeEngine::load(&config, &weights.tensors, precision, self.pipeline.threads.get());
         let precision = match (self.precision, source) {
             // What it loses in int8 is known: hardly anything.
             (None, Source::Bundled) => precisions_by_speed().next(),
@@ -126,6 +123,34 @@ impl LoadOptions {
         }
         Ok(Model { encoder, engines: Engines::Native(Box::new(engine)), pipeline: self.pipeline })
     }
+
+    /// Finds and reads the files of a model; a compiled one is loaded.
+    fn find(&self, source: &Source) -> Result<Found, ModelError> {
+        check_native(source, self)?;
+        let tokenizer = self.tokenizer.as_deref();
+        let files = match source {
+            #[cfg(feature = "torch")]
+            Source::Compiled(path) => return Ok(Found::Compiled(Box::new(compiled::load(path, self)?))),
+            #[cfg(not(feature = "torch"))]
+            Source::Compiled(path) => return Err(ModelError::NoTorch(path.clone())),
+            #[cfg(feature = "bundled")]
+            Source::Bundled => bundled::files(tokenizer)?,
+            #[cfg(not(feature = "bundled"))]
+            Source::Bundled => return Err(ModelError::NoBuiltIn),
+            Source::Folder(path) => folder::files(path, tokenizer)?,
+            Source::Hub { id, revision } => hub::files(id, revision.as_deref(), tokenizer)?,
+        };
+        Ok(Found::Files(Box::new(files)))
+    }
+}
+
+/// What a name leads to.
+enum Found {
+    /// The files of a model for the processor.
+    Files(Box<Files>),
+    /// A compiled model.
+    #[cfg_attr(not(feature = "torch"), expect(dead_code, reason = "nothing can load one"))]
+    Compiled(Box<Model>),
 }
 
 /// Refuses what only a compiled model can do, before anything is fetched.

@@ -114,7 +114,8 @@ fn words_of(window: &Window, first: usize, last: usize) -> Option<(u32, u32)> {
 }
 
 /// The answers of an example from what its windows say, in the order of the windows: the `top_k` most probable,
-/// where spans with the same text (but for case) count as one and their probabilities add up.
+/// where spans with the same text (but for case) count as one and their probabilities add up. Under
+/// `handle_impossible_answer`, "no answer" stands before the spans over which it wins by `no_answer_threshold`.
 ///
 /// # Errors
 /// If no window has a span of positive probability: the model's logits are not finite, or so far apart that only an
@@ -137,10 +138,13 @@ pub fn merge(context: &str, windows: &[WindowSpans], options: &Options) -> Resul
     if answers.is_empty() {
         return Err(RowError::NoProbableSpan);
     }
-    if options.handle_impossible_answer {
-        answers.push(Answer { text: String::new(), score: null_score(windows), start: 0, end: 0 });
-    }
     answers.sort_by(|a, b| b.score.partial_cmp(&a.score).unwrap_or(Ordering::Equal));
+    if options.handle_impossible_answer {
+        let score = null_score(windows);
+        // The more probable a span, the less can be won over it: at 0.5, this keeps the answers in order.
+        let place = answers.partition_point(|answer| !options.no_answer_threshold.is_exceeded(score, answer.score));
+        answers.insert(place, Answer { text: String::new(), score, start: 0, end: 0 });
+    }
     answers.truncate(options.top_k);
     Ok(answers)
 }
@@ -183,6 +187,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::qa::NoAnswerThreshold;
 
     /// A window that is all context: one token a character, after a classifier token.
     fn window(tokens: usize) -> Window {
@@ -282,6 +287,59 @@ mod tests {
         // One window that is sure of its answer is enough.
         let sure = WindowSpans { null_score: 0.01, ..span(0.4, 0, 3) };
         assert_eq!(merge("Ada did.", &[span(0.1, 4, 7), sure], &options).unwrap()[0].text, "Ada");
+    }
+
+    fn with_threshold(share: f64, top_k: usize) -> Options {
+        let no_answer_threshold = NoAnswerThreshold::new(share).unwrap();
+        Options { handle_impossible_answer: true, no_answer_threshold, top_k, ..Options::default() }
+    }
+
+    #[test]
+    fn no_answer_stands_before_the_spans_that_it_wins_over() {
+        let spans = [(0.6, 0, 3), (0.2, 4, 7)].map(|(score, start, end)| Span { score, start, end });
+        let windows = [WindowSpans { spans: spans.to_vec(), null_score: 0.2 }];
+        let texts = |share, top_k| -> Vec<String> {
+            let answers = merge("Ada did.", &windows, &with_threshold(share, top_k)).unwrap();
+            answers.into_iter().map(|answer| answer.text).collect()
+        };
+        // Its shares are 0.25 and 0.5.
+        assert_eq!(texts(0.5, 3), ["Ada", "did", ""]);
+        assert_eq!(texts(0.4, 3), ["Ada", "", "did"]);
+        assert_eq!(texts(0.2, 3), ["", "Ada", "did"]);
+        assert_eq!((texts(0.4, 1), texts(0.2, 1)), (vec!["Ada".to_owned()], vec![String::new()]));
+    }
+
+    /// Up to three windows, with one letter of "abcd" each.
+    fn windows_of_a_letter() -> impl Strategy<Value = Vec<WindowSpans>> {
+        proptest::collection::vec((0.001f32..1.0, 0.0f32..1.0), 1..4).prop_map(|scores| {
+            let window = |(start, (score, null_score))| WindowSpans { null_score, ..span(score, start, start + 1) };
+            (0..).zip(scores).map(window).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_higher_threshold_never_takes_an_answer_away(
+            windows in windows_of_a_letter(),
+            (low, high) in (0.0f64..=1.0, 0.0f64..=1.0),
+            top_k in 1usize..4,
+        ) {
+            let first = |share| merge("abcd", &windows, &with_threshold(share, top_k)).unwrap().swap_remove(0);
+            let best = merge("abcd", &windows, &Options::default()).unwrap().swap_remove(0);
+            let (at_low, at_high) = (first(low.min(high)), first(low.max(high)));
+            prop_assert!(at_low.text.is_empty() || at_high == at_low);
+            // It is the best span or none.
+            for answer in [at_low, at_high] {
+                prop_assert!(answer.text.is_empty() || answer == best);
+            }
+            prop_assert_eq!(first(1.0), best);
+        }
+
+        #[test]
+        fn at_one_half_answers_are_in_order(windows in windows_of_a_letter()) {
+            let answers = merge("abcd", &windows, &with_threshold(0.5, 9)).unwrap();
+            prop_assert!(answers.is_sorted_by(|a, b| a.score >= b.score));
+        }
     }
 
     #[test]

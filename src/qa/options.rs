@@ -7,6 +7,8 @@
 
 use std::num::NonZeroUsize;
 
+use super::NoAnswerThreshold;
+
 /// How rows become windows and logits become answers, under the names and with the meaning of the reference
 /// (transformers 5.2.0's `QuestionAnsweringPipeline`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,10 @@ pub struct Options {
     pub max_question_len: Option<usize>,
     /// Let "no answer" (an empty span) compete with the spans.
     pub handle_impossible_answer: bool,
+    /// Where it may, "no answer" wins over a span if its share of the probability of the two is above this. The reference
+    /// has no such option; at the default, 0.5, it wins where it is the more probable, as in the reference.
+    #[cfg_attr(feature = "serve", schema(value_type = f64))]
+    pub no_answer_threshold: NoAnswerThreshold,
     /// Widen an answer to whole words, as the tokenizer splits them.
     pub align_to_words: bool,
     /// Most windows that an example may take; one that takes more is an error. The reference has no such limit, and a
@@ -42,6 +48,7 @@ impl Default for Options {
             max_answer_len: 15,
             max_question_len: None,
             handle_impossible_answer: false,
+            no_answer_threshold: NoAnswerThreshold::default(),
             align_to_words: false,
             max_windows: usize::MAX,
         }
@@ -97,6 +104,13 @@ pub struct RequestOptions {
     /// Let "no answer" (an empty answer) compete with the spans
     #[cfg_attr(feature = "cli", arg(long, action = clap::ArgAction::SetTrue, env = "BERTQA_HANDLE_IMPOSSIBLE_ANSWER"))]
     pub handle_impossible_answer: Option<bool>,
+
+    /// Let "no answer" compete, and win where null score / (null score + score of the best span) is above this, from 0
+    /// (wherever it is possible) to 1 (never); at 0.5 it is handle_impossible_answer. bertqa eval finds the best
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE", env = "BERTQA_NO_ANSWER_THRESHOLD"))]
+    #[cfg_attr(feature = "serve", schema(value_type = Option<f64>, minimum = 0, maximum = 1))]
+    #[cfg_attr(feature = "serve", param(value_type = Option<f64>, minimum = 0, maximum = 1))]
+    pub no_answer_threshold: Option<NoAnswerThreshold>,
 
     /// Widen answers to whole words; not for languages that write no spaces
     #[cfg_attr(feature = "cli", arg(long, action = clap::ArgAction::SetTrue, env = "BERTQA_ALIGN_TO_WORDS"))]
@@ -209,7 +223,11 @@ impl RequestOptions {
             // No answer is longer than a window.
             max_answer_len: max_answer_len.min(longest),
             max_question_len: self.max_question_len.map(NonZeroUsize::get).or(defaults.max_question_len),
-            handle_impossible_answer: self.handle_impossible_answer.unwrap_or(defaults.handle_impossible_answer),
+            // Who asks for a threshold wants it to have an effect. On the command line, a flag that is not given is
+            // the same as `false`, so that says nothing against it.
+            handle_impossible_answer: self.no_answer_threshold.is_some()
+                || self.handle_impossible_answer.unwrap_or(defaults.handle_impossible_answer),
+            no_answer_threshold: self.no_answer_threshold.unwrap_or(defaults.no_answer_threshold),
             align_to_words: self.align_to_words.unwrap_or(defaults.align_to_words),
             max_windows: limits.max_windows.min(defaults.max_windows),
         })
@@ -260,6 +278,26 @@ mod tests {
         ] {
             assert_eq!(resolve(request), Err(error));
         }
+    }
+
+    #[test]
+    fn a_threshold_lets_no_answer_in() {
+        let at = |share| NoAnswerThreshold::new(share).unwrap();
+        let resolve = |request: RequestOptions, defaults: &Options| {
+            let options = request.resolve(defaults, 64).unwrap();
+            (options.handle_impossible_answer, options.no_answer_threshold)
+        };
+        let none = RequestOptions::default;
+        let asked = RequestOptions { no_answer_threshold: Some(at(0.2)), ..none() };
+        assert_eq!(resolve(asked.clone(), &Options::default()), (true, at(0.2)));
+        let asked = RequestOptions { handle_impossible_answer: Some(false), ..asked };
+        assert_eq!(resolve(asked, &Options::default()), (true, at(0.2)));
+
+        // A default threshold is for whoever lets "no answer" compete.
+        let defaults = Options { handle_impossible_answer: true, no_answer_threshold: at(0.3), ..Options::default() };
+        assert_eq!(resolve(none(), &defaults), (true, at(0.3)));
+        let without = RequestOptions { handle_impossible_answer: Some(false), ..none() };
+        assert!(!resolve(without, &defaults).0);
     }
 
     #[cfg(feature = "cli")]

@@ -11,7 +11,7 @@ use crate::qa::{Answer, RowError};
 /// A span of the context
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Span {
-    /// Its text; empty where "no answer" wins under `handle_impossible_answer`
+    /// Its text; empty where "no answer" wins under `handle_impossible_answer` or `no_answer_threshold`
     answer: String,
     /// Its probability
     score: f32,

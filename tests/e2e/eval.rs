@@ -161,6 +161,44 @@ fn running_the_model_is_running_it_and_scoring_that() {
     }
 }
 
+/// What eval measures is what run gives with the flag that eval prints.
+#[cfg(feature = "bundled")]
+#[test]
+fn the_threshold_that_is_printed_gives_the_figures_that_are_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rows = gold_rows();
+    // Where the right answer is but an article, "no answer" is right too, which SQuAD's best figures leave out.
+    rows.retain(|row| row["answers"]["text"] != json!(["the"]));
+    let gold = write(folder.path(), "gold.jsonl", &rows);
+    let mut eval = bertqa();
+    eval.arg("eval").arg(&gold).args(["--json", "--quiet"]);
+    let found: Value = serde_json::from_slice(&ends(eval, 0).stdout).unwrap();
+    let best = &found["no_answer"]["best"];
+    let mut eval = bertqa();
+    eval.arg("eval").arg(&gold).arg("--quiet");
+    let text = String::from_utf8(ends(eval, 0).stdout).unwrap();
+    for (figure, best_figure, option) in
+        [("exact_match", "best_exact", "best_exact_option"), ("f1", "best_f1", "best_f1_option")]
+    {
+        let threshold = best[option].to_string();
+        assert!(text.contains(&format!("--no-answer-threshold {threshold}\n")), "{threshold}: {text}");
+        let answers = folder.path().join("answers.jsonl");
+        let mut run = bertqa();
+        run.arg("run").arg(&gold).arg("-o").arg(&answers).args(["--quiet", "--force"]);
+        run.args(["--no-answer-threshold", &threshold]);
+        ends(run, 0);
+        let scored = figures(&gold, &answers, &[]);
+        assert_close(&scored, &json!({figure: best[best_figure]}), figure, 1e-9);
+        let mut eval = bertqa();
+        eval.arg("eval").arg(&gold).args(["--json", "--quiet", "--no-answer-threshold", &threshold]);
+        let again: Value = serde_json::from_slice(&ends(eval, 0).stdout).unwrap();
+        assert_close(&again, &json!({figure: best[best_figure]}), figure, 1e-9);
+        // More is right than without "no answer", and some answers are left.
+        assert!(scored[figure].as_f64() > found[figure].as_f64());
+        assert!(scored["no_answer"]["has_answer"][figure].as_f64() > Some(0.0));
+    }
+}
+
 #[test]
 fn every_format_of_gold_and_predictions() {
     let folder = tempfile::tempdir().unwrap();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{bertqa, ends, project, rows, stderr, tiny_model};
 
@@ -171,4 +171,101 @@ fn a_tokenizer_of_another_folder() {
     let mut command = bertqa();
     command.args(["stdin", "--model"]).arg(folder.path()).arg("--tokenizer").arg(tiny_model()).write_stdin(ROW);
     assert!(rows(&ends(command, 0).stdout)[0]["answer"].is_string());
+}
+
+/// What `models check --json` says of a model, and the other output.
+fn checked(model: &Path, status: i32) -> (Value, String) {
+    let mut command = bertqa();
+    command.args(["models", "check", "--json"]).arg(model);
+    let output = ends(command, status);
+    (serde_json::from_slice(&output.stdout).unwrap(), stderr(&output).to_owned())
+}
+
+#[test]
+fn a_model_is_described() {
+    let (report, said) = checked(&tiny_model(), 0);
+    assert_eq!(said, "");
+    assert_eq!((&report["loads"], &report["model_type"]), (&json!(true), &json!("xlm-roberta")));
+    assert_eq!((&report["kind"], &report["max_seq_len"]), (&json!("hugging_face"), &json!(128)));
+    for file in report["files"].as_array().unwrap() {
+        let size = fs::metadata(tiny_model().join(file["name"].as_str().unwrap())).unwrap().len();
+        assert_eq!(file["bytes"], size, "{file}");
+    }
+    let weights = fs::read(tiny_model().join("model.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&weights).unwrap();
+    let numbers: usize = tensors.iter().map(|(_, tensor)| tensor.shape().iter().product::<usize>()).sum();
+    let bytes: usize = tensors.iter().map(|(_, tensor)| tensor.data().len()).sum();
+    assert_eq!((&report["parameters"], &report["parameter_bytes"]), (&json!(numbers), &json!(bytes)));
+
+    let precisions = report["precisions"].as_array().unwrap();
+    assert_eq!(precisions.iter().map(|report| &report["precision"]).collect::<Vec<_>>(), ["f32", "bf16", "int8"]);
+    let chosen: Vec<_> = precisions.iter().filter(|report| report["chosen"] == true).collect();
+    assert_eq!(chosen.len(), 1);
+    for report in precisions {
+        assert_eq!(report["drift"] == 0.0, report["precision"] == "f32", "{report}");
+    }
+    // It is what runs where none is asked for.
+    let mut command = bertqa();
+    command.args(["stdin", "--model"]).arg(tiny_model()).write_stdin(ROW);
+    let precision = chosen[0]["precision"].as_str().unwrap();
+    let output = ends(command, 0);
+    assert!(stderr(&output).contains(&format!("native {precision}")), "{}", stderr(&output));
+
+    let mut command = bertqa();
+    command.args(["models", "check"]).arg(tiny_model());
+    let text = String::from_utf8(ends(command, 0).stdout).unwrap();
+    for part in ["family        xlm-roberta", "up to 128 tokens", "int8          ", "--precision auto takes it"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn a_model_that_cannot_be_run_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    copy_model(folder.path(), "model.safetensors");
+    let (report, said) = checked(folder.path(), 2);
+    assert_eq!((&report["loads"], &report["model"]), (&json!(false), &json!(folder.path().to_str().unwrap())));
+    let (error, hint) = (report["error"].as_str().unwrap(), report["hint"].as_str().unwrap());
+    assert!(error.contains("model.safetensors"), "{report}");
+    assert_eq!(said, format!("bertqa: {error}\nhint: {hint}\n"));
+
+    let mut command = bertqa();
+    command.args(["models", "check", "org/name", "--json"]).env("HF_HUB_OFFLINE", "1").env("HF_HOME", folder.path());
+    let report: Value = serde_json::from_slice(&ends(command, 2).stdout).unwrap();
+    assert!(report["error"].as_str().unwrap().contains("HF_HUB_OFFLINE"), "{report}");
+}
+
+#[test]
+fn what_a_tokenizer_is_made_of_is_named() {
+    let folder = without_tokenizer_json("bert");
+    let (report, _) = checked(folder.path(), 0);
+    let files = report["files"].as_array().unwrap();
+    let of = |part: &str| -> Vec<&str> {
+        files.iter().filter(|file| file["part"] == part).map(|file| file["name"].as_str().unwrap()).collect()
+    };
+    assert!(of("tokenizer").contains(&"vocab.txt") && !of("tokenizer").contains(&"tokenizer.json"), "{report}");
+    assert_eq!(report["tokenizer"]["class"], "BertTokenizer");
+    assert_eq!(report["tokenizer"]["kind"], "WordPiece");
+}
+
+#[test]
+fn the_families_are_listed() {
+    let list = |options: &[&str]| {
+        let mut command = bertqa();
+        command.args(["models", "list"]).args(options);
+        String::from_utf8(ends(command, 0).stdout).unwrap()
+    };
+    let families: Vec<Value> = serde_json::from_str(&list(&["--json"])).unwrap();
+    let names: Vec<&str> = families
+        .iter()
+        .flat_map(|family| family["model_types"].as_array().unwrap())
+        .map(|name| name.as_str().unwrap())
+        .collect();
+    let text = list(&[]);
+    assert_eq!(text.lines().map(|line| line.split_once(' ').unwrap().0).collect::<Vec<_>>(), names);
+    for family in fs::read_dir(project("tests/fixtures/families")).unwrap() {
+        let Ok(config) = fs::read(family.unwrap().path().join("config.json")) else { continue };
+        let config: Value = serde_json::from_slice(&config).unwrap();
+        assert!(names.contains(&config["model_type"].as_str().unwrap()), "{config}");
+    }
 }

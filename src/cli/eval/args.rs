@@ -23,9 +23,10 @@ use crate::qa::RequestOptions;
   bertqa run gold.jsonl -o answers.parquet && bertqa eval gold.jsonl --predictions answers.parquet
   bertqa eval questions.jsonl --answers gold --json | jq .f1
 
-Best thresholds for \"no answer\" take its probability beside that of the best span. When eval runs the model it has
-both. Predictions have both where they were made with --handle-impossible-answer and a --top-k that lets \"no answer\"
-into the list; else the threshold is on the score alone, and the output says so.")]
+Best thresholds for \"no answer\" take its probability beside that of the best span, and the output names the flag for
+them: --no-answer-threshold. When eval runs the model it has both probabilities. Predictions have both where they were
+made with --handle-impossible-answer and a --top-k that lets \"no answer\" into the list; else the threshold is on the
+score alone, the output says so, and there is no flag for it.")]
 pub(in crate::cli) struct Args {
     /// Files, globs or folders with right answers, or - for standard input: SQuAD-format JSON, JSONL, CSV, Parquet or
     /// Arrow IPC

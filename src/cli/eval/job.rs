@@ -69,7 +69,8 @@ impl Job<'_> {
         let Args { answers, model, messages, .. } = self.args;
         let Ready { pipeline, mut options, engine, .. } = Ready::load(model, answers, &self.stop, false)?;
         // The scorer wants to see the best span also where "no answer" wins.
-        let null_may_win = std::mem::take(&mut options.handle_impossible_answer);
+        let may_win = std::mem::take(&mut options.handle_impossible_answer);
+        let threshold = may_win.then_some(options.no_answer_threshold);
         let options = Arc::new(options);
         let stats = pipeline.stats.clone();
         let progress = Progress::start(self.bar.clone(), &input, self.args.limit, stats.clone())?;
@@ -80,7 +81,7 @@ impl Job<'_> {
             let bytes = 2 * (gold.example.question().len() + gold.example.context().len());
             Ok(Item { example: Ok(gold.example.clone()), tag: gold, options: options.clone(), bytes })
         });
-        let ScoringSink { scorer, .. } = pipeline.run(items, ScoringSink { scorer, null_may_win, failed: 0 })?;
+        let ScoringSink { scorer, .. } = pipeline.run(items, ScoringSink { scorer, threshold, failed: 0 })?;
         drop(progress);
         Summary::new(&stats, self.began, engine).print(messages)?;
         Ok((scorer, stats))

@@ -1,11 +1,13 @@
 use crate::cli::rows::FAILURES_SHOWN;
 use crate::eval::{Gold, Prediction, Scorer};
 use crate::pipeline::{Answered, RowTag, Sink};
+use crate::qa::NoAnswerThreshold;
 
 /// Scores what the pipeline answers.
 pub(super) struct ScoringSink {
     pub(super) scorer: Scorer,
-    pub(super) null_may_win: bool,
+    /// `None`: "no answer" may not win.
+    pub(super) threshold: Option<NoAnswerThreshold>,
     pub(super) failed: u64,
 }
 
@@ -15,7 +17,7 @@ impl Sink<Gold> for ScoringSink {
     fn write(&mut self, row: Answered<Gold>) -> anyhow::Result<()> {
         let Answered { tag: gold, answers, details } = row;
         let prediction = match answers {
-            Ok(answers) => answers.into_iter().next().map(|best| Prediction::new(best, details, self.null_may_win)),
+            Ok(answers) => answers.into_iter().next().map(|best| Prediction::new(best, details, self.threshold)),
             Err(error) => {
                 self.failed += 1;
                 if self.failed <= FAILURES_SHOWN {

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use crate::model::weights::{StateDictError, WeightsError};
-use crate::model::{FileRole, HubError, MecabError, MecabKind, ModelError};
+use crate::model::{HubError, MecabError, MecabKind, ModelError, ModelPart};
 
 /// For models that run elsewhere than on the processor, in builds that cannot do it.
 const BUILD: &str = "build with --features torch and a libtorch (docker/libtorch.sh)";
@@ -16,11 +16,11 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
         }
         ModelError::Revision { .. } => "leave --revision out, or name a model of the hub with --model",
         ModelError::SeveralCompiled { .. } => "name the file of one of them with --model",
-        ModelError::MissingFile { file, role: FileRole::Tokenizer, .. } => {
+        ModelError::MissingFile { file, part: ModelPart::Tokenizer, .. } => {
             let or = if file == "tokenizer.json" { "" } else { ", or a tokenizer.json," };
             return Some(format!("name a folder that has it{or} with --tokenizer"));
         }
-        ModelError::MissingFile { role: FileRole::Config | FileRole::Weights, .. } => {
+        ModelError::MissingFile { part: ModelPart::Config | ModelPart::Weights, .. } => {
             "a model folder has config.json, weights (model.safetensors or pytorch_model.bin) and a tokenizer"
         }
         ModelError::Tokenizer { source, .. } => match source.source.downcast_ref() {

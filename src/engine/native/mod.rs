@@ -13,6 +13,7 @@ mod tensors;
 mod windows;
 
 pub use error::LoadError;
+pub use models::{SupportedFamily, supported_families};
 pub use profile::{Operator, OperatorTime, OperatorTimes, Profile};
 pub use tensors::{Element, Float, StoredTensor, Strides, Tensors, WeightBytes, WeightFile};
 

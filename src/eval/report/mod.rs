@@ -7,7 +7,7 @@ use std::path::Path;
 
 use askama::Template;
 
-use super::text::threshold;
+use super::text::{flag, threshold};
 use super::totals::Group;
 use super::{Evaluation, Miss, NoAnswer, Normalization, Quality, count};
 use charts::{Histogram, Reliability};
@@ -68,8 +68,8 @@ struct Bar {
 
 struct NoAnswerView {
     bars: Vec<Bar>,
-    /// Best thresholds: name, value, threshold.
-    best: Vec<(&'static str, String, String)>,
+    /// Best thresholds: name, value, threshold, flag.
+    best: Vec<(&'static str, String, String, String)>,
     by: &'static str,
 }
 
@@ -183,8 +183,8 @@ fn no_answer(figures: &NoAnswer) -> NoAnswerView {
     let best = figures.best.iter().flat_map(|best| {
         let threshold = |value: f64| format!("{value:.4}");
         [
-            ("exact match", two(best.best_exact), threshold(best.best_exact_thresh)),
-            ("F1", two(best.best_f1), threshold(best.best_f1_thresh)),
+            ("exact match", two(best.best_exact), threshold(best.best_exact_thresh), flag(best.best_exact_option)),
+            ("F1", two(best.best_f1), threshold(best.best_f1_thresh), flag(best.best_f1_option)),
         ]
     });
     NoAnswerView {

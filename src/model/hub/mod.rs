@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use super::folder::{CONFIG, tokenizer_files, unreadable};
 use super::tokenizer::{self, Bytes, ModelConfig, TokenizerFiles};
+use super::weights::Weights;
 use super::{Files, ModelError, weights};
-use crate::engine::native::Tensors;
 use cache::Cache;
 use client::Client;
 pub use client::HubError;
@@ -62,7 +62,7 @@ impl<'a> Hub<'a> {
 
     /// The weights in the best of the files that have any. Those in the cache come first, so that the hub is not asked
     /// for better ones at every start.
-    fn weights(&self) -> Result<Tensors, ModelError> {
+    fn weights(&self) -> Result<Weights, ModelError> {
         let mut path = weights::NAMES.into_iter().find_map(|name| self.cache.get(name));
         for name in weights::NAMES {
             if path.is_none() {

@@ -18,12 +18,13 @@ mod wordpiece;
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::path::Path;
 
 use tokenizers::Tokenizer;
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 
-use super::{ModelError, TokenizerError};
+use super::{ModelError, ModelFile, ModelPart, TokenizerError};
 use crate::panic;
 use class::Algorithm;
 pub(super) use config::ModelConfig;
@@ -54,11 +55,40 @@ pub(super) trait Files {
     fn required(&self, file: &'static str) -> Result<Bytes, ModelError>;
 }
 
+/// Files that note which of them were read.
+struct Noted<'a, F> {
+    files: &'a F,
+    read: RefCell<Vec<ModelFile>>,
+}
+
+impl<F: Files> Files for Noted<'_, F> {
+    fn name(&self) -> String {
+        self.files.name()
+    }
+
+    fn optional(&self, file: &'static str) -> Result<Option<Bytes>, ModelError> {
+        let found = self.files.optional(file)?;
+        self.read.borrow_mut().extend(found.as_ref().map(|bytes| noted(file, bytes)));
+        Ok(found)
+    }
+
+    fn required(&self, file: &'static str) -> Result<Bytes, ModelError> {
+        let bytes = self.files.required(file)?;
+        self.read.borrow_mut().push(noted(file, &bytes));
+        Ok(bytes)
+    }
+}
+
+fn noted(file: &str, bytes: &[u8]) -> ModelFile {
+    ModelFile { name: file.to_owned(), part: ModelPart::Tokenizer, bytes: bytes.len() }
+}
+
 /// The files of a tokenizer, found and read.
 #[derive(Debug)]
 pub(super) struct TokenizerFiles {
     settings: Settings,
     vocabulary: Vocabulary,
+    read: Vec<ModelFile>,
 }
 
 #[derive(Debug)]
@@ -119,6 +149,7 @@ impl SpecialRole {
 impl TokenizerFiles {
     /// Finds tokenizer.json or else what its class reads. `model` is what config.json says.
     pub(super) fn find(files: &impl Files, model: &ModelConfig) -> Result<Self, ModelError> {
+        let files = &Noted { files, read: RefCell::default() };
         let failed = |source| ModelError::Tokenizer { model: files.name(), source };
         let config = ConfigFile::parse(files.optional(TOKENIZER_CONFIG)?.as_deref()).map_err(failed)?;
         let legacy = match config.needs_legacy() {
@@ -146,14 +177,25 @@ impl TokenizerFiles {
                 None => Vocabulary::TokenizerJson(files.required(TOKENIZER)?),
             },
         };
-        Ok(Self { settings, vocabulary })
+        Ok(Self { settings, vocabulary, read: files.read.take() })
+    }
+
+    /// Those that are read, the vocabulary last.
+    pub(super) fn list(&self) -> &[ModelFile] {
+        &self.read
+    }
+
+    /// The class of transformers as which they are read.
+    pub(super) fn class(&self) -> &str {
+        self.settings.unknown_class().unwrap_or(self.settings.class().name)
     }
 
     /// Those of tokenizer.json and tokenizer_config.json.
     #[cfg(feature = "bundled")]
     pub(super) fn of(tokenizer: Bytes, config: &[u8], model: &ModelConfig) -> Result<Self, TokenizerError> {
         let settings = Settings::new(ConfigFile::parse(Some(config))?, &Legacy::default(), model)?;
-        Ok(Self { settings, vocabulary: Vocabulary::TokenizerJson(tokenizer) })
+        let read = vec![noted(TOKENIZER_CONFIG, config), noted(TOKENIZER, &tokenizer)];
+        Ok(Self { settings, vocabulary: Vocabulary::TokenizerJson(tokenizer), read })
     }
 
     /// Parses or builds the tokenizer. `mecab_dict` is where MeCab's dictionary is, for those that need one.

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
-use crate::model::FileRole;
+use crate::model::ModelPart;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -62,8 +62,11 @@ impl Files for Case {
     }
 
     fn required(&self, file: &'static str) -> Result<Bytes, ModelError> {
-        let missing =
-            || ModelError::MissingFile { folder: self.name().into(), file: file.to_owned(), role: FileRole::Tokenizer };
+        let missing = || ModelError::MissingFile {
+            folder: self.name().into(),
+            file: file.to_owned(),
+            part: ModelPart::Tokenizer,
+        };
         self.optional(file)?.ok_or_else(missing)
     }
 }
@@ -184,7 +187,7 @@ proptest! {
             Algorithm::SentencePiece(pieces) => Vocabulary::SentencePiece { model: bytes, pieces },
             Algorithm::Japanese | Algorithm::TokenizerJson => unreachable!(),
         };
-        if let Ok(loaded) = (TokenizerFiles { settings, vocabulary }).load(None) {
+        if let Ok(loaded) = (TokenizerFiles { settings, vocabulary, read: Vec::new() }).load(None) {
             for (question, context) in &GOLDEN.rows {
                 // A word can be an error of its row.
                 let Splitter::Crate(tokenizer) = &loaded.tokenizer else { continue };

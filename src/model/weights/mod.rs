@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::native::{StoredTensor, Tensors, WeightBytes, WeightFile};
-use crate::model::ModelError;
 use crate::model::map::map;
+use crate::model::{ModelError, ModelFile, ModelPart};
 
 pub use error::WeightsError;
 pub use torch::StateDictError;
@@ -29,6 +29,12 @@ pub(super) const NAMES: [&str; 4] =
 /// Tensors by their names.
 type Named = Vec<(String, StoredTensor)>;
 
+/// The weights of a model, and the files that they are in.
+pub(super) struct Weights {
+    pub tensors: Tensors,
+    pub files: Vec<ModelFile>,
+}
+
 /// Reads a file in the format of safetensors; `name` is for messages.
 ///
 /// # Errors
@@ -38,32 +44,50 @@ pub fn safetensors(name: &str, bytes: WeightBytes) -> Result<Tensors, WeightsErr
 }
 
 /// Reads the weights at `path`, one of [`NAMES`]; `shard` finds the files that a list of files names.
-pub(super) fn read(path: &Path, shard: impl Fn(&str) -> Result<PathBuf, ModelError>) -> Result<Tensors, ModelError> {
+pub(super) fn read(path: &Path, shard: impl Fn(&str) -> Result<PathBuf, ModelError>) -> Result<Weights, ModelError> {
     let name = name(path);
     if name != USUAL {
         tracing::info!("the weights are those of {name}");
     }
-    if !name.ends_with(".json") {
-        return Ok(Tensors::new(name, tensors(path)?));
+    let mut weights = Reading::default();
+    if name.ends_with(".json") {
+        let malformed = |source| ModelError::Weights { path: path.to_owned(), source };
+        let json = index::read(path).map_err(|source| unreadable(path, source))?;
+        weights.note(path, json.len());
+        for file in index::files(&json).map_err(malformed)? {
+            weights.add(&shard(&file)?)?;
+        }
+    } else {
+        weights.add(path)?;
     }
-    let malformed = |source| ModelError::Weights { path: path.to_owned(), source };
-    let json = index::read(path).map_err(|source| unreadable(path, source))?;
-    let mut all = Vec::new();
-    for file in index::files(&json).map_err(malformed)? {
-        all.extend(tensors(&shard(&file)?)?);
-    }
-    Ok(Tensors::new(name, all))
+    Ok(Weights { tensors: Tensors::new(name, weights.tensors), files: weights.files })
 }
 
-fn tensors(path: &Path) -> Result<Named, ModelError> {
-    let bytes = map(path).map_err(|source| unreadable(path, source))?;
-    let file = WeightFile::new(&name(path), WeightBytes::Mapped(Arc::new(bytes)));
-    let named = if path.extension().is_some_and(|extension| extension == "safetensors") {
-        safetensors::tensors(&file)
-    } else {
-        torch::tensors(&file)
-    };
-    named.map_err(|source| ModelError::Weights { path: path.to_owned(), source })
+/// What was read so far.
+#[derive(Default)]
+struct Reading {
+    tensors: Named,
+    files: Vec<ModelFile>,
+}
+
+impl Reading {
+    /// Adds the tensors of a file.
+    fn add(&mut self, path: &Path) -> Result<(), ModelError> {
+        let bytes = map(path).map_err(|source| unreadable(path, source))?;
+        let file = WeightFile::new(&name(path), WeightBytes::Mapped(Arc::new(bytes)));
+        let named = if path.extension().is_some_and(|extension| extension == "safetensors") {
+            safetensors::tensors(&file)
+        } else {
+            torch::tensors(&file)
+        };
+        self.note(path, file.bytes().len());
+        self.tensors.extend(named.map_err(|source| ModelError::Weights { path: path.to_owned(), source })?);
+        Ok(())
+    }
+
+    fn note(&mut self, path: &Path, bytes: usize) {
+        self.files.push(ModelFile { name: name(path), part: ModelPart::Weights, bytes });
+    }
 }
 
 fn unreadable(path: &Path, source: io::Error) -> ModelError {

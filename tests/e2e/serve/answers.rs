@@ -37,6 +37,7 @@ fn answers_are_those_of_run() {
             &["--max-answer-len", "4", "--handle-impossible-answer", "--align-to-words", "--max-question-len", "5"],
             json!({"max_answer_len": 4, "handle_impossible_answer": true, "align_to_words": true, "max_question_len": 5}),
         ),
+        (&["--top-k", "2", "--no-answer-threshold", "0.1"], json!({"top_k": 2, "no_answer_threshold": 0.1})),
     ] {
         let expected = run(flags);
         let list: Vec<Value> = samples().iter().map(|row| asked(row, &options)).collect();
@@ -85,6 +86,29 @@ fn flags_are_the_defaults_of_requests() {
     assert_eq!(info["defaults"]["doc_stride"], 24);
     assert_eq!(info["model"]["max_seq_len"], 128);
     assert_eq!(info["limits"]["max_rows"], 512);
+}
+
+#[test]
+fn a_threshold_is_set_for_all_requests_and_for_one() {
+    // Wherever it is possible, "no answer" wins.
+    let server = Server::start(&["--no-answer-threshold", "0"]);
+    let defaults = &server.get("/info").ok()["defaults"];
+    assert_eq!((&defaults["handle_impossible_answer"], &defaults["no_answer_threshold"]), (&json!(true), &json!(0.0)));
+    let answer = |options: Value| server.post("/inferences", &asked(&question(), &options)).ok()["answer"].clone();
+    let span = answer(json!({"no_answer_threshold": 1}));
+    assert_ne!(span, "");
+    assert_eq!(answer(json!({})), "");
+    assert_eq!(answer(json!({"handle_impossible_answer": false})), span);
+    assert_eq!(answer(json!({"handle_impossible_answer": false, "no_answer_threshold": 0.0})), "");
+
+    let stream = |query: &str| {
+        let row = format!("{}\n", question());
+        let path = format!("/inferences/stream{query}");
+        server.send(&path, &[("content-type", "application/x-ndjson")], row.as_bytes())
+    };
+    assert_eq!(rows(stream("?no_answer_threshold=1").text.as_bytes())[0]["answer"], span);
+    assert_eq!(rows(stream("").text.as_bytes())[0]["answer"], "");
+    assert_eq!(stream("?no_answer_threshold=1.5").status, 422);
 }
 
 #[test]

@@ -47,6 +47,7 @@ fn wrong_fields() {
         ("max_seq_len", &[json!(0), json!(129)]),
         ("max_question_len", &[json!(0), json!(true)]),
         ("handle_impossible_answer", &[json!(1), json!("true")]),
+        ("no_answer_threshold", &[json!(-0.1), json!(1.5), json!("0.5"), json!(true)]),
         ("align_to_words", &[json!([])]),
         ("question", &[json!(1), json!(null)]),
         ("topk", &[json!(1)]),

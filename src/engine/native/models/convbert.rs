@@ -15,7 +15,7 @@ use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::Windows;
 use bertqa_kernels::{Activation, LayerNorm, RowsMut, Spread, softmax_unscaled};
 
-pub(super) const FAMILY: Family = Family { model_type: "convbert", load };
+pub(super) const FAMILY: Family = Family { model_type: "convbert", notes: "convolutions beside attention", load };
 
 /// config.json as it is written.
 #[derive(Deserialize)]

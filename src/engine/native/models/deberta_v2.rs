@@ -17,7 +17,8 @@ use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::Windows;
 use bertqa_kernels::{Activation, LayerNorm, Spread};
 
-pub(super) const FAMILY: Family = Family { model_type: "deberta-v2", load };
+pub(super) const FAMILY: Family =
+    Family { model_type: "deberta-v2", notes: "v2, v3 and mDeBERTa: relative positions in attention", load };
 
 /// config.json as it is written.
 #[derive(Deserialize)]

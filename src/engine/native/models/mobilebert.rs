@@ -14,7 +14,8 @@ use crate::engine::native::tensors::Tensor;
 use crate::engine::native::windows::{Window, Windows};
 use bertqa_kernels::{Activation, LayerNorm, Spread};
 
-pub(super) const FAMILY: Family = Family { model_type: "mobilebert", load };
+pub(super) const FAMILY: Family =
+    Family { model_type: "mobilebert", notes: "bottlenecks around the parts of a layer", load };
 
 /// config.json as it is written.
 #[derive(Deserialize)]

@@ -20,7 +20,7 @@ mod modernbert;
 use std::ops::Range;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::LoadError;
 use super::layers::{Embeddings, Linear, Loader, Workspace};
@@ -109,10 +109,28 @@ type Load = fn(&[u8], Loader) -> Result<Network, LoadError>;
 struct Family {
     /// `model_type` in config.json.
     model_type: &'static str,
+    /// What is run of it, for people.
+    notes: &'static str,
     load: Load,
 }
 
 static OTHERS: [Family; 4] = [deberta_v2::FAMILY, modernbert::FAMILY, mobilebert::FAMILY, convbert::FAMILY];
+
+/// A family of models that can be run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SupportedFamily {
+    /// Each `model_type` that its models have in config.json.
+    pub model_types: Vec<&'static str>,
+    /// What is run of it, for people.
+    pub notes: &'static str,
+}
+
+/// The families of models that can be run.
+pub fn supported_families() -> Vec<SupportedFamily> {
+    let like_bert = bert::Family::all().iter().map(|family| (family.model_types.to_vec(), family.notes));
+    let others = OTHERS.iter().map(|family| (vec![family.model_type], family.notes));
+    like_bert.chain(others).map(|(model_types, notes)| SupportedFamily { model_types, notes }).collect()
+}
 
 /// What distinguishes families in config.json.
 #[derive(Deserialize)]
@@ -129,7 +147,6 @@ pub(super) fn load(config: &[u8], loader: Loader) -> Result<Network, LoadError> 
     if let Some(family) = OTHERS.iter().find(|family| family.model_type == model_type) {
         return (family.load)(config, loader);
     }
-    let supported: Vec<_> =
-        bert::Family::supported().into_iter().chain(OTHERS.iter().map(|family| family.model_type)).collect();
+    let supported: Vec<_> = supported_families().into_iter().flat_map(|family| family.model_types).collect();
     Err(LoadError::Unsupported { key: "model_type", value: model_type, supported: supported.join(", ") })
 }

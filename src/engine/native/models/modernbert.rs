@@ -15,7 +15,8 @@ use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::Windows;
 use bertqa_kernels::{Activation, LayerNorm, Spread};
 
-pub(super) const FAMILY: Family = Family { model_type: "modernbert", load };
+pub(super) const FAMILY: Family =
+    Family { model_type: "modernbert", notes: "rotary positions, local attention in most layers", load };
 
 /// config.json as it is written, before transformers 5 and since.
 #[derive(Deserialize)]

@@ -39,6 +39,18 @@ impl Tensors {
         Self { weights: weights.into(), by_name, roots }
     }
 
+    /// How many numbers the tensors of floats hold, and the bytes that these take.
+    pub fn size(&self) -> (usize, usize) {
+        let sizes = self.by_name.values().filter_map(|tensor| {
+            let Element::Float(float) = &tensor.element else { return None };
+            // Dimensions are believed where there are bytes for them.
+            tensor.strides_within_bytes(float.size())?;
+            let numbers = tensor.shape.iter().product::<usize>();
+            Some((numbers, numbers * float.size()))
+        });
+        sizes.fold((0, 0), |(numbers, bytes), (more, more_bytes)| (numbers + more, bytes + more_bytes))
+    }
+
     fn find(&self, name: &str) -> Option<&StoredTensor> {
         self.by_name.get(name).or_else(|| {
             let (root, rest) = name.split_once('.')?;

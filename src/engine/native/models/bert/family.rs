@@ -74,6 +74,8 @@ pub(crate) struct LayerNames {
 pub(crate) struct Family {
     /// `model_type` in config.json.
     pub model_types: &'static [&'static str],
+    /// What is run of it, for people.
+    pub notes: &'static str,
     /// The name of the encoder inside the question-answering model.
     pub prefix: &'static str,
     /// Of the embeddings to the hidden size, where the two differ.
@@ -131,6 +133,7 @@ const BERT_DEFAULTS: Defaults = Defaults {
 
 const BERT: Family = Family {
     model_types: &["bert"],
+    notes: "BERT in any language; Japanese BERT with the words of MeCab",
     prefix: "bert",
     projection: None,
     token_types: true,
@@ -150,6 +153,7 @@ const ROBERTA_DEFAULTS: Defaults = Defaults { pad_token_id: 1, sep_token_id: 2, 
 
 const ROBERTA: Family = Family {
     model_types: &["roberta", "xlm-roberta", "camembert"],
+    notes: "RoBERTa and what is trained as it",
     prefix: "roberta",
     positions: PositionKind::AfterPadding { pad_token_id: None },
     defaults: ROBERTA_DEFAULTS,
@@ -161,6 +165,7 @@ static FAMILIES: [Family; 19] = [
     ROBERTA,
     Family {
         model_types: &["distilbert"],
+        notes: "half of BERT, without token types",
         prefix: "distilbert",
         token_types: false,
         layer: LayerNames {
@@ -179,6 +184,7 @@ static FAMILIES: [Family; 19] = [
     },
     Family {
         model_types: &["electra"],
+        notes: "the discriminator",
         prefix: "electra",
         projection: Some("embeddings_project"),
         defaults: Defaults { embedding_size: Some(128), ..BERT_DEFAULTS },
@@ -186,6 +192,7 @@ static FAMILIES: [Family; 19] = [
     },
     Family {
         model_types: &["albert"],
+        notes: "one set of weights for all layers, or one a group",
         prefix: "albert",
         projection: Some("encoder.embedding_hidden_mapping_in"),
         sharing: LayerSharing::Groups,
@@ -204,13 +211,14 @@ static FAMILIES: [Family; 19] = [
         defaults: Defaults { activation: "gelu_new", embedding_size: Some(128), ..BERT_DEFAULTS },
         ..BERT
     },
-    Family { model_types: &["ernie"], prefix: "ernie", ..BERT },
-    Family { model_types: &["ibert"], prefix: "ibert", ..ROBERTA },
-    Family { model_types: &["data2vec-text"], prefix: "data2vec_text", ..ROBERTA },
+    Family { model_types: &["ernie"], notes: "1.0 to 3.0, with task types or without", prefix: "ernie", ..BERT },
+    Family { model_types: &["ibert"], notes: "in floats, without `quant_mode`", prefix: "ibert", ..ROBERTA },
+    Family { model_types: &["data2vec-text"], notes: "text only", prefix: "data2vec_text", ..ROBERTA },
     // Its entities, which need annotated text, are left out.
-    Family { model_types: &["luke"], prefix: "luke", ..ROBERTA },
+    Family { model_types: &["luke"], notes: "without entities: the text alone", prefix: "luke", ..ROBERTA },
     Family {
         model_types: &["roberta-prelayernorm"],
+        notes: "normalization before each part of a layer",
         prefix: "roberta_prelayernorm",
         norm: NormPlace::Before { last: "LayerNorm" },
         layer: LayerNames {
@@ -222,6 +230,7 @@ static FAMILIES: [Family; 19] = [
     },
     Family {
         model_types: &["xlm-roberta-xl"],
+        notes: "normalization before each part of a layer",
         embedding_norm: None,
         norm: NormPlace::Before { last: "encoder.LayerNorm" },
         layer: LayerNames { attention_norm: "attention.self_attn_layer_norm", output_norm: "LayerNorm", ..BERT_LAYER },
@@ -230,6 +239,7 @@ static FAMILIES: [Family; 19] = [
     },
     Family {
         model_types: &["megatron-bert"],
+        notes: "normalization before each part of a layer",
         embedding_norm: None,
         norm: NormPlace::Before { last: "encoder.ln" },
         layer: LayerNames { attention_norm: "attention.ln", output_norm: "ln", ..BERT_LAYER },
@@ -237,14 +247,22 @@ static FAMILIES: [Family; 19] = [
     },
     Family {
         model_types: &["rembert"],
+        notes: "embeddings of another width than layers",
         prefix: "rembert",
         projection: Some("encoder.embedding_hidden_mapping_in"),
         defaults: Defaults { embedding_size: Some(256), ..BERT_DEFAULTS },
         ..BERT
     },
-    Family { model_types: &["nezha"], prefix: "nezha", positions: PositionKind::Sinusoids, ..BERT },
+    Family {
+        model_types: &["nezha"],
+        notes: "relative positions, as keys and values",
+        prefix: "nezha",
+        positions: PositionKind::Sinusoids,
+        ..BERT
+    },
     Family {
         model_types: &["mpnet"],
+        notes: "relative positions, which add to the scores",
         prefix: "mpnet",
         token_types: false,
         positions: PositionKind::AfterPadding { pad_token_id: Some(1) },
@@ -261,21 +279,35 @@ static FAMILIES: [Family; 19] = [
     },
     Family {
         model_types: &["roformer"],
+        notes: "rotary positions",
         prefix: "roformer",
         projection: Some("embeddings_project"),
         positions: PositionKind::Rotary,
         ..BERT
     },
-    Family { model_types: &["longformer"], prefix: "longformer", attention: AttentionKind::NearAndQuestion, ..ROBERTA },
+    Family {
+        model_types: &["longformer"],
+        notes: "near tokens and the question; windows as long as its positions",
+        prefix: "longformer",
+        attention: AttentionKind::NearAndQuestion,
+        ..ROBERTA
+    },
     Family {
         model_types: &["big_bird"],
+        notes: "all tokens see all in windows of up to 704 tokens, as published, and near blocks in longer ones",
         types_by_separator: true,
         attention: AttentionKind::Blocks,
         head: HeadKind::FeedForward,
         defaults: Defaults { activation: "gelu_new", sep_token_id: 66, ..BERT_DEFAULTS },
         ..BERT
     },
-    Family { model_types: &["splinter"], prefix: "splinter", head: HeadKind::QuestionAware, ..BERT },
+    Family {
+        model_types: &["splinter"],
+        notes: "with its own head; a model without one is refused",
+        prefix: "splinter",
+        head: HeadKind::QuestionAware,
+        ..BERT
+    },
 ];
 
 impl Family {
@@ -284,8 +316,8 @@ impl Family {
         FAMILIES.iter().find(|family| family.model_types.contains(&model_type))
     }
 
-    /// Every `model_type` that can be run.
-    pub(crate) fn supported() -> Vec<&'static str> {
-        FAMILIES.iter().flat_map(|family| family.model_types).copied().collect()
+    /// All of them.
+    pub(crate) fn all() -> &'static [Self] {
+        &FAMILIES
     }
 }
