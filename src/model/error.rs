@@ -3,7 +3,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::hub::HubError;
-use super::report::ModelPart;
+use super::part::ModelPart;
 use super::weights::WeightsError;
 #[cfg(feature = "torch")]
 use crate::engine::torch;

@@ -10,6 +10,7 @@ mod error;
 mod folder;
 mod hub;
 mod map;
+mod part;
 mod report;
 mod source;
 mod tokenizer;
@@ -26,9 +27,9 @@ pub use auto::Drift;
 pub use engines::Engines;
 pub use error::{ModelError, TokenizerError};
 pub use hub::HubError;
+pub use part::{ModelFile, ModelPart};
 pub use report::{
-    ModelContents, ModelFile, ModelKind, ModelPart, ModelReport, PrecisionReport, PrecisionTrial, TokenizerKind,
-    TokenizerReport,
+    ModelContents, ModelKind, ModelReport, PrecisionReport, PrecisionTrial, TokenizerKind, TokenizerReport,
 };
 use source::Source;
 use tokenizer::{LoadedTokenizer, Splitter, TokenizerFiles};

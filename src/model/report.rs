@@ -7,6 +7,7 @@ use tokenizers::ModelWrapper;
 
 use super::auto::{Drift, Trials};
 use super::folder::CONFIG;
+use super::part::{ModelFile, ModelPart};
 use super::tokenizer::Splitter;
 use super::{Files, Found, LoadOptions, ModelError, Source, encoder};
 use crate::engine::native::{self, NativeEngine, precisions_by_speed};
@@ -68,29 +69,6 @@ pub struct TokenizerReport {
     pub kind: TokenizerKind,
     /// How many tokens it knows.
     pub tokens: usize,
-}
-
-/// A file that is read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ModelFile {
-    /// Its name.
-    pub name: String,
-    /// What it describes.
-    pub part: ModelPart,
-    /// Its size.
-    pub bytes: usize,
-}
-
-/// What a file describes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ModelPart {
-    /// The network's shape.
-    Config,
-    /// The network's tensors.
-    Weights,
-    /// The tokenizer.
-    Tokenizer,
 }
 
 /// How a tokenizer finds tokens.
