@@ -169,13 +169,14 @@ fn check_native(source: &Source, options: &LoadOptions) -> Result<(), ModelError
 
 /// `takes_token_types` says whether the network does; the tokenizer says whether it makes them.
 fn encoder(tokenizer: LoadedTokenizer, takes_token_types: bool) -> Encoder {
-    let LoadedTokenizer { tokenizer, cls_token, token_types } = tokenizer;
+    let LoadedTokenizer { tokenizer, cls_token, token_types, layout } = tokenizer;
     let (cls_token, token_types) = (cls_token.as_deref(), takes_token_types && token_types);
-    match tokenizer {
+    let encoder = match tokenizer {
         Splitter::Crate(tokenizer) => Encoder::new(*tokenizer, cls_token, token_types),
         Splitter::Japanese(tokenizer) => {
             let join = tokenizer.join();
             Encoder::with(tokenizer, join, cls_token, token_types)
         }
-    }
+    };
+    encoder.laid_out(layout)
 }

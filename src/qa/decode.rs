@@ -29,7 +29,7 @@ pub struct WindowSpans {
 }
 
 /// The best spans of a window: `softmax(start)[s] * softmax(end)[e]` for all context tokens `s <= e` of at most
-/// `max_answer_len` tokens, where both softmaxes run over the context and the classifier token.
+/// `max_answer_len` tokens, where both softmaxes run over the context and the [other tokens](Window::others) that take part.
 ///
 /// `start` and `end` are the window's logits, `[tokens]`.
 pub fn window_spans(window: &Window, start: &[f32], end: &[f32], options: &Options) -> WindowSpans {
@@ -57,12 +57,12 @@ struct Probabilities {
 impl Probabilities {
     fn new(window: &Window, logits: &[f32]) -> Self {
         let context = &logits[window.context.clone()];
-        let cls = window.cls.iter().map(|&token| logits[token]);
-        let max = context.iter().copied().chain(cls.clone()).fold(f32::NEG_INFINITY, f32::max);
+        let others = window.others.iter().map(|&token| logits[token]);
+        let max = context.iter().copied().chain(others.clone()).fold(f32::NEG_INFINITY, f32::max);
         let mut probabilities: Vec<f32> = context.iter().map(|logit| (logit - max).exp()).collect();
-        let sum = probabilities.iter().sum::<f32>() + cls.map(|logit| (logit - max).exp()).sum::<f32>();
+        let sum = probabilities.iter().sum::<f32>() + others.map(|logit| (logit - max).exp()).sum::<f32>();
         probabilities.iter_mut().for_each(|p| *p /= sum);
-        let first = if window.cls.contains(&0) { (logits[0] - max).exp() / sum } else { 0.0 };
+        let first = if window.others.contains(&0) { (logits[0] - max).exp() / sum } else { 0.0 };
         Self { context: probabilities, first }
     }
 }
@@ -197,7 +197,7 @@ mod tests {
             context: 1..tokens + 1,
             offsets: (0..tokens as u32).map(|token| (token, token + 1)).collect(),
             words: None,
-            cls: vec![0],
+            others: vec![0],
         }
     }
 

@@ -1,6 +1,6 @@
 use tokenizers::{Encoding, PostProcessor, PostProcessorWrapper, Tokenizer, TruncationDirection};
 
-use super::{Example, Options, RowError, Tokenize, Window};
+use super::{ContextEnd, Example, Options, RowError, TextOrder, Tokenize, Window, WindowLayout};
 
 /// Turns examples into windows, as the reference's fast tokenizers do.
 pub struct Encoder {
@@ -9,6 +9,7 @@ pub struct Encoder {
     post_processor: Option<PostProcessorWrapper>,
     cls_token_id: Option<u32>,
     token_types: bool,
+    layout: WindowLayout,
 }
 
 impl Encoder {
@@ -31,7 +32,13 @@ impl Encoder {
         token_types: bool,
     ) -> Self {
         let cls_token_id = cls_token.into().and_then(|token| tokenizer.token_to_id(token));
-        Self { tokenizer, post_processor, cls_token_id, token_types }
+        Self { tokenizer, post_processor, cls_token_id, token_types, layout: WindowLayout::default() }
+    }
+
+    /// Makes windows of another layout.
+    #[must_use]
+    pub fn laid_out(self, layout: WindowLayout) -> Self {
+        Self { layout, ..self }
     }
 
     /// How many token ids there are.
@@ -53,8 +60,6 @@ impl Encoder {
         if context.is_empty() {
             return Err(RowError::NoTokens);
         }
-        context.set_type_ids(vec![1; context.len()]);
-
         let special = self.post_processor.as_ref().map_or(0, |processor| processor.added_tokens(true));
         let room = options.max_seq_len.saturating_sub(question.len() + special);
         if context.len() > room {
@@ -67,10 +72,17 @@ impl Encoder {
             if windows > options.max_windows {
                 return Err(RowError::TooManyWindows { windows, limit: options.max_windows });
             }
-            context.truncate(room, options.doc_stride, TruncationDirection::Right);
+            let direction = match self.layout.first_window {
+                ContextEnd::Beginning => TruncationDirection::Right,
+                ContextEnd::End => TruncationDirection::Left,
+            };
+            context.truncate(room, options.doc_stride, direction);
         }
 
-        let mut first = self.join(question, context)?;
+        let mut first = match self.layout.order {
+            TextOrder::QuestionFirst => self.join(question, context)?,
+            TextOrder::ContextFirst => self.join(context, question)?,
+        };
         let rest = first.take_overflowing();
         Ok(std::iter::once(first).chain(rest).map(|encoding| self.window(&encoding, options)).collect())
     }
@@ -80,10 +92,11 @@ impl Encoder {
     }
 
     /// Question and context with their special tokens; the context's further parts come as overflow.
-    fn join(&self, question: Encoding, context: Encoding) -> Result<Encoding, RowError> {
+    fn join(&self, first: Encoding, mut second: Encoding) -> Result<Encoding, RowError> {
+        set_type(&mut second, 1);
         match &self.post_processor {
-            Some(processor) => processor.process(question, Some(context), true),
-            None => <dyn PostProcessor>::default_process(vec![question, context], true)
+            Some(processor) => processor.process(first, Some(second), true),
+            None => <dyn PostProcessor>::default_process(vec![first, second], true)
                 .map(|mut joined| joined.pop().unwrap_or_default()),
         }
         .map_err(|error| RowError::Tokenizer(error.to_string()))
@@ -91,13 +104,19 @@ impl Encoder {
 
     fn window(&self, encoding: &Encoding, options: &Options) -> Window {
         let tokens = encoding.len();
-        let in_context = |&token: &usize| encoding.token_to_sequence(token) == Some(1);
+        let sequence = match self.layout.order {
+            TextOrder::QuestionFirst => 1,
+            TextOrder::ContextFirst => 0,
+        };
+        let in_context = |&token: &usize| encoding.token_to_sequence(token) == Some(sequence);
         let start = (0..tokens).find(in_context).unwrap_or(tokens);
         let end = (start..tokens).find(|token| !in_context(token)).unwrap_or(tokens);
         let context = start..end;
-        let cls = (0..tokens)
-            .filter(|token| Some(encoding.get_ids()[*token]) == self.cls_token_id && !context.contains(token))
-            .collect();
+        let takes_part = |token: &usize| match self.layout.order {
+            TextOrder::QuestionFirst => Some(encoding.get_ids()[*token]) == self.cls_token_id,
+            TextOrder::ContextFirst => true,
+        };
+        let others = (0..tokens).filter(|token| !context.contains(token) && takes_part(token)).collect();
         Window {
             input_ids: encoding.get_ids().to_vec(),
             token_type_ids: if self.token_types { encoding.get_type_ids().to_vec() } else { vec![0; tokens] },
@@ -108,9 +127,17 @@ impl Encoder {
                 .collect(),
             words: options.align_to_words.then(|| encoding.get_word_ids()[context.clone()].to_vec()),
             context,
-            cls,
+            others,
         }
     }
+}
+
+/// Also of what was cut off from it.
+fn set_type(encoding: &mut Encoding, type_id: u32) {
+    encoding.set_type_ids(vec![type_id; encoding.len()]);
+    let mut overflow = encoding.take_overflowing();
+    overflow.iter_mut().for_each(|part| set_type(part, type_id));
+    encoding.set_overflowing(overflow);
 }
 
 #[cfg(test)]

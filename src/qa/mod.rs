@@ -17,4 +17,4 @@ pub use no_answer::{NoAnswerThreshold, NoAnswerThresholdError, null_share};
 pub use options::{OptionLimits, Options, OptionsError, RequestOptions};
 pub use row_error::{RowError, RowErrorKind, TextField};
 pub use tokenize::Tokenize;
-pub use window::Window;
+pub use window::{ContextEnd, TextOrder, Window, WindowLayout};

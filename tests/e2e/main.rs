@@ -14,6 +14,7 @@ mod models;
 mod outputs;
 mod precision;
 mod serve;
+mod sides;
 mod stream;
 mod support;
 #[cfg(feature = "torch")]

@@ -21,11 +21,13 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::path::Path;
 
-use tokenizers::Tokenizer;
+use serde::Deserialize;
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
+use tokenizers::{PaddingDirection, Tokenizer, TruncationDirection};
 
 use super::{ModelError, ModelFile, ModelPart, TokenizerError};
 use crate::panic;
+use crate::qa::{ContextEnd, TextOrder, WindowLayout};
 use class::Algorithm;
 pub(super) use config::ModelConfig;
 use config::{ConfigFile, Legacy, Settings};
@@ -107,6 +109,8 @@ pub(super) struct LoadedTokenizer {
     pub cls_token: Option<String>,
     /// Whether its output has token types.
     pub token_types: bool,
+    /// How question and context stand in a window.
+    pub layout: WindowLayout,
 }
 
 /// What splits texts.
@@ -215,8 +219,44 @@ impl TokenizerFiles {
 
     fn loaded(&self, tokenizer: Splitter) -> Result<LoadedTokenizer, TokenizerError> {
         let settings = &self.settings;
-        Ok(LoadedTokenizer { tokenizer, cls_token: settings.cls_token()?, token_types: settings.token_types()? })
+        let (cls_token, token_types) = (settings.cls_token()?, settings.token_types()?);
+        let layout = layout(&tokenizer, settings)?;
+        Ok(LoadedTokenizer { tokenizer, cls_token, token_types, layout })
     }
+}
+
+/// A side of a text, as files name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Side {
+    Left,
+    Right,
+}
+
+/// What tokenizer_config.json says, or else the padding and truncation of tokenizer.json.
+fn layout(tokenizer: &Splitter, settings: &Settings) -> Result<WindowLayout, TokenizerError> {
+    let parsed = match tokenizer {
+        Splitter::Crate(tokenizer) => Some(tokenizer),
+        Splitter::Japanese(_) => None,
+    };
+    let padding = parsed.and_then(|parsed| parsed.get_padding()).map(|padding| match padding.direction {
+        PaddingDirection::Left => Side::Left,
+        PaddingDirection::Right => Side::Right,
+    });
+    let truncation = parsed.and_then(|parsed| parsed.get_truncation()).map(|truncation| match truncation.direction {
+        TruncationDirection::Left => Side::Left,
+        TruncationDirection::Right => Side::Right,
+    });
+    Ok(WindowLayout {
+        order: match settings.option("padding_side")?.or(padding) {
+            Some(Side::Left) => TextOrder::ContextFirst,
+            Some(Side::Right) | None => TextOrder::QuestionFirst,
+        },
+        first_window: match settings.option("truncation_side")?.or(truncation) {
+            Some(Side::Left) => ContextEnd::End,
+            Some(Side::Right) | None => ContextEnd::Beginning,
+        },
+    })
 }
 
 /// tokenizer.json, changed where tokenizer_config.json contradicts it.

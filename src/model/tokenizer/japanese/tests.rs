@@ -165,7 +165,7 @@ fn question_and_context_are_joined_as_by_bert() {
     let windows = encoder.encode(&example, &crate::qa::Options::default()).unwrap();
     assert_eq!(windows[0].input_ids, [2, 5, 17, 3, 6, 18, 24, 26, 3]);
     assert_eq!(windows[0].token_type_ids, [0, 0, 0, 0, 1, 1, 1, 1, 1]);
-    assert_eq!((windows[0].context.clone(), windows[0].cls.as_slice()), (4..8, [0].as_slice()));
+    assert_eq!((windows[0].context.clone(), windows[0].others.as_slice()), (4..8, [0].as_slice()));
 }
 
 proptest! {
