@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::batch::Batch;
 use crate::engine::native::{self, NativeEngine, precisions_by_speed};
 use crate::engine::{Engine, EngineError, Logits, Precision};
-use crate::qa::{Encoder, Example, Options, Window};
+use crate::qa::{Encoder, Example, Options, RowError, Window};
 
 /// Rows for which a precision is held against f32: question and context.
 const SAMPLES: [(&str, &str); 4] = [
@@ -64,6 +64,18 @@ impl fmt::Display for Drift {
         let percent = 100.0 * self.0;
         if percent < 1.0 { write!(f, "{percent:.2} %") } else { write!(f, "{percent:.1} %") }
     }
+}
+
+/// Refuses a tokenizer that makes tokens of the samples that the network does not have: it belongs to another model.
+pub(super) fn check_vocabulary(encoder: &Encoder) -> Result<(), EngineError> {
+    for (question, context) in SAMPLES {
+        let example = Example::new(question.to_owned(), context.to_owned());
+        let encoded = example.and_then(|example| encoder.encode(&example, &Options::default()));
+        if let Err(RowError::TokenId { id, vocab_size }) = encoded {
+            return Err(EngineError::TokenId { id, vocab_size });
+        }
+    }
+    Ok(())
 }
 
 /// The model in the fastest precision that moves little of the samples' probability. `exact` is the model in f32, and

@@ -117,10 +117,11 @@ impl LoadOptions {
             .unwrap_or_else(|panic| Err(tokenizer::panicked(&*panic)))
             .map_err(|source| ModelError::Tokenizer { model: model(), source })?;
 
-        let encoder = encoder(tokenizer, engine.takes_token_types());
+        let encoder = encoder(tokenizer, engine.takes_token_types()).for_vocabulary(engine.vocab_size());
+        let failed = |source| ModelError::Trial { model: model(), source };
+        auto::check_vocabulary(&encoder).map_err(failed)?;
         if precision.is_none() {
-            engine =
-                auto::choose(engine, &encoder, load).map_err(|source| ModelError::Trial { model: model(), source })?;
+            engine = auto::choose(engine, &encoder, load).map_err(failed)?;
         }
         Ok(Model { encoder, engines: Engines::Native(Box::new(engine)), pipeline: self.pipeline })
     }

@@ -154,7 +154,7 @@ impl LoadOptions {
             .load(self.mecab_dict.as_deref())
             .map_err(|source| ModelError::Tokenizer { model: model(), source })?;
         let kind = TokenizerKind::of(&tokenizer.tokenizer);
-        let encoder = encoder(tokenizer, exact.takes_token_types());
+        let encoder = encoder(tokenizer, exact.takes_token_types()).for_vocabulary(exact.vocab_size());
         let class = files.class().to_owned();
         let tokenizer = TokenizerReport { class, kind, tokens: encoder.vocab_size() };
 

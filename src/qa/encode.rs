@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use tokenizers::{Encoding, PostProcessor, PostProcessorWrapper, Tokenizer, TruncationDirection};
 
 use super::{ContextEnd, Example, Options, RowError, TextOrder, Tokenize, Window, WindowLayout};
@@ -10,6 +12,8 @@ pub struct Encoder {
     cls_token_id: Option<u32>,
     token_types: bool,
     layout: WindowLayout,
+    /// Ids from here on are none that the network has.
+    network_vocab_size: Option<usize>,
 }
 
 impl Encoder {
@@ -32,13 +36,26 @@ impl Encoder {
         token_types: bool,
     ) -> Self {
         let cls_token_id = cls_token.into().and_then(|token| tokenizer.token_to_id(token));
-        Self { tokenizer, post_processor, cls_token_id, token_types, layout: WindowLayout::default() }
+        Self {
+            tokenizer,
+            post_processor,
+            cls_token_id,
+            token_types,
+            layout: WindowLayout::default(),
+            network_vocab_size: None,
+        }
     }
 
     /// Makes windows of another layout.
     #[must_use]
     pub fn laid_out(self, layout: WindowLayout) -> Self {
         Self { layout, ..self }
+    }
+
+    /// Refuses tokens of which a network with so many has none.
+    #[must_use]
+    pub fn for_vocabulary(self, vocab_size: usize) -> Self {
+        Self { network_vocab_size: Some(vocab_size), ..self }
     }
 
     /// How many token ids there are.
@@ -56,44 +73,45 @@ impl Encoder {
             question.truncate(longest, 0, TruncationDirection::Right);
             question.take_overflowing();
         }
-        let mut context = self.tokenize(example.context())?;
+        let context = self.tokenize(example.context())?;
         if context.is_empty() {
             return Err(RowError::NoTokens);
         }
         let special = self.post_processor.as_ref().map_or(0, |processor| processor.added_tokens(true));
         let room = options.max_seq_len.saturating_sub(question.len() + special);
-        if context.len() > room {
-            // The overlap has to be shorter than a window's share of the context, or windows would not advance.
-            if room <= options.doc_stride {
-                let Options { max_seq_len, doc_stride, .. } = *options;
-                return Err(RowError::NoRoom { question: question.len(), max_seq_len, room, doc_stride });
-            }
-            let windows = 1 + (context.len() - room).div_ceil(room - options.doc_stride);
-            if windows > options.max_windows {
-                return Err(RowError::TooManyWindows { windows, limit: options.max_windows });
-            }
-            let direction = match self.layout.first_window {
-                ContextEnd::Beginning => TruncationDirection::Right,
-                ContextEnd::End => TruncationDirection::Left,
-            };
-            context.truncate(room, options.doc_stride, direction);
+        if context.len() <= room {
+            return Ok(vec![self.window(question, context, options)?]);
         }
-
-        let mut first = match self.layout.order {
-            TextOrder::QuestionFirst => self.join(question, context)?,
-            TextOrder::ContextFirst => self.join(context, question)?,
-        };
-        let rest = first.take_overflowing();
-        Ok(std::iter::once(first).chain(rest).map(|encoding| self.window(&encoding, options)).collect())
+        // The overlap has to be shorter than a window's share of the context, or windows would not advance.
+        if room <= options.doc_stride {
+            let Options { max_seq_len, doc_stride, .. } = *options;
+            return Err(RowError::NoRoom { question: question.len(), max_seq_len, room, doc_stride });
+        }
+        let advance = room - options.doc_stride;
+        let windows = 1 + (context.len() - room).div_ceil(advance);
+        if windows > options.max_windows {
+            return Err(RowError::TooManyWindows { windows, limit: options.max_windows });
+        }
+        // One by one: what the tokenizer keeps of a token is many times as large as what a window does.
+        (0..windows)
+            .map(|number| {
+                let tokens = context.len();
+                let part = match self.layout.first_window {
+                    ContextEnd::Beginning => number * advance..(number * advance + room).min(tokens),
+                    ContextEnd::End => (tokens - number * advance).saturating_sub(room)..tokens - number * advance,
+                };
+                self.window(question.clone(), slice(&context, part), options)
+            })
+            .collect()
     }
 
     fn tokenize(&self, text: &str) -> Result<Encoding, RowError> {
         self.tokenizer.tokenize(text).map_err(|error| RowError::Tokenizer(error.to_string()))
     }
 
-    /// Question and context with their special tokens; the context's further parts come as overflow.
+    /// Two texts with their special tokens.
     fn join(&self, first: Encoding, mut second: Encoding) -> Result<Encoding, RowError> {
-        set_type(&mut second, 1);
+        second.set_type_ids(vec![1; second.len()]);
         match &self.post_processor {
             Some(processor) => processor.process(first, Some(second), true),
             None => <dyn PostProcessor>::default_process(vec![first, second], true)
@@ -102,7 +120,17 @@ impl Encoder {
         .map_err(|error| RowError::Tokenizer(error.to_string()))
     }
 
-    fn window(&self, encoding: &Encoding, options: &Options) -> Window {
+    /// The window of a question and a part of the context.
+    fn window(&self, question: Encoding, context: Encoding, options: &Options) -> Result<Window, RowError> {
+        let encoding = match self.layout.order {
+            TextOrder::QuestionFirst => self.join(question, context)?,
+            TextOrder::ContextFirst => self.join(context, question)?,
+        };
+        if let Some(vocab_size) = self.network_vocab_size
+            && let Some(&id) = encoding.get_ids().iter().find(|id| **id as usize >= vocab_size)
+        {
+            return Err(RowError::TokenId { id, vocab_size });
+        }
         let tokens = encoding.len();
         let sequence = match self.layout.order {
             TextOrder::QuestionFirst => 1,
@@ -117,7 +145,7 @@ impl Encoder {
             TextOrder::ContextFirst => true,
         };
         let others = (0..tokens).filter(|token| !context.contains(token) && takes_part(token)).collect();
-        Window {
+        Ok(Window {
             input_ids: encoding.get_ids().to_vec(),
             token_type_ids: if self.token_types { encoding.get_type_ids().to_vec() } else { vec![0; tokens] },
             offsets: encoding.get_offsets()[context.clone()]
@@ -128,16 +156,23 @@ impl Encoder {
             words: options.align_to_words.then(|| encoding.get_word_ids()[context.clone()].to_vec()),
             context,
             others,
-        }
+        })
     }
 }
 
-/// Also of what was cut off from it.
-fn set_type(encoding: &mut Encoding, type_id: u32) {
-    encoding.set_type_ids(vec![type_id; encoding.len()]);
-    let mut overflow = encoding.take_overflowing();
-    overflow.iter_mut().for_each(|part| set_type(part, type_id));
-    encoding.set_overflowing(overflow);
+/// Some tokens of an encoding.
+fn slice(encoding: &Encoding, tokens: Range<usize>) -> Encoding {
+    Encoding::new(
+        encoding.get_ids()[tokens.clone()].to_vec(),
+        encoding.get_type_ids()[tokens.clone()].to_vec(),
+        encoding.get_tokens()[tokens.clone()].to_vec(),
+        encoding.get_word_ids()[tokens.clone()].to_vec(),
+        encoding.get_offsets()[tokens.clone()].to_vec(),
+        encoding.get_special_tokens_mask()[tokens.clone()].to_vec(),
+        encoding.get_attention_mask()[tokens].to_vec(),
+        Vec::new(),
+        Default::default(),
+    )
 }
 
 #[cfg(test)]

@@ -52,6 +52,14 @@ pub enum RowError {
         /// How many it may take.
         limit: usize,
     },
+    /// The tokenizer makes a token that the network does not have: its files and the model's do not belong together.
+    #[error("the text has a token (id {id}) that the network does not have: its vocabulary has {vocab_size}")]
+    TokenId {
+        /// The token's.
+        id: u32,
+        /// Of the network.
+        vocab_size: usize,
+    },
     /// The tokenizer failed.
     #[error("{0}")]
     Tokenizer(String),
@@ -126,6 +134,7 @@ impl RowError {
             Self::NoTokens
             | Self::NoRoom { .. }
             | Self::TooManyWindows { .. }
+            | Self::TokenId { .. }
             | Self::Tokenizer(_)
             | Self::NoProbableSpan => RowErrorKind::Encode,
             Self::Schema(_) => RowErrorKind::Schema,

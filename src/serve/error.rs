@@ -317,6 +317,7 @@ mod tests {
             NoTokens => NoTokens,
             NoRoom { .. } => NoRoom { question: 3, max_seq_len: 5, room: 0, doc_stride: 2 },
             TooManyWindows { .. } => TooManyWindows { windows: 2, limit: 1 },
+            TokenId { .. } => TokenId { id: 9, vocab_size: 9 },
             Tokenizer(_) => Tokenizer("why".to_owned()),
             NoProbableSpan => NoProbableSpan,
             Schema(_) => Schema("why".to_owned()),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{assert_hint, bertqa, ends, project, stderr, tiny, tiny_model};
+use crate::support::{assert_hint, bertqa, ends, project, rows, stderr, tiny, tiny_model};
 
 #[track_caller]
 fn assert_model_hint(model: impl AsRef<Path>, message: &str, hint: &str) {
@@ -110,6 +110,26 @@ fn a_tokenizer_of_another_model() {
     let mut command = tiny("stdin");
     command.arg("--tokenizer").arg(project("tokenizer"));
     assert_hint(command, "is outside the model's vocabulary", "--tokenizer");
+}
+
+/// A token that somebody added, and the network never got: a row that has it fails, and the others are answered.
+#[test]
+fn a_token_that_the_network_does_not_have() {
+    let folder = folder(&["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"], &[]);
+    let path = folder.path().join("tokenizer.json");
+    let mut tokenizer: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let added = json!({"id": 99_999, "content": "<new>", "special": true, "normalized": false, "lstrip": false,
+        "rstrip": false, "single_word": false});
+    tokenizer["added_tokens"].as_array_mut().unwrap().push(added);
+    fs::write(&path, tokenizer.to_string()).unwrap();
+    let mut command = bertqa();
+    command.args(["stdin", "--model"]).arg(folder.path());
+    let context = "Ada did it in the old barn. ".repeat(3);
+    let rows_in = [format!("{context}<new>"), context].map(|context| json!({"question": "Who?", "context": context}));
+    command.write_stdin(rows_in.map(|row| row.to_string()).join("\n"));
+    let found = rows(&ends(command, 1).stdout);
+    assert!(found[0]["error"].as_str().unwrap().contains("that the network does not have"), "{}", found[0]);
+    assert!(found[1]["answer"].is_string(), "{}", found[1]);
 }
 
 /// A server says it as well: it loads the model once it listens.
