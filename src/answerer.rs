@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -234,9 +234,11 @@ impl QuestionAnswerer {
     fn ask(&self, example: Example) -> Result<Asked, AnswerError> {
         let bytes = example.question().len() + example.context().len();
         let (reply, answers) = bounded(1);
-        let item = Item { tag: Tag(reply), example: Ok(example), options: self.options.clone(), bytes };
+        let waiting = Arc::new(());
+        let tag = Tag { reply, waiting: Arc::downgrade(&waiting) };
+        let item = Item { tag, example: Ok(example), options: self.options.clone(), bytes };
         self.rows.send(item).map_err(|_| ended(&self.failure))?;
-        Ok(Asked { reply: answers, failure: self.failure.clone() })
+        Ok(Asked { reply: answers, failure: self.failure.clone(), _waiting: waiting })
     }
 }
 
@@ -249,6 +251,8 @@ fn ended(failure: &Failure) -> AnswerError {
 struct Asked {
     reply: Receiver<Result<Vec<Answer>, RowError>>,
     failure: Failure,
+    /// Without it, nobody wants the answers any more.
+    _waiting: Arc<()>,
 }
 
 impl Asked {
@@ -267,21 +271,28 @@ impl Asked {
 }
 
 /// Where a row's answers go.
-struct Tag(Sender<Result<Vec<Answer>, RowError>>);
+struct Tag {
+    reply: Sender<Result<Vec<Answer>, RowError>>,
+    waiting: Weak<()>,
+}
 
-impl RowTag for Tag {}
+impl RowTag for Tag {
+    fn is_wanted(&self) -> bool {
+        self.waiting.strong_count() > 0
+    }
+}
 
 struct Replies;
 
 impl Sink<Tag> for Replies {
     fn write(&mut self, row: Answered<Tag>) -> anyhow::Result<()> {
         // Whoever asked may not wait any more.
-        let _ = row.tag.0.try_send(row.answers);
+        let _ = row.tag.reply.try_send(row.answers);
         Ok(())
     }
 }
 
-/// Questions under way, whose answers come out in their order. Each carries a tag.
+/// Questions under way, whose answers come out in their order. Each carries a tag. Dropped, it gives them up.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -28,7 +28,11 @@ pub(crate) fn options(arguments: Option<&Bound<'_, PyDict>>) -> PyResult<Request
 }
 
 fn parse(arguments: &Bound<'_, PyDict>) -> PyResult<serde_json::Result<RequestOptions>> {
-    let text: String = arguments.py().import("json")?.call_method1("dumps", (arguments,))?.extract()?;
+    let python = arguments.py();
+    let whole = PyDict::new(python);
+    // Numbers of other libraries, such as numpy's.
+    whole.set_item("default", python.import("operator")?.getattr("index")?)?;
+    let text: String = python.import("json")?.call_method("dumps", (arguments,), Some(&whole))?.extract()?;
     Ok(serde_json::from_str(&text))
 }
 

@@ -8,19 +8,23 @@ from ._answer import Answer
 from ._bertqa import AnsweredTable, AnswerIterator, QuestionAnswerer, __version__
 from ._errors import BertqaError, EndedError, ForkError, InputError, ModelError, OptionsError, RowError
 from ._pipeline import QuestionAnsweringPipeline, SquadExample, pipeline
+from ._types import ArrowStreamExportable, Options, Row
 
 __all__ = [
     "Answer",
     "AnswerIterator",
     "AnsweredTable",
+    "ArrowStreamExportable",
     "BertqaError",
     "EndedError",
     "ForkError",
     "InputError",
     "ModelError",
+    "Options",
     "OptionsError",
     "QuestionAnswerer",
     "QuestionAnsweringPipeline",
+    "Row",
     "RowError",
     "SquadExample",
     "__version__",

@@ -1,41 +1,19 @@
 """The native part of bertqa."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
-from typing import Any, Generic, Literal, Protocol, TypeAlias, TypedDict, TypeVar, final, overload
+from typing import Any, Generic, Literal, TypeVar, final, overload
 
 import pyarrow
-from typing_extensions import Self, Unpack
+from typing_extensions import Self, Unpack, disjoint_base
 
 from ._answer import Answer
 from ._errors import RowError
+from ._types import ArrowStreamExportable, Options, Row
+
+__all__ = ["AnswerIterator", "AnsweredTable", "QuestionAnswerer", "__version__", "run"]
 
 __version__: str
-
-Row: TypeAlias = tuple[str | None, str | None] | Mapping[str, Any]
-"""A question and its context: a pair, or a mapping with `question` and `context`."""
-
-class Options(TypedDict, total=False):
-    """How questions are answered; what is left out or None keeps its default."""
-
-    max_seq_len: int | None
-    """Longest window in tokens, question and special tokens included; longer contexts are read in overlapping
-    windows. By default 512, or what the model can take."""
-    doc_stride: int | None
-    """How many tokens neighbouring windows of a long context share. By default 128, or half a window."""
-    max_answer_len: int | None
-    """Longest answer in tokens. By default 15."""
-    max_question_len: int | None
-    """Questions are cut after this many tokens. By default they are not."""
-    handle_impossible_answer: bool | None
-    """Let "no answer" (an empty answer) compete with the spans."""
-    align_to_words: bool | None
-    """Widen answers to whole words; not for languages that write no spaces."""
-
-class ArrowStreamExportable(Protocol):
-    """A table, or a reader of record batches, of any Arrow library."""
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 _T_co = TypeVar("_T_co", covariant=True)
 
@@ -53,6 +31,7 @@ class AnsweredTable:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
     def to_pyarrow(self) -> pyarrow.RecordBatchReader: ...
 
+@disjoint_base
 class QuestionAnswerer:
     """Answers questions from contexts."""
 
@@ -69,6 +48,7 @@ class QuestionAnswerer:
         mecab_dict: str | PathLike[str] | None = None,
         **options: Unpack[Options],
     ) -> Self: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[str | None], dict[str, Any]]: ...
     @property
     def longest_window(self) -> int: ...
     @overload
