@@ -1,4 +1,5 @@
-"""Calls of a question-answering pipeline: what golden.py records of transformers, and test_pipeline.py expects of bertqa.
+"""Calls of a question-answering pipeline: golden.py records what transformers makes of them, and test_pipeline.py holds
+bertqa to that.
 
 Each takes the pipeline, and what makes a SquadExample of a question and a context.
 """
@@ -9,7 +10,9 @@ OTHER_QUESTION = "Who lives in the lighthouse?"
 OTHER_CONTEXT = "Ada, a retired teacher, has lived in the lighthouse since 1998."
 EXAMPLE = {"question": QUESTION, "context": CONTEXT}
 OTHER = {"question": OTHER_QUESTION, "context": OTHER_CONTEXT}
-LONG = " ".join(f"In {year} the town had {3 * year} people, and its mayor was Ada {year}." for year in range(1800, 1860))
+LONG = " ".join(
+    f"In {year} the town had {3 * year} people, and its mayor was Ada {year}." for year in range(1800, 1860)
+)
 JAPANESE = {
     "question": "東京タワーの高さは?",
     "context": "東京タワーは港区にある高さ333メートルの電波塔で、1958年に完成した。",

@@ -3,8 +3,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import bertqa
 import pytest
+
+import bertqa
 
 ROOT = Path(__file__).parent.parent.parent
 BERTQA = Path(sys.executable).with_name("bertqa")

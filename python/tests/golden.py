@@ -7,9 +7,10 @@ import json
 import warnings
 from pathlib import Path
 
-import cases
 import transformers
 from transformers.data import SquadExample
+
+import cases
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent.parent

@@ -10,8 +10,9 @@ import textwrap
 import threading
 import typing
 
-import bertqa
 import pytest
+
+import bertqa
 from conftest import ROOT
 
 QUESTION, CONTEXT = "Who invented the telephone?", "It was invented by Alexander Graham Bell."
@@ -258,7 +259,7 @@ def test_a_fork_says_so_and_can_load_its_own(answerer):
         "answerer.answer('Who?', 'Ada built it. ' * 300_000)",
         "answerer.answer_batch([('Who?', 'Ada built it. ' * 1000)] * 10_000)",
         "for _ in answerer.stream(('Who?', 'Ada built it.') for _ in iter(int, 1)): pass",
-        "pyarrow.table(answerer.answer_table(pyarrow.table({'question': ['Who?'] * 9999, 'context': ['Ada. ' * 2000] * 9999})))",
+        "answerer.answer_table(table).to_pyarrow().read_all()",
     ],
     ids=["answer", "answer_batch", "stream", "answer_table"],
 )
@@ -266,6 +267,7 @@ def test_an_interrupt_is_heard(work):
     program = f"""
         import pyarrow, sys, bertqa
         answerer = bertqa.QuestionAnswerer()
+        table = pyarrow.table({{"question": ["Who?"] * 999, "context": ["Ada did it. " * 999] * 999}})
         print("ready", flush=True)
         try:
             {work}

@@ -3,9 +3,10 @@ import pickle
 import warnings
 from pathlib import Path
 
+import pytest
+
 import bertqa
 import cases
-import pytest
 from conftest import ROOT
 
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text(encoding="utf-8"))
@@ -34,7 +35,11 @@ def same(found, expected):
     if isinstance(expected, list):
         return isinstance(found, list) and len(found) == len(expected) and all(map(same, found, expected))
     if isinstance(expected, dict):
-        return isinstance(found, dict) and found.keys() == expected.keys() and all(same(found[key], expected[key]) for key in expected)
+        return (
+            isinstance(found, dict)
+            and found.keys() == expected.keys()
+            and all(same(found[key], expected[key]) for key in expected)
+        )
     if isinstance(expected, float):
         return abs(found - expected) < 1e-4
     return found == expected

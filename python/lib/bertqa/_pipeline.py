@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, MappingView, Sequence, 
 from dataclasses import dataclass
 from operator import index
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, TypedDict, Union
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Union
 
 from ._answer import Answer
 from ._bertqa import QuestionAnswerer
@@ -21,8 +21,8 @@ TASK = "question-answering"
 WINDOW = 384
 COUNTS = frozenset({"top_k", "doc_stride", "max_answer_len", "max_seq_len"})
 OPTIONS = COUNTS | {"handle_impossible_answer", "align_to_words"}
-# What has no bearing on the answers: bertqa pads nothing, and makes batches by itself. With fast tokenizers, transformers
-# does not look at max_question_len.
+# What has no bearing on the answers: bertqa pads nothing, and makes batches by itself. transformers does not look at
+# max_question_len with its fast tokenizers.
 WITHOUT_EFFECT = frozenset({"batch_size", "num_workers", "padding", "max_question_len"})
 LOADING_WITHOUT_EFFECT = frozenset({"framework", "use_fast", "trust_remote_code"})
 PRECISIONS: dict[str, Literal["auto", "f32", "bf16"]] = {"auto": "auto", "float32": "f32", "bfloat16": "bf16"}
@@ -53,7 +53,7 @@ class QuestionAnsweringPipeline:
 
     A call takes, by position or by name:
 
-    - `question=` and `context=`: texts, or lists of them of equal length, or a list and a text that goes with each of it;
+    - `question=` and `context=`: texts, or lists of equal length, or a list and a text that goes with each of it;
     - a dict with `question` and `context`, an object with `question_text` and `context_text`, or a list of such;
     - a generator, an iterator or a dataset of such: its answers come while it is read.
 
