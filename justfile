@@ -109,6 +109,11 @@ ci:
 test-docker *options:
     {{ python }} -m unittest discover --start-directory docker/tests {{ options }}
 
+# Build the Python package's wheel into python/dist, check its types and run its tests
+[group('check')]
+python *options:
+    PYTHON={{ python }} python/check.sh {{ options }}
+
 # Format the code
 [group('check')]
 fmt:

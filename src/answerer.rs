@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::engine::{Devices, Engine, Precision};
 use crate::model::{LoadOptions, ModelError};
@@ -15,7 +16,7 @@ use crate::pipeline::{Answered, Item, Order, Pipeline, RowTag, Sink};
 use crate::qa::{Answer, Encoder, Example, Options, OptionsError, RequestOptions, RowError};
 
 /// Answers questions from contexts. It is loaded once, kept, and asked from any number of threads, whose questions
-/// share forward passes.
+/// share forward passes. Clones are the same model.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -29,9 +30,12 @@ use crate::qa::{Answer, Encoder, Example, Options, OptionsError, RequestOptions,
 /// # Ok(())
 /// # }
 /// ```
+#[derive(Clone)]
 pub struct QuestionAnswerer {
     rows: Sender<Item<Tag>>,
     options: Arc<Options>,
+    /// Tokens of the longest window that the model can take.
+    longest: usize,
     /// How many questions a stream keeps under way.
     ahead: usize,
     failure: Failure,
@@ -86,6 +90,12 @@ impl Builder {
     /// The folder of another tokenizer than the model's own.
     pub fn tokenizer(mut self, folder: impl Into<PathBuf>) -> Self {
         self.model.tokenizer = Some(folder.into());
+        self
+    }
+
+    /// The folder of the MeCab dictionary, for models whose tokenizer needs one.
+    pub fn mecab_dict(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.model.mecab_dict = Some(folder.into());
         self
     }
 
@@ -154,13 +164,13 @@ fn start(pipeline: Pipeline, options: &RequestOptions, longest: usize) -> Result
     let failure = Failure::default();
     let ended = failure.clone();
     let run = move || {
-        // Ends when the answerer is dropped, and every question with it.
+        // Ends when the last clone of the answerer is dropped, and every question with it.
         if let Err(error) = pipeline.run(waiting.into_iter().map(Ok), Replies) {
             *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{error:#}"));
         }
     };
     thread::Builder::new().name("answerer".to_owned()).spawn(run).map_err(AnswerError::Thread)?;
-    Ok(QuestionAnswerer { rows, options, ahead, failure })
+    Ok(QuestionAnswerer { rows, options, longest, ahead, failure })
 }
 
 impl QuestionAnswerer {
@@ -169,12 +179,31 @@ impl QuestionAnswerer {
         Builder::default()
     }
 
+    /// The same model with other options; what is left out stays as it is.
+    ///
+    /// # Errors
+    /// If an option does not fit the model.
+    pub fn with_options(&self, options: &RequestOptions) -> Result<Self, AnswerError> {
+        let options = Arc::new(options.resolve(&self.options, self.longest)?);
+        Ok(Self { options, ..self.clone() })
+    }
+
+    /// How questions are answered.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Tokens of the longest window that the model can take.
+    pub fn longest_window(&self) -> usize {
+        self.longest
+    }
+
     /// The answers to one question, most probable first; never empty.
     ///
     /// # Errors
     /// If the question cannot be answered.
     pub fn answer(&self, question: &str, context: &str) -> Result<Vec<Answer>, AnswerError> {
-        self.wait(&self.ask(question.to_owned(), context.to_owned())?)
+        self.ask(Example::new(question.to_owned(), context.to_owned())?)?.wait()
     }
 
     /// The answers to many questions, pairs of question and context, in their order.
@@ -188,73 +217,167 @@ impl QuestionAnswerer {
 
     /// Answers questions while they come, in their order. Each carries a tag of any type, which comes out beside its
     /// answers. Only some batches of them are held at a time, so the input may be endless.
-    pub fn answer_tagged<'a, T, Q, C, I>(&'a self, questions: I) -> AnswerStream<'a, T, I::IntoIter>
+    pub fn answer_tagged<T, Q, C, I>(&self, questions: I) -> AnswerStream<T, I::IntoIter>
     where
         Q: Into<String>,
         C: Into<String>,
         I: IntoIterator<Item = (T, (Q, C))>,
     {
-        AnswerStream { answerer: self, questions: questions.into_iter(), waiting: VecDeque::new() }
+        AnswerStream { queue: self.queue(), questions: questions.into_iter() }
     }
 
-    fn ask(&self, question: String, context: String) -> Result<Reply, AnswerError> {
-        let example = Example::new(question, context)?;
+    /// A queue of questions, for callers that are not to be held up until an answer is there.
+    pub fn queue<T>(&self) -> AnswerQueue<T> {
+        AnswerQueue { answerer: self.clone(), waiting: VecDeque::new() }
+    }
+
+    fn ask(&self, example: Example) -> Result<Asked, AnswerError> {
         let bytes = example.question().len() + example.context().len();
         let (reply, answers) = bounded(1);
-        let item = Item { tag: Tag(reply), example: Ok(example), options: self.options.clone(), bytes };
-        self.rows.send(item).map_err(|_| self.ended())?;
-        Ok(answers)
-    }
-
-    fn wait(&self, reply: &Reply) -> Result<Vec<Answer>, AnswerError> {
-        Ok(reply.recv().map_err(|_| self.ended())??)
-    }
-
-    fn ended(&self) -> AnswerError {
-        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        AnswerError::Ended(failure.unwrap_or_else(|| "a stage of the pipeline ended".to_owned()))
+        let waiting = Arc::new(());
+        let tag = Tag { reply, waiting: Arc::downgrade(&waiting) };
+        let item = Item { tag, example: Ok(example), options: self.options.clone(), bytes };
+        self.rows.send(item).map_err(|_| ended(&self.failure))?;
+        Ok(Asked { reply: answers, failure: self.failure.clone(), _waiting: waiting })
     }
 }
 
-type Reply = Receiver<Result<Vec<Answer>, RowError>>;
+fn ended(failure: &Failure) -> AnswerError {
+    let failure = failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    AnswerError::Ended(failure.unwrap_or_else(|| "a stage of the pipeline ended".to_owned()))
+}
+
+/// A question that is on its way.
+struct Asked {
+    reply: Receiver<Result<Vec<Answer>, RowError>>,
+    failure: Failure,
+    /// Without it, nobody wants the answers any more.
+    _waiting: Arc<()>,
+}
+
+impl Asked {
+    fn wait(&self) -> Result<Vec<Answer>, AnswerError> {
+        Ok(self.reply.recv().map_err(|_| ended(&self.failure))??)
+    }
+
+    /// `None` if the answers are not there in time.
+    fn wait_for(&self, longest: Duration) -> Option<Result<Vec<Answer>, AnswerError>> {
+        match self.reply.recv_timeout(longest) {
+            Ok(answers) => Some(answers.map_err(Into::into)),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Err(ended(&self.failure))),
+        }
+    }
+}
 
 /// Where a row's answers go.
-struct Tag(Sender<Result<Vec<Answer>, RowError>>);
+struct Tag {
+    reply: Sender<Result<Vec<Answer>, RowError>>,
+    waiting: Weak<()>,
+}
 
-impl RowTag for Tag {}
+impl RowTag for Tag {
+    fn is_wanted(&self) -> bool {
+        self.waiting.strong_count() > 0
+    }
+}
 
 struct Replies;
 
 impl Sink<Tag> for Replies {
     fn write(&mut self, row: Answered<Tag>) -> anyhow::Result<()> {
         // Whoever asked may not wait any more.
-        let _ = row.tag.0.try_send(row.answers);
+        let _ = row.tag.reply.try_send(row.answers);
         Ok(())
     }
 }
 
-/// Answers in the order of their questions; see [`QuestionAnswerer::answer_tagged`].
-pub struct AnswerStream<'a, T, I> {
-    answerer: &'a QuestionAnswerer,
-    questions: I,
-    waiting: VecDeque<(T, Result<Reply, AnswerError>)>,
+/// Questions under way, whose answers come out in their order. Each carries a tag. Dropped, it gives them up.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[cfg(feature = "bundled")] {
+/// use std::time::Duration;
+///
+/// let answerer = bertqa::QuestionAnswerer::builder().build()?;
+/// let mut queue = answerer.queue();
+/// queue.push("first", "Who invented the telephone?", "It was invented by Alexander Graham Bell.");
+/// while !queue.is_empty() {
+///     match queue.pop_within(Duration::from_millis(100)) {
+///         Some((tag, answers)) => println!("{tag}: {}", answers?[0].text),
+///         None => println!("there is time for something else"),
+///     }
+/// }
+/// # }
+/// # Ok(())
+/// # }
+/// ```
+pub struct AnswerQueue<T> {
+    answerer: QuestionAnswerer,
+    waiting: VecDeque<(T, Result<Asked, AnswerError>)>,
 }
 
-impl<T, Q, C, I> Iterator for AnswerStream<'_, T, I>
+impl<T> AnswerQueue<T> {
+    /// Whether the engines have enough to do: what is pushed beyond that only waits.
+    pub fn is_full(&self) -> bool {
+        self.waiting.len() >= self.answerer.ahead
+    }
+
+    /// Whether no question is under way.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Asks a question.
+    pub fn push(&mut self, tag: T, question: impl Into<String>, context: impl Into<String>) {
+        self.push_example(tag, Example::new(question.into(), context.into()));
+    }
+
+    /// Asks what a row holds, or keeps the place of one that holds no question.
+    pub fn push_example(&mut self, tag: T, example: Result<Example, RowError>) {
+        let asked = example.map_err(Into::into).and_then(|example| self.answerer.ask(example));
+        self.waiting.push_back((tag, asked));
+    }
+
+    /// The answers to the first question; `None` if there is none, or its answers are not there in time.
+    pub fn pop_within(&mut self, longest: Duration) -> Option<Popped<T>> {
+        let answers = match &self.waiting.front()?.1 {
+            Ok(asked) => asked.wait_for(longest)?,
+            Err(_) => return self.pop(),
+        };
+        let (tag, _) = self.waiting.pop_front()?;
+        Some((tag, answers))
+    }
+
+    fn pop(&mut self) -> Option<Popped<T>> {
+        let (tag, asked) = self.waiting.pop_front()?;
+        Some((tag, asked.and_then(|asked| asked.wait())))
+    }
+}
+
+/// A tag, and the answers to its question.
+type Popped<T> = (T, Result<Vec<Answer>, AnswerError>);
+
+/// Answers in the order of their questions; see [`QuestionAnswerer::answer_tagged`].
+pub struct AnswerStream<T, I> {
+    queue: AnswerQueue<T>,
+    questions: I,
+}
+
+impl<T, Q, C, I> Iterator for AnswerStream<T, I>
 where
     Q: Into<String>,
     C: Into<String>,
     I: Iterator<Item = (T, (Q, C))>,
 {
-    type Item = (T, Result<Vec<Answer>, AnswerError>);
+    type Item = Popped<T>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while self.waiting.len() < self.answerer.ahead
+        while !self.queue.is_full()
             && let Some((tag, (question, context))) = self.questions.next()
         {
-            self.waiting.push_back((tag, self.answerer.ask(question.into(), context.into())));
+            self.queue.push(tag, question, context);
         }
-        let (tag, reply) = self.waiting.pop_front()?;
-        Some((tag, reply.and_then(|reply| self.answerer.wait(&reply))))
+        self.queue.pop()
     }
 }

@@ -33,5 +33,7 @@ mod plural;
 pub mod qa;
 #[cfg(feature = "serve")]
 pub mod serve;
+#[cfg(feature = "io")]
+pub mod table;
 
-pub use answerer::{AnswerError, AnswerStream, Builder, QuestionAnswerer};
+pub use answerer::{AnswerError, AnswerQueue, AnswerStream, Builder, QuestionAnswerer};

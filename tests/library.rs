@@ -1,11 +1,14 @@
 //! The library as its users call it.
 
+use std::num::NonZeroUsize;
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bertqa::batch::Batch;
 use bertqa::engine::{Engine, EngineError, Layout, Logits};
-use bertqa::qa::Encoder;
+use bertqa::qa::{Encoder, RequestOptions};
 use bertqa::{AnswerError, QuestionAnswerer};
 use tokenizers::Tokenizer;
 
@@ -36,11 +39,14 @@ impl Engine for LastToken {
     }
 }
 
-fn answerer(fails_at: usize, panics: bool) -> QuestionAnswerer {
+fn encoder() -> Encoder {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/families/bert/tokenizer.json");
-    let encoder = Encoder::new(Tokenizer::from_file(file).unwrap(), "[CLS]", true);
+    Encoder::new(Tokenizer::from_file(file).unwrap(), "[CLS]", true)
+}
+
+fn answerer(fails_at: usize, panics: bool) -> QuestionAnswerer {
     let engine = LastToken { batches: 0, fails_at, panics };
-    QuestionAnswerer::builder().batch_size(2).build_with(encoder, vec![Box::new(engine)], 64).unwrap()
+    QuestionAnswerer::builder().batch_size(2).build_with(encoder(), vec![Box::new(engine)], 64).unwrap()
 }
 
 #[test]
@@ -71,6 +77,120 @@ fn a_stream_reads_ahead_within_bounds() {
     });
     assert_eq!(answerer.answer_tagged(endless).take(50).last().unwrap().0, 49);
     assert!(read.load(Ordering::Relaxed) <= 50 + 8, "{read:?}");
+}
+
+#[test]
+fn other_options_are_the_same_model() {
+    let answerer = answerer(usize::MAX, false);
+    let request = RequestOptions { top_k: NonZeroUsize::new(3), ..RequestOptions::default() };
+    let several = answerer.with_options(&request).unwrap();
+    drop(answerer);
+    assert_eq!(several.answer("who?", "ada built it.").unwrap().len(), 3);
+    // What is left out stays.
+    let request = RequestOptions { max_answer_len: NonZeroUsize::new(1), ..RequestOptions::default() };
+    let short = several.with_options(&request).unwrap().answer("who?", "ada built it.").unwrap();
+    assert_eq!(short.iter().map(|answer| answer.text.as_str()).collect::<Vec<_>>(), [".", "it", "built"]);
+    let request = RequestOptions { max_seq_len: NonZeroUsize::new(65), ..RequestOptions::default() };
+    assert!(matches!(several.with_options(&request), Err(AnswerError::Options(_))));
+}
+
+#[test]
+fn a_queue_is_waited_for_with_patience() {
+    let answerer = answerer(usize::MAX, false);
+    let mut queue = answerer.queue();
+    assert!(queue.pop_within(Duration::ZERO).is_none());
+    queue.push(1, "who?", "ada built it.");
+    queue.push(2, "who?", " ");
+    queue.push(3, "who?", "ada built it.");
+    let mut popped = Vec::new();
+    while !queue.is_empty() {
+        popped.extend(queue.pop_within(Duration::from_millis(1)));
+    }
+    assert_eq!(popped.iter().map(|(tag, _)| *tag).collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(matches!(popped[1].1, Err(AnswerError::Row(_))));
+}
+
+/// Says how many windows it has seen, and takes its time for each batch.
+struct Slow(Arc<AtomicUsize>);
+
+impl Engine for Slow {
+    fn name(&self) -> &str {
+        "slow"
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::Ragged
+    }
+
+    fn forward(&mut self, batch: &Batch) -> Result<Logits, EngineError> {
+        self.0.fetch_add(batch.windows(), Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(5));
+        let logits = vec![0.0; batch.tokens()];
+        Ok(Logits { start: logits.clone(), end: logits })
+    }
+}
+
+#[test]
+fn what_nobody_waits_for_is_given_up() {
+    let windows = Arc::new(AtomicUsize::new(0));
+    let answerer = QuestionAnswerer::builder()
+        .batch_size(2)
+        .build_with(encoder(), vec![Box::new(Slow(windows.clone()))], 64)
+        .unwrap();
+    let mut queue = answerer.queue();
+    for _ in 0..100 {
+        queue.push((), "who?", "ada built it.");
+    }
+    drop(queue);
+    answerer.answer("who?", "ada built it.").unwrap();
+    assert!(windows.load(Ordering::Relaxed) < 50, "{windows:?}");
+}
+
+#[test]
+#[cfg(feature = "io")]
+fn tables_in_memory() {
+    use bertqa::io::ReadOptions;
+    use polars_arrow::array::{Array as _, Int8Array, StructArray, Utf8Array, Utf8ViewArray};
+    use polars_arrow::datatypes::{ArrowDataType, Field};
+    use polars_arrow::ffi::{ArrowArrayStreamReader, export_iterator};
+
+    let text = |texts: &[Option<&str>]| Utf8Array::<i32>::from(texts).boxed();
+    let fields = vec![
+        Field::new("id".into(), ArrowDataType::Int8, true),
+        Field::new("question".into(), ArrowDataType::Utf8, true),
+        Field::new("context".into(), ArrowDataType::Utf8, true),
+    ];
+    let dtype = ArrowDataType::Struct(fields);
+    let batches = (0..3_i8).map({
+        let dtype = dtype.clone();
+        move |number| {
+            let id = Int8Array::from_vec(vec![number; 3]).boxed();
+            let questions = text(&[Some("who?"), None, Some("who?")]);
+            let contexts = text(&[Some("ada built it."), Some("ada."), Some("ada built it.")]);
+            StructArray::try_new(dtype.clone(), 3, vec![id, questions, contexts], None).map(StructArray::boxed)
+        }
+    });
+    let input = export_iterator(Box::new(batches), Field::new("".into(), dtype, false));
+    let read = ReadOptions { chunk_rows: 2, ..ReadOptions::default() };
+    let answerer = answerer(usize::MAX, false);
+    // SAFETY: it is a stream of this process.
+    let output = unsafe { bertqa::table::answer(&answerer, Box::new(input), &read, None, || false) }.unwrap();
+    // SAFETY: as above.
+    let mut output = unsafe { ArrowArrayStreamReader::try_new(Box::new(output)) }.unwrap();
+    let (mut rows, mut texts) = (Vec::new(), Vec::new());
+    // SAFETY: as above.
+    while let Some(batch) = unsafe { output.next() } {
+        let batch = batch.unwrap();
+        let columns = batch.as_any().downcast_ref::<StructArray>().unwrap().values();
+        assert_eq!(columns.len(), 8);
+        let answers = columns[3].as_any().downcast_ref::<Utf8Array<i64>>().unwrap();
+        assert!(columns[3].as_any().downcast_ref::<Utf8ViewArray>().is_none());
+        rows.push(batch.len());
+        texts.extend(answers.iter().map(|text| text.map(str::to_owned)));
+    }
+    assert_eq!(rows, [2, 1, 2, 1, 2, 1]);
+    let of_batch = [Some(".".to_owned()), None, Some(".".to_owned())];
+    assert_eq!(texts, [of_batch.clone(), of_batch.clone(), of_batch].concat());
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod session;
 mod stdin;
 mod summary;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -56,13 +57,13 @@ enum Status {
     Interrupted,
 }
 
-impl From<Status> for ExitCode {
-    fn from(status: Status) -> Self {
-        Self::from(match status {
-            Status::AllAnswered => 0,
-            Status::SomeFailed => 1,
-            Status::Interrupted => 130,
-        })
+impl Status {
+    fn code(self) -> u8 {
+        match self {
+            Self::AllAnswered => 0,
+            Self::SomeFailed => 1,
+            Self::Interrupted => 130,
+        }
     }
 }
 
@@ -73,7 +74,13 @@ struct StrictStop(String);
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    run(std::env::args_os()).into()
+}
+
+/// Runs a command and gives its exit status. The first of `arguments` is the program's name. Help, and arguments that
+/// can't be, end the process.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let result = match Cli::parse_from(arguments).command {
         Command::Run(args) => run::run(args),
         Command::Stdin(args) => stdin::run(args),
         Command::Serve(args) => serve::run(args),
@@ -85,12 +92,12 @@ pub fn main() -> ExitCode {
         Command::Man(args) => man::run(&args),
     };
     match result {
-        Ok(status) => status.into(),
-        Err(error) if crate::io::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Ok(status) => status.code(),
+        Err(error) if crate::io::is_broken_pipe(&error) => 0,
         Err(error) => {
             // Commands without logging have none set up, and then this says it on stderr all the same.
             logging::error(&error);
-            ExitCode::from(if error.is::<StrictStop>() { 1 } else { 2 })
+            if error.is::<StrictStop>() { 1 } else { 2 }
         }
     }
 }

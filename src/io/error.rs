@@ -106,6 +106,17 @@ pub enum Error {
         /// Why not.
         source: PolarsError,
     },
+    /// An Arrow C stream that cannot be read.
+    #[error("{name}: not a readable Arrow C stream")]
+    ArrowStream {
+        /// What the stream is called.
+        name: Arc<str>,
+        /// What is wrong.
+        source: PolarsError,
+    },
+    /// An Arrow C stream of arrays that have no columns.
+    #[error("{0}: a stream of arrays, not of record batches")]
+    NoRecordBatches(Arc<str>),
     /// No file can be made for what comes through a pipe.
     #[error("cannot create a temporary file")]
     Temporary(#[source] io::Error),

@@ -43,8 +43,12 @@ pub use columnar::json::JsonError;
 pub use error::{ColumnRole, Error, Result, is_broken_pipe};
 pub use format::{InputFormat, OutputFormat};
 pub use options::{ReadOptions, WriteOptions};
+pub(crate) use read::{Batches, Slice};
 pub use read::{Input, Table, TableRow, open, read_stream};
 pub use row::{Answered, Fields, InputColumns, InputRow, Position, Record, Row, Rows};
+pub(crate) use write::answer_columns::AnswerColumns;
+pub(crate) use write::columnar::AnswerBuffer;
+pub(crate) use write::encoder::OutputRow;
 #[cfg(feature = "cli")]
 pub(crate) use write::target::Target;
 pub use write::{RowWriter, write_stream};

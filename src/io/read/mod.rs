@@ -9,6 +9,7 @@ mod jsonl;
 mod table;
 mod text;
 
+pub(crate) use columnar::{Batches, Slice};
 pub use input::{Input, open};
 pub use table::{Table, TableRow};
 pub use text::read_stream;

@@ -1,7 +1,9 @@
-//! Columnar files in: Parquet and Arrow IPC, a bounded chunk at a time.
+//! Columns in: Parquet, Arrow IPC and record batches, a bounded chunk at a time.
 
+mod batches;
 mod file;
 mod rows;
 
+pub(crate) use batches::{Batches, Slice};
 pub(crate) use file::ColumnarFile;
 pub(crate) use rows::{ColumnarRows, check_text};

@@ -5,5 +5,6 @@ mod columns;
 mod fields;
 mod file;
 
+pub(crate) use buffer::AnswerBuffer;
 pub(crate) use columns::ColumnsEncoder;
 pub(crate) use fields::FieldsEncoder;

@@ -1,0 +1,32 @@
+"""Bulk extractive question answering with BERT-family models.
+
+`QuestionAnswerer` answers one question, many, a stream, or a table; `pipeline` has the call shapes of the
+question-answering pipeline that transformers removed in 5.3.
+"""
+
+from ._answer import Answer
+from ._bertqa import AnsweredTable, AnswerIterator, QuestionAnswerer, __version__
+from ._errors import BertqaError, EndedError, ForkError, InputError, ModelError, OptionsError, RowError
+from ._pipeline import QuestionAnsweringPipeline, SquadExample, pipeline
+from ._types import ArrowStreamExportable, Options, Row
+
+__all__ = [
+    "Answer",
+    "AnswerIterator",
+    "AnsweredTable",
+    "ArrowStreamExportable",
+    "BertqaError",
+    "EndedError",
+    "ForkError",
+    "InputError",
+    "ModelError",
+    "Options",
+    "OptionsError",
+    "QuestionAnswerer",
+    "QuestionAnsweringPipeline",
+    "Row",
+    "RowError",
+    "SquadExample",
+    "__version__",
+    "pipeline",
+]

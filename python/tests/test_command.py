@@ -1,0 +1,61 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import bertqa
+from conftest import BERTQA, ROOT
+
+
+def run(*arguments, **options):
+    return subprocess.run(arguments, capture_output=True, text=True, **options)
+
+
+def test_the_command_is_the_program():
+    assert run(BERTQA, "--version").stdout == f"bertqa {bertqa.__version__}\n"
+    assert run(sys.executable, "-m", "bertqa", "--version").stdout == f"bertqa {bertqa.__version__}\n"
+    helped = run(BERTQA, "run", "--help")
+    assert helped.returncode == 0 and "Usage: bertqa run" in helped.stdout
+
+
+def test_rows_through_pipes():
+    done = run(BERTQA, "stdin", input='{"question": "Who?", "context": "Ada did."}\n{"question": "Who?"}\n')
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert first["answer"] == "Ada" and "`context` is missing" in second["error"]
+    assert done.returncode == 1
+
+
+def test_statuses():
+    assert run(BERTQA, "run", "nowhere.jsonl", "-o", "-").returncode == 2
+    assert run(BERTQA, "swim").returncode == 2
+    done = run(BERTQA, "run", ROOT / "samples/questions.jsonl", "-o", "-", "--quiet")
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 35
+
+
+def test_a_reader_that_is_gone_is_no_error():
+    command = f"{BERTQA} run {ROOT / 'samples/questions.jsonl'} -o - --quiet | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = run("bash", "-c", command)
+    assert done.stdout.splitlines()[1] == "0" and done.stderr == ""
+
+
+def interrupt(process):
+    process.send_signal(signal.SIGINT)
+    return process.wait(60)
+
+
+def test_an_interrupt_keeps_what_was_answered(tmp_path):
+    rows, out = tmp_path / "rows.jsonl", tmp_path / "answers.jsonl"
+    rows.write_text(json.dumps({"question": "Who?", "context": "Ada did it. " * 20}) + "\n")
+    rows.write_text(rows.read_text() * 200_000)
+    process = subprocess.Popen([BERTQA, "run", rows, "-o", out, "--quiet"])
+    time.sleep(2)
+    assert interrupt(process) == 130
+    assert (tmp_path / "answers.jsonl.partial").stat().st_size > 0
+
+
+def test_a_server_is_interrupted():
+    process = subprocess.Popen([BERTQA, "serve", "--port=0"], stderr=subprocess.PIPE, text=True)
+    assert "http://" in process.stderr.readline()
+    time.sleep(1)
+    assert interrupt(process) == 0

@@ -1,0 +1,37 @@
+"""What type checkers have to make of the package; mypy --strict reads it, and nothing runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow
+from typing_extensions import assert_type
+
+import bertqa
+
+
+def answers(answerer: bertqa.QuestionAnswerer, rows: list[bertqa.Row]) -> None:
+    assert_type(answerer.answer("Who?", "Ada."), bertqa.Answer)
+    assert_type(answerer.answer("Who?", "Ada.", top_k=2, max_seq_len=64), list[bertqa.Answer])
+    assert_type(answerer.answer_batch(rows), list[bertqa.Answer])
+    assert_type(answerer.answer_batch(rows, errors="return"), list[bertqa.Answer | bertqa.RowError])
+    assert_type(answerer.answer_batch([("Who?", "Ada.")], top_k=2), list[list[bertqa.Answer]])
+    assert_type(next(answerer.stream(iter(rows))), bertqa.Answer)
+    assert_type(list(answerer.stream(rows, top_k=2, errors="return")), list[list[bertqa.Answer] | bertqa.RowError])
+    answerer.answer("Who?", "Ada.", colour="green")  # type: ignore[call-overload]
+    answerer.answer("Who?", "Ada.", doc_stride="8")  # type: ignore[call-overload]
+
+
+def tables(answerer: bertqa.QuestionAnswerer, table: pyarrow.Table, answered: bertqa.AnsweredTable) -> None:
+    assert_type(answerer.answer_table(table, columns=["id"], align_to_words=True), bertqa.AnsweredTable)
+    # Answered tables are tables.
+    answerer.answer_table(answered, prefix="second_")
+    answerer.answer_table([])  # type: ignore[arg-type]
+
+
+def pipes(rows: Iterator[dict[str, str]]) -> None:
+    pipe = bertqa.pipeline("question-answering", precision="f32", top_k=2)
+    assert_type(pipe, bertqa.QuestionAnsweringPipeline)
+    pipe(question="Who?", context="Ada.")
+    pipe(rows)
+    bertqa.pipeline(precision="f64")  # type: ignore[arg-type]
