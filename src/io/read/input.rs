@@ -50,6 +50,7 @@ pub(crate) fn open_with(inputs: &[impl AsRef<Path>], options: &ReadOptions, need
     let selection = ColumnSelection::new(options, needs_question);
     let (mut texts, mut columnar) = (Vec::new(), Vec::new());
     for source in sources {
+        source.refuse_pointer()?;
         match source.format.layout() {
             Layout::Text(format) => texts.push((source, format)),
             Layout::Columnar(format) => columnar.push((source, format)),
@@ -68,19 +69,21 @@ fn open_text(
     selection: Arc<ColumnSelection>,
 ) -> Result<Input> {
     let mut names = IndexSet::new();
-    let mut complete = true;
+    let (mut complete, mut parts) = (true, false);
     let mut total_bytes = Some(0);
     for (source, format) in &sources {
         let size = source.regular_size()?;
         total_bytes = total_bytes.zip(size).map(|(total, size)| total + size);
-        complete &= *format == TextFormat::Csv && size.is_some();
+        complete &= matches!(format, TextFormat::Delimited(_)) && size.is_some();
         // What comes through a pipe can be looked at only once.
         if size.is_some() {
-            let text = source.text(Arc::default())?;
-            names.extend(text::first_names(text, source.name.clone(), *format, options, &selection)?);
+            let text = source.text(Arc::default(), options.encoding)?;
+            let beginning = text::beginning(text, source.name.clone(), *format, options, &selection)?;
+            names.extend(beginning.names);
+            parts |= beginning.has_parts;
         }
     }
-    let columns = InputColumns::Fields { names: names.into_iter().collect(), complete };
+    let columns = InputColumns::Fields { names: names.into_iter().collect(), complete, parts };
     let sources = sources.into_iter().map(|(source, format)| (source, Opened::Text(format))).collect();
     let bytes_read = Arc::default();
     Ok(Input { sources, options: options.clone(), selection, columns, total_rows: None, total_bytes, bytes_read })
@@ -203,7 +206,7 @@ fn rows(
 ) -> Result<Rows> {
     match opened {
         Opened::Text(format) => {
-            let text = source.text(bytes_read.clone())?;
+            let text = source.text(bytes_read.clone(), options.encoding)?;
             text::rows(text, source.name.clone(), format, options, selection)
         }
         Opened::Columnar(format, spooled) => {

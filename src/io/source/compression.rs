@@ -4,14 +4,21 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
+use crate::io::encoding::Encoding;
+
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+const UTF_8_MARK: &[u8] = "\u{feff}".as_bytes();
+const UTF_16LE_MARK: &[u8] = &[0xff, 0xfe];
+const UTF_16BE_MARK: &[u8] = &[0xfe, 0xff];
 const BUFFER: usize = 64 << 10;
 
 /// The text of `reader`: decompressed if it begins as gzip or Zstandard does (several members or frames are read as
-/// one), and without a byte order mark.
-pub(crate) fn decode(reader: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
+/// one), as UTF-8 and without a byte order mark, which says more surely than `encoding` what the text is.
+pub(crate) fn decode(
+    reader: impl Read + Send + 'static,
+    encoding: Option<Encoding>,
+) -> io::Result<Box<dyn BufRead + Send>> {
     let mut reader = BufReader::with_capacity(BUFFER, reader);
     let start = read_while_prefix(&mut reader, &[GZIP_MAGIC, ZSTD_MAGIC])?;
     let (is_gzip, is_zstd) = (start == GZIP_MAGIC, start == ZSTD_MAGIC);
@@ -23,8 +30,32 @@ pub(crate) fn decode(reader: impl Read + Send + 'static) -> io::Result<Box<dyn B
     } else {
         Box::new(whole)
     };
-    let start = read_while_prefix(&mut text, &[BYTE_ORDER_MARK])?;
-    if start.is_empty() || start == BYTE_ORDER_MARK { Ok(text) } else { Ok(Box::new(Cursor::new(start).chain(text))) }
+    let start = read_while_prefix(&mut text, &[UTF_8_MARK, UTF_16LE_MARK, UTF_16BE_MARK])?;
+    let marked = match start.as_slice() {
+        UTF_8_MARK => return Ok(text),
+        UTF_16LE_MARK => Some(Encoding::UTF_16LE),
+        UTF_16BE_MARK => Some(Encoding::UTF_16BE),
+        _ => None,
+    };
+    if let Some(marked) = marked {
+        return Ok(marked.decode(text));
+    }
+    let mut start = start;
+    if start.len() == 1 && start != b"\n" {
+        // No row is as short as that: it does not keep one waiting.
+        text.by_ref().take(1).read_to_end(&mut start)?;
+    }
+    // No text in UTF-8 that is read here has a zero byte in it.
+    let encoding = encoding.or(match start.as_slice() {
+        [0, 1..=0xff] => Some(Encoding::UTF_16BE),
+        [1..=0xff, 0] => Some(Encoding::UTF_16LE),
+        _ => None,
+    });
+    let text: Box<dyn BufRead + Send> = if start.is_empty() { text } else { Box::new(Cursor::new(start).chain(text)) };
+    Ok(match encoding {
+        Some(encoding) => encoding.decode(text),
+        None => text,
+    })
 }
 
 /// Reads bytes for as long as they could be the start of one of `magics`.

@@ -14,7 +14,7 @@ fn compress(text: &str, compression: Compression) -> Vec<u8> {
 
 fn text(bytes: Vec<u8>) -> String {
     let mut text = String::new();
-    decode(Cursor::new(bytes)).unwrap().read_to_string(&mut text).unwrap();
+    decode(Cursor::new(bytes), None).unwrap().read_to_string(&mut text).unwrap();
     text
 }
 
@@ -33,7 +33,7 @@ fn byte_order_marks_are_dropped_and_near_misses_kept() {
         assert_eq!(text(compress("", compression)), "");
     }
     let mut bytes = Vec::new();
-    decode(Cursor::new(vec![0xef, 0xbb, b'x'])).unwrap().read_to_end(&mut bytes).unwrap();
+    decode(Cursor::new(vec![0xef, 0xbb, b'x']), None).unwrap().read_to_end(&mut bytes).unwrap();
     assert_eq!(bytes, [0xef, 0xbb, b'x']);
     assert_eq!(text(b"(\x1f".to_vec()), "(\x1f");
 }
@@ -52,6 +52,6 @@ impl Read for Pipe {
 #[test]
 fn a_short_line_is_there_before_more_input_is() {
     let mut line = String::new();
-    decode(Pipe(Cursor::new(b"{\n"))).unwrap().read_line(&mut line).unwrap();
+    decode(Pipe(Cursor::new(b"{\n")), None).unwrap().read_line(&mut line).unwrap();
     assert_eq!(line, "{\n");
 }
