@@ -120,7 +120,7 @@ pub enum Error {
         source: PolarsError,
     },
     /// A column of a type that cannot be carried along.
-    #[error("{name}: column `{column}` has the type {dtype}, which cannot be carried along; convert it, or drop it")]
+    #[error("{name}: column `{column}` has the type {dtype}, which cannot be carried along")]
     UnsupportedType {
         /// The input.
         name: Arc<str>,
@@ -130,7 +130,7 @@ pub enum Error {
         dtype: String,
     },
     /// A column of instants in a time zone that is not known.
-    #[error("{name}: column `{column}` is in an unknown time zone, {zone}; convert it, or drop it")]
+    #[error("{name}: column `{column}` is in an unknown time zone, {zone}")]
     UnknownTimeZone {
         /// The input.
         name: Arc<str>,
@@ -295,6 +295,16 @@ pub enum Error {
     Create {
         /// The output.
         path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// An output that is complete, and cannot get its name.
+    #[error("cannot create {}; the answers are kept in {}", path.display(), kept.display())]
+    NotNamed {
+        /// The output.
+        path: PathBuf,
+        /// Where it is instead.
+        kept: PathBuf,
         /// Why not.
         source: io::Error,
     },

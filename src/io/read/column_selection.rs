@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -53,10 +54,23 @@ impl ColumnSelection {
         columns.iter().any(|column| column == name) || self.id.as_deref() == Some(name)
     }
 
+    /// Whether a typed column is carried along, or holds one that is.
+    pub(crate) fn carries(&self, name: &str) -> bool {
+        let named = self.id.iter().chain(self.columns.iter().flatten());
+        self.keeps(name) || named.into_iter().any(|wanted| roots(wanted).any(|root| root == name))
+    }
+
+    /// Whether a column is, or holds, the question or the context.
+    pub(crate) fn reads(&self, name: &str) -> bool {
+        self.needs_question
+            && [&self.question, &self.context].into_iter().any(|path| roots(path).any(|root| root == name))
+    }
+
     /// Checks that a header or schema has all columns that are named.
     pub(crate) fn check<'a>(&self, source: &Arc<str>, names: impl Iterator<Item = &'a str>) -> Result<()> {
         let names: Vec<&str> = names.collect();
-        let missing = |name: &str| !names.contains(&name);
+        let known: HashSet<&str> = names.iter().copied().collect();
+        let missing = |name: &str| !roots(name).any(|root| known.contains(root));
         let (column, role) = if self.needs_question && missing(&self.question) {
             (&self.question, ColumnRole::Question)
         } else if self.needs_question && missing(&self.context) {
@@ -102,6 +116,11 @@ impl ColumnSelection {
         let error = RowError::unreadable(message.to_string());
         InputRow { position, record: Record::Fields(fields), example: Err(error) }
     }
+}
+
+/// The columns that a path such as `meta.question` may begin in: itself, and what stands before a dot.
+fn roots(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::once(path).chain(path.match_indices('.').map(|(at, _)| &path[..at]))
 }
 
 fn valid(text: Text, field: &str) -> Result<String, RowError> {

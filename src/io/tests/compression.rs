@@ -27,6 +27,24 @@ fn concatenated_members_and_frames_are_one_text() {
 }
 
 #[test]
+fn zeros_behind_gzip_and_frames_to_skip_in_zstd() {
+    let (one, two) = (compress("one ", Compression::Gzip), compress("two", Compression::Gzip));
+    assert_eq!(text([one.as_slice(), &two, &[0; 70_000]].concat()), "one two");
+    assert_eq!(text([one.as_slice(), &[0; 512], &two].concat()), "one two");
+    let mut bytes = Vec::new();
+    let error = decode(Cursor::new([one.as_slice(), b"\0garbage"].concat()), None).unwrap().read_to_end(&mut bytes);
+    assert!(error.is_err());
+
+    let (one, two) = (compress("one ", Compression::Zstd), compress("two", Compression::Zstd));
+    for first in [0x50, 0x5f] {
+        let skippable = [&[first, 0x2a, 0x4d, 0x18, 4, 0, 0, 0][..], b"size"].concat();
+        assert_eq!(text([skippable.as_slice(), &one, &skippable, &two, &skippable].concat()), "one two");
+    }
+    // Nothing but a letter that such a frame begins with.
+    assert_eq!(text(b"P,*".to_vec()), "P,*");
+}
+
+#[test]
 fn byte_order_marks_are_dropped_and_near_misses_kept() {
     for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
         assert_eq!(text(compress("\u{feff}a", compression)), "a");

@@ -106,7 +106,7 @@ pub(crate) fn create<'a>(
         OutputFormat::Parquet => columnar(sink, ColumnarFormat::Parquet, &columns, input_columns, options)?,
         OutputFormat::Arrow => columnar(sink, ColumnarFormat::Arrow, &columns, input_columns, options)?,
     };
-    Ok(Box::new(Writer { encoder, columns, clashes, target }))
+    Ok(Box::new(Writer { encoder, columns, clashes, is_text: format.is_text(), target }))
 }
 
 fn columnar(
@@ -137,7 +137,7 @@ pub fn write_stream(
     let columns = Arc::new(AnswerColumns::new(options.prefix.as_deref(), options.top_k));
     let sink = Compressed::new(Sink::new(Box::new(writer)), Compression::None).map_err(Error::Write)?;
     let encoder = Box::new(JsonlEncoder::new(sink, columns.clone()));
-    Ok(Box::new(Writer { encoder, columns, clashes: Clashes::LeftOut, target: Target::Stream }))
+    Ok(Box::new(Writer { encoder, columns, clashes: Clashes::LeftOut, is_text: true, target: Target::Stream }))
 }
 
 /// What becomes of an input field that has the name of an answer column.
@@ -158,6 +158,7 @@ struct Writer {
     encoder: Box<dyn RowEncoder>,
     columns: Arc<AnswerColumns>,
     clashes: Clashes,
+    is_text: bool,
     target: Target,
 }
 
@@ -203,7 +204,11 @@ impl RowWriter for Writer {
     }
 
     fn finish_partial(self: Box<Self>) -> Result<Option<PathBuf>> {
-        self.encoder.finish()?;
+        let finished = self.encoder.finish();
+        // Of a text, what is there can be read, whatever the last line is; other formats are nothing without their end.
+        if !self.is_text {
+            finished?;
+        }
         self.target.commit_partial()
     }
 }
