@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use super::precision::PrecisionChoice;
 use crate::engine::{Devices, Input};
-use crate::io::ReadOptions;
+use crate::io::{CsvOptions, Encoding, ReadOptions};
 use crate::model::{LoadOptions, Model, ModelError};
 use crate::pipeline::PipelineOptions;
 use crate::qa::{Options, RequestOptions};
@@ -170,6 +170,54 @@ pub(super) struct RowArgs {
     /// Stop at the first row that fails
     #[arg(long)]
     pub strict: bool,
+
+    #[command(flatten)]
+    text: TextArgs,
+}
+
+/// How text is written that is read.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct TextArgs {
+    /// Encoding of text that is not UTF-8: shift_jis (or cp932), euc-jp, gbk, windows-1252 and others; UTF-16 with a byte
+    /// order mark is known without it
+    #[arg(long, value_name = "NAME")]
+    pub encoding: Option<Encoding>,
+
+    /// What stands between the fields of CSV: one character, or tab; without it, what the header looks like
+    #[arg(long, value_name = "CHAR", value_parser = character)]
+    delimiter: Option<u8>,
+
+    /// What stands around fields of CSV: one character, or none
+    #[arg(long, value_name = "CHAR", value_parser = quote, default_value = "\"")]
+    quote: Quote,
+
+    /// What stands before a character of CSV that stands for itself: \ where Spark or MySQL wrote it
+    #[arg(long, value_name = "CHAR", value_parser = character)]
+    escape: Option<u8>,
+}
+
+/// A quote, or none.
+#[derive(Debug, Clone, Copy)]
+struct Quote(Option<u8>);
+
+impl TextArgs {
+    pub(super) fn csv(&self) -> CsvOptions {
+        CsvOptions { delimiter: self.delimiter, quote: self.quote.0, escape: self.escape }
+    }
+}
+
+fn character(text: &str) -> Result<u8, String> {
+    match text {
+        "tab" | "\\t" => Ok(b'\t'),
+        _ => match text.as_bytes() {
+            [byte] if byte.is_ascii() && !matches!(byte, b'\n' | b'\r') => Ok(*byte),
+            _ => Err("it must be one ASCII character, or tab".to_owned()),
+        },
+    }
+}
+
+fn quote(text: &str) -> Result<Quote, String> {
+    if text.is_empty() || text == "none" { Ok(Quote(None)) } else { character(text).map(|quote| Quote(Some(quote))) }
 }
 
 impl RowArgs {
@@ -180,6 +228,8 @@ impl RowArgs {
             context: self.context.clone(),
             id: self.id.clone(),
             columns,
+            encoding: self.text.encoding,
+            csv: self.text.csv(),
             max_line_bytes: self.max_line_bytes.get(),
             ..ReadOptions::default()
         }

@@ -5,11 +5,12 @@ use anyhow::Context;
 use super::Status;
 use crate::pipeline::Stop;
 
-/// Ctrl-C, SIGTERM and SIGHUP end the input; a second one ends the program.
+/// Ctrl-C, SIGTERM and SIGHUP end the input; a second one ends the program. One that was ignored when the program was
+/// started, as `nohup` has it, stays ignored.
 pub(super) fn handle(stop: &Stop) -> anyhow::Result<()> {
     let stop = stop.clone();
     let again = AtomicBool::new(false);
-    ctrlc::set_handler(move || {
+    on_signal(move || {
         if again.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
@@ -17,6 +18,33 @@ pub(super) fn handle(stop: &Stop) -> anyhow::Result<()> {
         tracing::warn!("interrupted: finishing the rows that were read; interrupt again to end at once");
     })
     .context("cannot handle signals")
+}
+
+#[cfg(unix)]
+fn on_signal(handle: impl Fn() + Send + 'static) -> anyhow::Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let wanted = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal));
+    let mut signals = signal_hook::iterator::Signals::new(wanted)?;
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for _ in signals.forever() {
+            handle();
+        }
+    })?;
+    Ok(())
+}
+
+/// Whether this process ignores a signal, which it has from whoever started it. Known on Linux only.
+#[cfg(unix)]
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask & (1 << (signal - 1)) != 0
+}
+
+#[cfg(not(unix))]
+fn on_signal(handle: impl Fn() + Send + 'static) -> anyhow::Result<()> {
+    Ok(ctrlc::set_handler(handle)?)
 }
 
 /// The status of a command that came to its end.

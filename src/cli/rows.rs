@@ -1,6 +1,8 @@
 //! Rows of files and streams through the pipeline.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+
+use anyhow::Context;
 
 use super::StrictStop;
 use crate::io::{self, Answered, InputRow, Row, RowWriter, Rows};
@@ -29,27 +31,43 @@ pub(super) fn items(
     })
 }
 
+/// A writer that is still there when the pipeline that writes to it has failed.
+#[derive(Clone)]
+pub(super) struct SharedWriter(Arc<Mutex<Option<Box<dyn RowWriter>>>>);
+
+impl SharedWriter {
+    pub(super) fn new(writer: Box<dyn RowWriter>) -> Self {
+        Self(Arc::new(Mutex::new(Some(writer))))
+    }
+
+    /// The writer, when nothing is written to it any more.
+    pub(super) fn take(&self) -> Option<Box<dyn RowWriter>> {
+        self.0.lock().ok()?.take()
+    }
+
+    fn with<T>(&self, use_it: impl FnOnce(&mut dyn RowWriter) -> io::Result<T>) -> anyhow::Result<T> {
+        let mut writer = self.0.lock().map_err(|_| anyhow::anyhow!("writing has panicked"))?;
+        let writer = writer.as_mut().context("the output is closed")?;
+        Ok(use_it(writer.as_mut())?)
+    }
+}
+
 /// Writes answered rows, shows the first that failed, and stops at one under `--strict`.
 pub(super) struct Output {
-    writer: Box<dyn RowWriter>,
+    writer: SharedWriter,
     stats: Arc<Stats>,
     strict: bool,
     shown: u64,
 }
 
 impl Output {
-    pub(super) fn new(writer: Box<dyn RowWriter>, stats: Arc<Stats>, strict: bool) -> Self {
+    pub(super) fn new(writer: SharedWriter, stats: Arc<Stats>, strict: bool) -> Self {
         Self { writer, stats, strict, shown: 0 }
-    }
-
-    /// The writer, when all is written to it.
-    pub(super) fn into_writer(self) -> Box<dyn RowWriter> {
-        self.writer
     }
 
     fn failed(&mut self, position: &io::Position, error: &RowError) -> anyhow::Result<()> {
         if self.strict {
-            self.writer.flush()?;
+            self.writer.with(|writer| writer.flush())?;
             return Err(StrictStop(format!("{position}: {error}")).into());
         }
         self.shown += 1;
@@ -68,7 +86,7 @@ impl Sink<Row> for Output {
         let pipeline::Answered { tag, answers, .. } = row;
         let position = tag.position.clone();
         let error = answers.as_ref().err().cloned();
-        let misfit = self.writer.write(Answered { row: tag, answers })?;
+        let misfit = self.writer.with(|writer| writer.write(Answered { row: tag, answers }))?;
         if misfit.is_some() && error.is_none() {
             self.stats.failed.add(1);
         }
@@ -76,6 +94,6 @@ impl Sink<Row> for Output {
     }
 
     fn idle(&mut self) -> anyhow::Result<()> {
-        Ok(self.writer.flush()?)
+        self.writer.with(|writer| writer.flush())
     }
 }

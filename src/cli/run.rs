@@ -35,6 +35,10 @@ pub(super) struct Args {
     #[arg(long, value_enum, value_name = "FORMAT")]
     output_format: Option<OutputFormat>,
 
+    /// Begin CSV output with a byte order mark, for Excel
+    #[arg(long)]
+    csv_bom: bool,
+
     /// Overwrite the output if it exists
     #[arg(long, short)]
     force: bool,
@@ -62,6 +66,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         prefix: args.common.rows.prefix.clone(),
         top_k: args.common.top_k(),
         infer_schema_length: args.infer_schema_length.get(),
+        csv_bom: args.csv_bom,
         force: args.force,
     };
     let output = io::create(&args.output, &input, &write)?;

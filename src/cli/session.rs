@@ -7,11 +7,12 @@ use indicatif::ProgressBar;
 use super::args::{CommonArgs, ModelArgs};
 use super::profile::Observed;
 use super::progress::Progress;
-use super::rows::{Output, items};
+use super::rows::{Output, SharedWriter, items};
 use super::summary::Summary;
-use super::{Status, interrupt, logging};
-use crate::io::{Input, RowWriter};
-use crate::pipeline::{Pipeline, Stop};
+use super::{Status, StrictStop, interrupt, logging};
+use crate::io::{Input, RowWriter, is_broken_pipe};
+use crate::pipeline::{Pipeline, Stats, Stop};
+use crate::plural::plural;
 use crate::qa::{Options, RequestOptions};
 
 /// A model that is loaded, with the options for its rows.
@@ -68,19 +69,27 @@ impl<'a> Session<'a> {
         let stats = pipeline.stats.clone();
         let progress = Progress::start(self.bar, &input, limit, stats.clone())?;
         let began = Instant::now();
-        let sink = Output::new(output, stats.clone(), rows.strict);
-        let writer = pipeline.run(items(input.rows(), options, limit), sink)?.into_writer();
-
+        let writer = SharedWriter::new(output);
+        let sink = Output::new(writer.clone(), stats.clone(), rows.strict);
+        let ran = pipeline.run(items(input.rows(), options, limit), sink).map(drop);
         let elapsed = began.elapsed();
+        let writer = writer.take();
         let status = interrupt::status(&self.stop, stats.failed.get());
-        if status == Status::Interrupted {
-            let kept = writer.finish_partial()?;
+        if let Err(error) = ran {
             drop(progress);
-            if let Some(path) = kept {
-                tracing::warn!("the {} rows answered so far are in {}", stats.rows.get(), path.display());
+            // Who asked to stop at the first bad row has the row; whoever reads the answers has gone.
+            if stats.rows.get() > 0 && !error.is::<StrictStop>() && !is_broken_pipe(&error) {
+                keep(writer, &stats);
             }
+            return Err(error);
+        }
+        if status == Status::Interrupted {
+            drop(progress);
+            keep(writer, &stats);
         } else {
-            writer.finish()?;
+            if let Some(writer) = writer {
+                writer.finish()?;
+            }
             drop(progress);
         }
         if let Some(observed) = observed {
@@ -91,5 +100,18 @@ impl<'a> Session<'a> {
         }
         Summary::new(&stats, self.began, engine).print(messages)?;
         Ok(status)
+    }
+}
+
+/// Keeps what was answered before a run broke off.
+fn keep(writer: Option<Box<dyn RowWriter>>, stats: &Stats) {
+    let rows = stats.rows.get();
+    match writer.map(|writer| writer.finish_partial()).transpose() {
+        Ok(kept) => {
+            if let Some(path) = kept.flatten() {
+                tracing::warn!("the {rows} {} answered so far are in {}", plural(rows, "row"), path.display());
+            }
+        }
+        Err(error) => tracing::warn!("the {rows} {} answered so far cannot be kept: {error}", plural(rows, "row")),
     }
 }

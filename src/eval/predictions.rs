@@ -40,7 +40,7 @@ impl PredictionColumns {
     /// # Errors
     /// A file that cannot be read, or has no answers.
     pub(crate) fn open(self, path: &Path, max_line_bytes: usize) -> anyhow::Result<Predictions> {
-        if InputFormat::from_path(path) == Some(InputFormat::Squad) {
+        if InputFormat::from_path(path) == Some(InputFormat::Json) {
             return squad(path);
         }
         let options = ReadOptions { max_line_bytes, ..ReadOptions::default() };

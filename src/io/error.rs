@@ -131,7 +131,7 @@ pub enum Error {
         source: PolarsError,
     },
     /// A column of a type that cannot be carried along.
-    #[error("{name}: column `{column}` has the type {dtype}, which cannot be carried along; convert it, or drop it")]
+    #[error("{name}: column `{column}` has the type {dtype}, which cannot be carried along")]
     UnsupportedType {
         /// The input.
         name: Arc<str>,
@@ -141,7 +141,7 @@ pub enum Error {
         dtype: String,
     },
     /// A column of instants in a time zone that is not known.
-    #[error("{name}: column `{column}` is in an unknown time zone, {zone}; convert it, or drop it")]
+    #[error("{name}: column `{column}` is in an unknown time zone, {zone}")]
     UnknownTimeZone {
         /// The input.
         name: Arc<str>,
@@ -150,21 +150,56 @@ pub enum Error {
         /// The time zone.
         zone: String,
     },
-    /// A JSON file that is not laid out as SQuAD's.
-    #[error("{name}: not in SQuAD's format, data > paragraphs > context and qas")]
-    NotSquad {
+    /// A text that is no JSON.
+    #[error("{name}: not JSON")]
+    NotJson {
         /// The input.
         name: Arc<str>,
         /// What is wrong.
         source: serde_json::Error,
     },
+    /// JSON in which no rows are found.
+    #[error(
+        "{name}: no rows are found in it; it holds {found}, and not rows with a question and a context, a list of them, \
+         or SQuAD's data > paragraphs > context and qas"
+    )]
+    NoRows {
+        /// The input.
+        name: Arc<str>,
+        /// What there is.
+        found: String,
+    },
+    /// A text that cannot be read in another encoding.
+    #[error("{name}: not valid UTF-8{note}")]
+    NotUtf8 {
+        /// The input.
+        name: Arc<str>,
+        /// What it looks like.
+        note: String,
+    },
+    /// What Git LFS leaves where it has not fetched a file.
+    #[error("{0}: a pointer of Git LFS, and not the file that it stands for")]
+    LfsPointer(Arc<str>),
 
     /// A CSV without a header.
     #[error("{0}: the file is empty; a CSV begins with a header")]
     NoHeader(Arc<str>),
     /// A CSV header that is not text.
-    #[error("{0}: the header is not valid UTF-8")]
-    HeaderNotUtf8(Arc<str>),
+    #[error("{name}: the header is not valid UTF-8{note}")]
+    HeaderNotUtf8 {
+        /// The input.
+        name: Arc<str>,
+        /// What it looks like.
+        note: String,
+    },
+    /// A CSV header whose quotes do not fit.
+    #[error("{name}: a quote that the header opens in line {line} is not closed, or text follows where it is")]
+    HeaderQuotes {
+        /// The input.
+        name: Arc<str>,
+        /// The line of the quote, from 1.
+        line: u64,
+    },
     /// A CSV header over the limit.
     #[error("{name}: the header is longer than the limit of {limit} bytes")]
     HeaderTooLong {
@@ -271,6 +306,16 @@ pub enum Error {
     Create {
         /// The output.
         path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// An output that is complete, and cannot get its name.
+    #[error("cannot create {}; the answers are kept in {}", path.display(), kept.display())]
+    NotNamed {
+        /// The output.
+        path: PathBuf,
+        /// Where it is instead.
+        kept: PathBuf,
         /// Why not.
         source: io::Error,
     },

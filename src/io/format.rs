@@ -8,14 +8,17 @@ use std::path::Path;
 pub enum InputFormat {
     /// One JSON object a line
     Jsonl,
-    /// Comma-separated values under a header
+    /// Comma-separated values under a header; other delimiters are found out from it
     Csv,
+    /// Tab-separated values under a header
+    Tsv,
     /// Apache Parquet
     Parquet,
     /// Arrow IPC, file or stream (Feather version 2)
     Arrow,
-    /// JSON as SQuAD lays it out: articles, paragraphs, questions
-    Squad,
+    /// JSON: SQuAD's articles and paragraphs, a list of rows, a row a line, exports of label tools
+    #[cfg_attr(feature = "cli", value(alias = "squad"))]
+    Json,
 }
 
 /// How rows are laid out in the output.
@@ -26,6 +29,8 @@ pub enum OutputFormat {
     Jsonl,
     /// Comma-separated values under a header
     Csv,
+    /// Tab-separated values under a header
+    Tsv,
     /// Apache Parquet, compressed with Zstandard
     Parquet,
     /// Arrow IPC file (Feather version 2)
@@ -38,8 +43,6 @@ struct Format {
     name: &'static str,
     /// In lower case; the first is the usual one.
     extensions: &'static [&'static str],
-    /// What of the format an extension stands for, where it may stand for more.
-    extension_note: Option<&'static str>,
     /// The first is the usual one.
     media_types: &'static [&'static str],
     layout: Layout,
@@ -62,8 +65,9 @@ pub(crate) enum Layout {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TextFormat {
     Jsonl,
-    Csv,
-    Squad,
+    /// CSV and its kin, with what usually stands between fields.
+    Delimited(u8),
+    Json,
 }
 
 /// The formats whose columns have types.
@@ -76,7 +80,6 @@ pub(crate) enum ColumnarFormat {
 static JSONL: Format = Format {
     name: "JSONL",
     extensions: &["jsonl", "ndjson"],
-    extension_note: None,
     media_types: &["application/x-ndjson", "application/ndjson", "application/jsonlines", "application/jsonl"],
     layout: Layout::Text(TextFormat::Jsonl),
     is_compressible: true,
@@ -87,30 +90,37 @@ static JSONL: Format = Format {
 static CSV: Format = Format {
     name: "CSV",
     extensions: &["csv"],
-    extension_note: None,
     media_types: &["text/csv"],
-    layout: Layout::Text(TextFormat::Csv),
+    layout: Layout::Text(TextFormat::Delimited(b',')),
     is_compressible: true,
     input: Some(InputFormat::Csv),
     output: Some(OutputFormat::Csv),
 };
 
 /// Its media type, `application/json`, says nothing of what is in the JSON.
-static SQUAD: Format = Format {
-    name: "SQuAD",
-    extensions: &["json"],
-    extension_note: Some("SQuAD"),
-    media_types: &[],
-    layout: Layout::Text(TextFormat::Squad),
+static TSV: Format = Format {
+    name: "TSV",
+    extensions: &["tsv", "tab"],
+    media_types: &["text/tab-separated-values"],
+    layout: Layout::Text(TextFormat::Delimited(b'\t')),
     is_compressible: true,
-    input: Some(InputFormat::Squad),
+    input: Some(InputFormat::Tsv),
+    output: Some(OutputFormat::Tsv),
+};
+
+static JSON: Format = Format {
+    name: "JSON",
+    extensions: &["json"],
+    media_types: &[],
+    layout: Layout::Text(TextFormat::Json),
+    is_compressible: true,
+    input: Some(InputFormat::Json),
     output: None,
 };
 
 static PARQUET: Format = Format {
     name: "Parquet",
     extensions: &["parquet"],
-    extension_note: None,
     media_types: &["application/vnd.apache.parquet"],
     layout: Layout::Columnar(ColumnarFormat::Parquet),
     is_compressible: false,
@@ -121,7 +131,6 @@ static PARQUET: Format = Format {
 static ARROW: Format = Format {
     name: "Arrow IPC",
     extensions: &["arrow", "feather", "ipc"],
-    extension_note: None,
     media_types: &["application/vnd.apache.arrow.file", "application/vnd.apache.arrow.stream"],
     layout: Layout::Columnar(ColumnarFormat::Arrow),
     is_compressible: false,
@@ -130,7 +139,7 @@ static ARROW: Format = Format {
 };
 
 /// The table.
-static FORMATS: [&Format; 5] = [&JSONL, &CSV, &SQUAD, &PARQUET, &ARROW];
+static FORMATS: [&Format; 6] = [&JSONL, &CSV, &TSV, &JSON, &PARQUET, &ARROW];
 
 impl InputFormat {
     /// The format that a file's name promises.
@@ -172,9 +181,10 @@ impl InputFormat {
         match self {
             Self::Jsonl => &JSONL,
             Self::Csv => &CSV,
+            Self::Tsv => &TSV,
             Self::Parquet => &PARQUET,
             Self::Arrow => &ARROW,
-            Self::Squad => &SQUAD,
+            Self::Json => &JSON,
         }
     }
 }
@@ -208,6 +218,7 @@ impl OutputFormat {
         match self {
             Self::Jsonl => &JSONL,
             Self::Csv => &CSV,
+            Self::Tsv => &TSV,
             Self::Parquet => &PARQUET,
             Self::Arrow => &ARROW,
         }
@@ -239,14 +250,10 @@ fn from_path(path: &Path) -> Option<&'static Format> {
 fn extensions(formats: impl Fn(&Format) -> bool) -> String {
     let formats = &formats;
     let list = |is_compressible: bool| {
-        FORMATS.iter().filter(move |format| formats(format) && format.is_compressible == is_compressible).flat_map(
-            |format| {
-                format.extensions.iter().map(|extension| match format.extension_note {
-                    Some(note) => format!(".{extension} ({note})"),
-                    None => format!(".{extension}"),
-                })
-            },
-        )
+        FORMATS
+            .iter()
+            .filter(move |format| formats(format) && format.is_compressible == is_compressible)
+            .flat_map(|format| format.extensions.iter().map(|extension| format!(".{extension}")))
     };
     let also = "each also with .zst or .gz".to_owned();
     list(true).chain([also]).chain(list(false)).collect::<Vec<_>>().join(", ")
@@ -282,7 +289,7 @@ mod tests {
         assert_eq!(format("b.ndjson.gz"), Some(InputFormat::Jsonl));
         assert_eq!(format("b.csv.zst"), Some(InputFormat::Csv));
         assert_eq!(format("b.feather"), Some(InputFormat::Arrow));
-        assert_eq!(format("dev-v1.1.json"), Some(InputFormat::Squad));
+        assert_eq!(format("dev-v1.1.json"), Some(InputFormat::Json));
         assert_eq!(format("b.parquet.gz"), None);
         assert_eq!(format("b.txt"), None);
         assert_eq!(format(".csv"), None);
@@ -309,8 +316,8 @@ mod tests {
     #[test]
     fn extensions_are_listed_for_messages() {
         let inputs =
-            ".jsonl, .ndjson, .csv, .json (SQuAD), each also with .zst or .gz, .parquet, .arrow, .feather, .ipc";
+            ".jsonl, .ndjson, .csv, .tsv, .tab, .json, each also with .zst or .gz, .parquet, .arrow, .feather, .ipc";
         assert_eq!(InputFormat::extensions(), inputs);
-        assert_eq!(OutputFormat::extensions(), inputs.replace(" .json (SQuAD),", ""));
+        assert_eq!(OutputFormat::extensions(), inputs.replace(" .json,", ""));
     }
 }

@@ -25,6 +25,7 @@
 //! ```
 
 mod columnar;
+mod encoding;
 mod error;
 mod format;
 mod json;
@@ -40,9 +41,10 @@ mod tests;
 use std::path::Path;
 
 pub use columnar::json::JsonError;
+pub use encoding::{Encoding, UnknownEncoding};
 pub use error::{ColumnRole, Error, Result, is_broken_pipe};
 pub use format::{InputFormat, OutputFormat};
-pub use options::{ReadOptions, WriteOptions};
+pub use options::{CsvOptions, ReadOptions, WriteOptions};
 pub(crate) use read::{Batches, Slice};
 pub use read::{Input, Table, TableRow, open, read_stream};
 pub use row::{Answered, Fields, InputColumns, InputRow, Position, Record, Row, Rows};

@@ -1,3 +1,4 @@
+use super::encoding::Encoding;
 use super::format::{InputFormat, OutputFormat};
 
 /// How inputs are read.
@@ -13,6 +14,10 @@ pub struct ReadOptions {
     pub columns: Option<Vec<String>>,
     /// `None` to go by the extension, and to take standard input for JSON Lines.
     pub format: Option<InputFormat>,
+    /// In which text is encoded; `None` for UTF-8, or for UTF-16 where a byte order mark says so.
+    pub encoding: Option<Encoding>,
+    /// How CSV is written.
+    pub csv: CsvOptions,
     /// The longest line of JSON Lines or record of CSV, in bytes.
     pub max_line_bytes: usize,
     /// The most rows of a columnar input that are decoded at a time.
@@ -27,9 +32,28 @@ impl Default for ReadOptions {
             id: None,
             columns: None,
             format: None,
+            encoding: None,
+            csv: CsvOptions::default(),
             max_line_bytes: 64 << 20,
             chunk_rows: 4096,
         }
+    }
+}
+
+/// How CSV is written that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CsvOptions {
+    /// Between fields; `None` to find it out from the header.
+    pub delimiter: Option<u8>,
+    /// Around fields; `None` if there are no quotes.
+    pub quote: Option<u8>,
+    /// Before a character that stands for itself, quotes in particular; two quotes stand for one in any case.
+    pub escape: Option<u8>,
+}
+
+impl Default for CsvOptions {
+    fn default() -> Self {
+        Self { delimiter: None, quote: Some(b'"'), escape: None }
     }
 }
 
@@ -44,12 +68,14 @@ pub struct WriteOptions {
     pub top_k: usize,
     /// Rows of text used to infer the output's columns and types.
     pub infer_schema_length: usize,
+    /// Begin CSV with a byte order mark, without which Excel takes it for another encoding.
+    pub csv_bom: bool,
     /// Overwrite an existing output.
     pub force: bool,
 }
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        Self { format: None, prefix: None, top_k: 1, infer_schema_length: 100, force: false }
+        Self { format: None, prefix: None, top_k: 1, infer_schema_length: 100, csv_bom: false, force: false }
     }
 }

@@ -72,6 +72,8 @@ pub enum InputColumns {
         names: Vec<String>,
         /// Whether no row has others.
         complete: bool,
+        /// Whether rows are parts of larger values, such as SQuAD's, which may have right answers under any name.
+        parts: bool,
     },
 }
 

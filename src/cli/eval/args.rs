@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use clap::{Args as _, ValueEnum};
 
-use crate::cli::args::{MessageArgs, ModelArgs};
+use crate::cli::args::{MessageArgs, ModelArgs, TextArgs};
 use crate::io::InputFormat;
 use crate::qa::RequestOptions;
 
@@ -112,6 +112,9 @@ pub(super) struct RowArgs {
     /// Longest line of an input in bytes
     #[arg(long, value_name = "BYTES", default_value = "67108864")]
     pub(super) max_line_bytes: NonZeroUsize,
+
+    #[command(flatten)]
+    pub(super) text: TextArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -28,6 +28,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Status> {
         question: args.rows.question.clone(),
         context: args.rows.context.clone(),
         format: args.rows.input_format,
+        encoding: args.rows.text.encoding,
+        csv: args.rows.text.csv(),
         max_line_bytes: args.rows.max_line_bytes.get(),
         ..ReadOptions::default()
     };

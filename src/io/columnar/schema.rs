@@ -10,7 +10,7 @@ use crate::io::json::Kind;
 /// The type of a column, or of what is nested in it, as far as it has been seen.
 ///
 /// A lattice: [`join`](Self::join) gives the least type that holds both. Only null has been seen of `Null`, and
-/// `Json` holds anything, as its JSON text.
+/// `Mixed` holds anything: a string as it is, all else as its JSON text.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum FieldType {
     Null,
@@ -24,13 +24,13 @@ pub(crate) enum FieldType {
     String,
     List(Box<FieldType>),
     Struct(IndexMap<String, FieldType>),
-    Json,
+    Mixed,
 }
 
 impl FieldType {
     pub(crate) fn of(value: &RawValue) -> Self {
         // What can be JSON but no value: nested too deeply, lone surrogates.
-        serde_json::from_str(value.get()).map_or(Self::Json, |value| Self::of_value(&value))
+        serde_json::from_str(value.get()).map_or(Self::Mixed, |value| Self::of_value(&value))
     }
 
     fn of_value(value: &Value) -> Self {
@@ -39,9 +39,9 @@ impl FieldType {
             Value::Bool(_) => Self::Bool,
             Value::Number(number) if is_integer(number) => match number.as_i64() {
                 Some(number) => Self::Int { exact: exact_f64(number).is_some() },
-                None => Self::Json,
+                None => Self::Mixed,
             },
-            Value::Number(number) => finite_f64(number).map_or(Self::Json, |_| Self::Float),
+            Value::Number(number) => finite_f64(number).map_or(Self::Mixed, |_| Self::Float),
             Value::String(_) => Self::String,
             Value::Array(values) => {
                 Self::List(Box::new(values.iter().map(Self::of_value).fold(Self::Null, Self::join)))
@@ -66,16 +66,16 @@ impl FieldType {
                 Self::Struct(a)
             }
             (a, b) if a == b => a,
-            _ => Self::Json,
+            _ => Self::Mixed,
         }
     }
 
-    /// The type to use when no more values are looked at: what is still unknown becomes text.
+    /// The type to use when no more values are looked at: what is still unknown may become anything.
     pub(crate) fn settle(self) -> Self {
         match self {
-            Self::Null => Self::String,
+            Self::Null => Self::Mixed,
             Self::List(inner) => Self::List(Box::new(inner.settle())),
-            Self::Struct(fields) if fields.is_empty() => Self::Json,
+            Self::Struct(fields) if fields.is_empty() => Self::Mixed,
             Self::Struct(fields) => {
                 Self::Struct(fields.into_iter().map(|(name, inner)| (name, inner.settle())).collect())
             }
@@ -88,7 +88,7 @@ impl FieldType {
             Self::Bool => DataType::Boolean,
             Self::Int { .. } => DataType::Int64,
             Self::Float => DataType::Float64,
-            Self::Null | Self::String | Self::Json => DataType::String,
+            Self::Null | Self::String | Self::Mixed => DataType::String,
             Self::List(inner) => DataType::List(Box::new(inner.dtype())),
             Self::Struct(fields) => DataType::Struct(polars_fields(fields)),
         }
@@ -99,7 +99,9 @@ impl FieldType {
         let misfit = || Kind::of(value).name();
         match serde_json::from_str(value.get()) {
             Ok(Value::Null) => Ok(AnyValue::Null),
-            _ if *self == Self::Json => Ok(AnyValue::StringOwned(value.get().into())),
+            Ok(Value::String(text)) if *self == Self::Mixed => Ok(AnyValue::StringOwned(text.into())),
+            // It may also be JSON, but no value.
+            _ if *self == Self::Mixed => Ok(AnyValue::StringOwned(value.get().into())),
             Ok(Value::Number(number)) if is_integer(&number) => self.convert(Value::Number(number)).ok_or("an integer"),
             Ok(value) => self.convert(value).ok_or_else(misfit),
             Err(_) => Err("nested too deeply or not valid text"),
@@ -109,7 +111,7 @@ impl FieldType {
     fn convert(&self, value: Value) -> Option<AnyValue<'static>> {
         match (self, value) {
             (_, Value::Null) => Some(AnyValue::Null),
-            (Self::Json, value) => Some(AnyValue::StringOwned(value.to_string().into())),
+            (Self::Mixed, value) => Some(mixed(value)),
             (Self::Bool, Value::Bool(value)) => Some(AnyValue::Boolean(value)),
             (Self::Int { .. }, Value::Number(number)) if is_integer(&number) => number.as_i64().map(AnyValue::Int64),
             (Self::Float, Value::Number(number)) if is_integer(&number) => {
@@ -132,6 +134,14 @@ impl FieldType {
             _ => None,
         }
     }
+}
+
+/// As CSV has it: `1` and `1x` stay so where both are ids.
+fn mixed(value: Value) -> AnyValue<'static> {
+    AnyValue::StringOwned(match value {
+        Value::String(text) => text.into(),
+        other => other.to_string().into(),
+    })
 }
 
 fn polars_fields(fields: &IndexMap<String, FieldType>) -> Vec<Field> {
@@ -180,16 +190,16 @@ mod tests {
         assert_eq!(dtype(&["null"]), "str");
         assert_eq!(dtype(&["[]", "[1]", "null"]), "list[i64]");
         assert_eq!(dtype(&["[[1], null]", "[[2.5]]"]), "list[list[f64]]");
-        assert_eq!(inferred(&["1", "\"a\""]), FieldType::Json);
-        assert_eq!(inferred(&["{}"]), FieldType::Json);
-        assert_eq!(inferred(&["9223372036854775808"]), FieldType::Json);
-        assert_eq!(inferred(&["9007199254740993", "0.5"]), FieldType::Json);
-        assert_eq!(inferred(&["1e999"]), FieldType::Json);
-        assert_eq!(inferred(&["[1, \"a\"]"]), FieldType::List(Box::new(FieldType::Json)));
+        assert_eq!(inferred(&["1", "\"a\""]), FieldType::Mixed);
+        assert_eq!(inferred(&["{}"]), FieldType::Mixed);
+        assert_eq!(inferred(&["9223372036854775808"]), FieldType::Mixed);
+        assert_eq!(inferred(&["9007199254740993", "0.5"]), FieldType::Mixed);
+        assert_eq!(inferred(&["1e999"]), FieldType::Mixed);
+        assert_eq!(inferred(&["[1, \"a\"]"]), FieldType::List(Box::new(FieldType::Mixed)));
         let FieldType::Struct(fields) = inferred(&["{\"a\": 1}", "{\"b\": null, \"a\": 2.5}"]) else { panic!() };
         assert_eq!(
             fields.into_iter().collect::<Vec<_>>(),
-            [("a".to_owned(), FieldType::Float), ("b".to_owned(), FieldType::String)]
+            [("a".to_owned(), FieldType::Float), ("b".to_owned(), FieldType::Mixed)]
         );
     }
 

@@ -1,9 +1,12 @@
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use serde_json::value::RawValue;
 
+use super::field_path;
 use crate::io::error::{ColumnRole, Error, Result};
-use crate::io::json::Kind;
+use crate::io::json::{Kind, lone_surrogate};
 use crate::io::options::ReadOptions;
 use crate::io::row::{Fields, InputRow, Position, Record};
 use crate::qa::{Example, RowError};
@@ -18,6 +21,8 @@ pub(crate) struct ColumnSelection {
     id: Option<String>,
     /// All, if none are named.
     columns: Option<Vec<String>>,
+    /// Whether it was said how a CSV is delimited; once is enough.
+    pub(crate) announced: AtomicBool,
 }
 
 /// A question or a context, as far as it could be read.
@@ -39,6 +44,7 @@ impl ColumnSelection {
             context: options.context.clone(),
             id: options.id.clone(),
             columns: options.columns.clone(),
+            announced: AtomicBool::new(false),
         })
     }
 
@@ -48,10 +54,23 @@ impl ColumnSelection {
         columns.iter().any(|column| column == name) || self.id.as_deref() == Some(name)
     }
 
+    /// Whether a typed column is carried along, or holds one that is.
+    pub(crate) fn carries(&self, name: &str) -> bool {
+        let named = self.id.iter().chain(self.columns.iter().flatten());
+        self.keeps(name) || named.into_iter().any(|wanted| roots(wanted).any(|root| root == name))
+    }
+
+    /// Whether a column is, or holds, the question or the context.
+    pub(crate) fn reads(&self, name: &str) -> bool {
+        self.needs_question
+            && [&self.question, &self.context].into_iter().any(|path| roots(path).any(|root| root == name))
+    }
+
     /// Checks that a header or schema has all columns that are named.
     pub(crate) fn check<'a>(&self, source: &Arc<str>, names: impl Iterator<Item = &'a str>) -> Result<()> {
         let names: Vec<&str> = names.collect();
-        let missing = |name: &str| !names.contains(&name);
+        let known: HashSet<&str> = names.iter().copied().collect();
+        let missing = |name: &str| !roots(name).any(|root| known.contains(root));
         let (column, role) = if self.needs_question && missing(&self.question) {
             (&self.question, ColumnRole::Question)
         } else if self.needs_question && missing(&self.context) {
@@ -76,10 +95,19 @@ impl ColumnSelection {
 
     /// A row of text fields.
     pub(crate) fn row(&self, position: Position, mut fields: Fields) -> InputRow {
-        let field = |name: &str| fields.get(name).map(Box::as_ref);
-        let example = self.example(text(field(&self.question)), text(field(&self.context)));
+        let field = |name: &str| text(field_path::find(&fields, name).as_deref());
+        let example = self.example(field(&self.question), field(&self.context));
+        let nested = self.nested(&fields);
         fields.retain(|name, _| self.keeps(name));
+        fields.extend(nested);
         InputRow { position, record: Record::Fields(fields), example }
+    }
+
+    /// Columns to carry along that are inside of others.
+    fn nested(&self, fields: &Fields) -> Vec<(String, Box<RawValue>)> {
+        let names = self.id.iter().chain(self.columns.iter().flatten());
+        let absent = names.filter(|name| name.contains('.') && !fields.contains_key(*name));
+        absent.filter_map(|name| Some((name.clone(), field_path::find(fields, name)?.into_owned()))).collect()
     }
 
     /// A row that could not be read, with the fields that could.
@@ -88,6 +116,11 @@ impl ColumnSelection {
         let error = RowError::unreadable(message.to_string());
         InputRow { position, record: Record::Fields(fields), example: Err(error) }
     }
+}
+
+/// The columns that a path such as `meta.question` may begin in: itself, and what stands before a dot.
+fn roots(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::once(path).chain(path.match_indices('.').map(|(at, _)| &path[..at]))
 }
 
 fn valid(text: Text, field: &str) -> Result<String, RowError> {
@@ -106,7 +139,10 @@ fn text(value: Option<&RawValue>) -> Text {
         Kind::Null => Text::Null,
         Kind::String => match serde_json::from_str(value.get()) {
             Ok(text) => Text::Valid(text),
-            Err(error) => Text::Invalid(error.to_string()),
+            Err(error) => Text::Invalid(match lone_surrogate(value.get()) {
+                Some(surrogate) => format!("it has a lone surrogate, {surrogate}, which is half of a character"),
+                None => error.to_string(),
+            }),
         },
         kind => Text::Other(kind.name()),
     }

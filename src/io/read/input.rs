@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use indexmap::IndexSet;
-use polars::prelude::{Schema, SchemaRef};
+use polars::prelude::{DataType, Schema};
 
 use super::column_selection::ColumnSelection;
 use super::columnar::{ColumnarFile, ColumnarRows, check_text};
@@ -50,6 +50,7 @@ pub(crate) fn open_with(inputs: &[impl AsRef<Path>], options: &ReadOptions, need
     let selection = ColumnSelection::new(options, needs_question);
     let (mut texts, mut columnar) = (Vec::new(), Vec::new());
     for source in sources {
+        source.refuse_pointer()?;
         match source.format.layout() {
             Layout::Text(format) => texts.push((source, format)),
             Layout::Columnar(format) => columnar.push((source, format)),
@@ -68,19 +69,21 @@ fn open_text(
     selection: Arc<ColumnSelection>,
 ) -> Result<Input> {
     let mut names = IndexSet::new();
-    let mut complete = true;
+    let (mut complete, mut parts) = (true, false);
     let mut total_bytes = Some(0);
     for (source, format) in &sources {
         let size = source.regular_size()?;
         total_bytes = total_bytes.zip(size).map(|(total, size)| total + size);
-        complete &= *format == TextFormat::Csv && size.is_some();
+        complete &= matches!(format, TextFormat::Delimited(_)) && size.is_some();
         // What comes through a pipe can be looked at only once.
         if size.is_some() {
-            let text = source.text(Arc::default())?;
-            names.extend(text::first_names(text, source.name.clone(), *format, options, &selection)?);
+            let text = source.text(Arc::default(), options.encoding)?;
+            let beginning = text::beginning(text, source.name.clone(), *format, options, &selection)?;
+            names.extend(beginning.names);
+            parts |= beginning.has_parts;
         }
     }
-    let columns = InputColumns::Fields { names: names.into_iter().collect(), complete };
+    let columns = InputColumns::Fields { names: names.into_iter().collect(), complete, parts };
     let sources = sources.into_iter().map(|(source, format)| (source, Opened::Text(format))).collect();
     let bytes_read = Arc::default();
     Ok(Input { sources, options: options.clone(), selection, columns, total_rows: None, total_bytes, bytes_read })
@@ -91,7 +94,7 @@ fn open_columnar(
     options: &ReadOptions,
     selection: Arc<ColumnSelection>,
 ) -> Result<Input> {
-    let mut first: Option<(Arc<str>, SchemaRef)> = None;
+    let mut common: Option<(Arc<str>, Schema)> = None;
     let mut total_rows = Some(0);
     let mut opened = Vec::with_capacity(sources.len());
     for (source, format) in sources {
@@ -103,32 +106,32 @@ fn open_columnar(
             }
         };
         let file = ColumnarFile::open(file, source.name.clone(), format)?;
-        let schema = file.schema();
-        selection.check(&source.name, schema.iter_names().map(|name| name.as_str()))?;
-        check_text(&source.name, schema, &selection)?;
-        let kept: Schema = schema
-            .iter()
-            .filter(|(name, _)| selection.keeps(name))
-            .map(|(name, dtype)| (name.clone(), dtype.clone()))
-            .collect();
-        match &first {
-            None => first = Some((source.name.clone(), Arc::new(kept))),
-            Some((first, schema)) => same_columns(first, schema, &source.name, &kept)?,
-        }
+        selection.check(&source.name, file.names())?;
+        check_text(&source.name, &file.columns(|name| selection.reads(name))?, &selection)?;
+        let kept = file.columns(|name| selection.carries(name))?;
+        common = Some(match common {
+            None => (source.name.clone(), kept),
+            Some((first, schema)) => {
+                let schema = common_columns(&first, &schema, &source.name, &kept)?;
+                (first, schema)
+            }
+        });
         total_rows = total_rows.zip(file.rows()?).map(|(total, rows)| total + rows);
         opened.push((source, Opened::Columnar(format, spooled)));
     }
-    let columns = InputColumns::Columnar(first.map(|(_, schema)| schema).unwrap_or_default());
+    let columns = InputColumns::Columnar(Arc::new(common.map(|(_, schema)| schema).unwrap_or_default()));
     let bytes_read = Arc::default();
     let options = options.clone();
     Ok(Input { sources: opened, options, selection, columns, total_rows, total_bytes: None, bytes_read })
 }
 
-/// The order of columns may differ, their names and types may not.
-fn same_columns(first: &Arc<str>, schema: &Schema, other: &Arc<str>, other_schema: &Schema) -> Result<()> {
+/// The columns of both. Their order may differ, their names may not, and their types only as parts of a data set do
+/// that were written one by one: one has nothing but null, categories where the other has text, narrower integers.
+fn common_columns(first: &Arc<str>, schema: &Schema, other: &Arc<str>, other_schema: &Schema) -> Result<Schema> {
+    let mut common = Schema::default();
     for name in schema.iter_names().chain(other_schema.iter_names()) {
         let (first_type, other_type) = (schema.get(name), other_schema.get(name));
-        if first_type != other_type {
+        let Some(dtype) = first_type.zip(other_type).and_then(|(first, other)| common_type(first, other)) else {
             return Err(Error::DifferentColumns {
                 column: name.to_string(),
                 first: first.clone(),
@@ -136,9 +139,39 @@ fn same_columns(first: &Arc<str>, schema: &Schema, other: &Arc<str>, other_schem
                 other: other.clone(),
                 other_type: other_type.map(ToString::to_string),
             });
-        }
+        };
+        common.insert(name.clone(), dtype);
     }
-    Ok(())
+    Ok(common)
+}
+
+fn common_type(a: &DataType, b: &DataType) -> Option<DataType> {
+    /// Bits, and whether there are negative ones.
+    fn integer(dtype: &DataType) -> Option<(u32, bool)> {
+        Some(match dtype {
+            DataType::Int8 => (8, true),
+            DataType::Int16 => (16, true),
+            DataType::Int32 => (32, true),
+            DataType::Int64 => (64, true),
+            DataType::UInt8 => (8, false),
+            DataType::UInt16 => (16, false),
+            DataType::UInt32 => (32, false),
+            DataType::UInt64 => (64, false),
+            _ => return None,
+        })
+    }
+    let is_text = |dtype: &DataType| matches!(dtype, DataType::String | DataType::Categorical(..) | DataType::Enum(..));
+    match (a, b) {
+        (a, b) if a == b => Some(a.clone()),
+        (DataType::Null, other) | (other, DataType::Null) => Some(other.clone()),
+        (a, b) if is_text(a) && is_text(b) => Some(DataType::String),
+        (DataType::List(a), DataType::List(b)) => Some(DataType::List(Box::new(common_type(a, b)?))),
+        (a, b) => match (integer(a)?, integer(b)?) {
+            ((first, true), (other, true)) => Some(if first > other { a.clone() } else { b.clone() }),
+            ((first, false), (other, false)) => Some(if first > other { a.clone() } else { b.clone() }),
+            ((_, true), (bits, false)) | ((bits, false), (_, true)) => (bits < 64).then_some(DataType::Int64),
+        },
+    }
 }
 
 impl Input {
@@ -203,13 +236,14 @@ fn rows(
 ) -> Result<Rows> {
     match opened {
         Opened::Text(format) => {
-            let text = source.text(bytes_read.clone())?;
+            let text = source.text(bytes_read.clone(), options.encoding)?;
             text::rows(text, source.name.clone(), format, options, selection)
         }
         Opened::Columnar(format, spooled) => {
             let file = spooled.map_or_else(|| source.file(), Ok)?;
             let file = ColumnarFile::open(file, source.name.clone(), format)?;
-            Ok(Box::new(ColumnarRows::new(file, selection.clone(), &columns.names(), options.chunk_rows)?))
+            let InputColumns::Columnar(schema) = columns else { return Err(Error::MixedLayouts) };
+            Ok(Box::new(ColumnarRows::new(file, selection.clone(), schema.clone(), options.chunk_rows)?))
         }
     }
 }

@@ -1,91 +1,177 @@
-//! JSON as SQuAD lays it out: articles, their paragraphs (contexts), and the questions on each.
+//! JSON files: one value with rows in it, several values, or a row a line.
 
-use std::io::BufRead;
+use std::io::{self, BufRead, Cursor, Read};
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::column_selection::ColumnSelection;
+use super::jsonl::JsonlRows;
+use super::shape::{Pending, Step, step};
+use crate::io::encoding::Doubt;
 use crate::io::error::{Error, Result};
+use crate::io::json::{one_line, without_nan};
+use crate::io::options::ReadOptions;
 use crate::io::row::{Fields, InputRow, Position};
 
-#[derive(Deserialize)]
-struct Dataset {
-    data: Vec<Article>,
+type Text = Box<dyn BufRead + Send>;
+
+/// The rows of a JSON file, in whatever shape.
+pub(crate) enum JsonRows {
+    Lines(JsonlRows<Text>),
+    Values(ValueRows),
 }
 
-#[derive(Deserialize)]
-struct Article {
-    title: Option<Box<RawValue>>,
-    paragraphs: Vec<Paragraph>,
+impl JsonRows {
+    /// Lines are read one by one; other JSON is held in memory whole.
+    ///
+    /// # Errors
+    /// A text that is not JSON.
+    pub(crate) fn new(
+        mut reader: Text,
+        source: Arc<str>,
+        selection: Arc<ColumnSelection>,
+        options: &ReadOptions,
+    ) -> Result<Self> {
+        let unreadable = |error| Error::Read { name: source.clone(), source: error };
+        let mut text = Vec::new();
+        read_first_line(&mut reader, &mut text).map_err(unreadable)?;
+        let lines = |text: Vec<u8>, reader: Text| {
+            let text: Text = Box::new(Cursor::new(text).chain(reader));
+            Self::Lines(JsonlRows::new(text, source.clone(), selection.clone(), options))
+        };
+        if is_object(&text) {
+            // What follows the object decides whether it is the file or a line of it.
+            let end = text.len();
+            read_first_line(&mut reader, &mut text).map_err(unreadable)?;
+            if !text[end..].trim_ascii().is_empty() {
+                return Ok(lines(text, reader));
+            }
+        }
+        reader.read_to_end(&mut text).map_err(unreadable)?;
+        match ValueRows::new(&text, source.clone(), selection.clone(), options) {
+            Ok(rows) => Ok(Self::Values(rows)),
+            // One bad line does not cost the others.
+            Err(Error::NotJson { .. } | Error::NotUtf8 { .. }) if text.split(|byte| *byte == b'\n').any(is_object) => {
+                Ok(lines(text, Box::new(io::empty())))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the last row was part of a larger value.
+    pub(crate) fn was_part(&self) -> bool {
+        match self {
+            Self::Lines(rows) => rows.was_part(),
+            Self::Values(rows) => rows.was_part,
+        }
+    }
 }
 
-#[derive(Deserialize)]
-struct Paragraph {
-    context: Option<Box<RawValue>>,
-    qas: Vec<Fields>,
+impl Iterator for JsonRows {
+    type Item = Result<InputRow>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Lines(rows) => rows.next(),
+            Self::Values(rows) => rows.next().map(Ok),
+        }
+    }
 }
 
-/// The questions of a SQuAD file, in order.
-///
-/// The file is one JSON value, so it is held in memory whole. A row's columns are the keys of its `qas` entry,
-/// verbatim and in order, then `title` and `context`; `question` and `context` take the names that the selection
-/// has for them.
-pub(crate) fn rows(
-    reader: impl BufRead,
+/// Reads up to the end of the first line that is not blank, or to the end.
+fn read_first_line(reader: &mut Text, text: &mut Vec<u8>) -> io::Result<()> {
+    loop {
+        let begin = text.len();
+        if reader.read_until(b'\n', text)? == 0 || !text[begin..].trim_ascii().is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+/// Whether a line is a whole object.
+fn is_object(line: &[u8]) -> bool {
+    let Ok(line) = std::str::from_utf8(line) else { return false };
+    let line = line.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+    line.starts_with('{') && serde_json::from_str::<IgnoredAny>(&without_nan(line)).is_ok()
+}
+
+/// The rows of values that are held in memory, one level of them after the other.
+pub(crate) struct ValueRows {
+    /// The file is one row.
+    row: Option<Step>,
+    /// In reverse order.
+    pending: Vec<Pending>,
     source: Arc<str>,
     selection: Arc<ColumnSelection>,
-) -> Result<impl Iterator<Item = InputRow>> {
-    let dataset: Dataset =
-        serde_json::from_reader(reader).map_err(|error| Error::NotSquad { name: source.clone(), source: error })?;
-    let fields = dataset.data.into_iter().flat_map(|Article { title, paragraphs }| {
-        paragraphs.into_iter().flat_map(move |Paragraph { context, qas }| {
-            let title = title.clone();
-            qas.into_iter().map(move |qa| (qa, title.clone(), context.clone()))
-        })
-    });
-    Ok(fields.enumerate().map(move |(index, (qa, title, context))| {
-        let rename = |key: String| if key == "question" { selection.question.clone() } else { key };
-        let mut fields: Fields = qa.into_iter().map(|(key, value)| (rename(key), one_line(value))).collect();
-        if let Some(title) = title {
-            fields.entry("title".to_owned()).or_insert_with(|| one_line(title));
-        }
-        if let Some(context) = context {
-            fields.insert(selection.context.clone(), one_line(context));
-        }
-        selection.row(Position { source: source.clone(), number: index as u64 + 1 }, fields)
-    }))
+    number: u64,
+    was_part: bool,
 }
 
-/// A value without the line breaks of an indented file, so that it can stand in a JSON line.
-fn one_line(value: Box<RawValue>) -> Box<RawValue> {
-    if !value.get().contains(['\n', '\r']) {
-        return value;
+impl ValueRows {
+    fn new(text: &[u8], source: Arc<str>, selection: Arc<ColumnSelection>, options: &ReadOptions) -> Result<Self> {
+        let text = std::str::from_utf8(text).map_err(|_| {
+            let note = Doubt::new(options.encoding).note(text);
+            Error::NotUtf8 { name: source.clone(), note }
+        })?;
+        let mut values: Vec<Box<RawValue>> = match parse(text) {
+            Ok(values) => values,
+            Err(error) => match without_nan(text) {
+                std::borrow::Cow::Owned(text) => parse(&text),
+                std::borrow::Cow::Borrowed(_) => Err(error),
+            }
+            .map_err(|error| Error::NotJson { name: source.clone(), source: error })?,
+        };
+        let first = match values.len() {
+            1 => values.pop().map(Pending::document),
+            _ => None,
+        };
+        let mut row = None;
+        let mut pending: Vec<Pending> =
+            first.into_iter().chain(values.into_iter().rev().map(Pending::element)).collect();
+        // What the file is as a whole is known before any row of it is wanted.
+        if pending.len() == 1
+            && let Some(document) = pending.pop()
+        {
+            match step(document, &selection) {
+                Step::Holds(values) => pending.extend(values.into_iter().rev()),
+                Step::Unknown(found) => return Err(Error::NoRows { name: source, found }),
+                only @ (Step::Row(_) | Step::Part(_)) => row = Some(only),
+            }
+        }
+        Ok(Self { row, pending, source, selection, number: 0, was_part: false })
     }
-    let (mut in_string, mut escaped) = (false, false);
-    let mut text = value.get().to_owned();
-    text.retain(|c| {
-        if in_string {
-            in_string = c != '"' || escaped;
-            escaped = c == '\\' && !escaped;
-            return true;
-        }
-        in_string = c == '"';
-        !c.is_ascii_whitespace()
-    });
-    RawValue::from_string(text).unwrap_or(value)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn parse(text: &str) -> Result<Vec<Box<RawValue>>, serde_json::Error> {
+    serde_json::Deserializer::from_str(text).into_iter().collect()
+}
 
-    #[test]
-    fn indented_values_become_one_line() {
-        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
-        let text = "[\n  {\"a b\": \"c \\\" d \\\\\",\r\n \"e\" : 1.50}\n]";
-        assert_eq!(one_line(raw(text)).get(), r#"[{"a b":"c \" d \\","e":1.50}]"#);
-        assert_eq!(one_line(raw("[1, 2]")).get(), "[1, 2]");
+impl Iterator for ValueRows {
+    type Item = InputRow;
+
+    fn next(&mut self) -> Option<InputRow> {
+        loop {
+            let step = match self.row.take() {
+                Some(row) => row,
+                None => step(self.pending.pop()?, &self.selection),
+            };
+            if let Step::Holds(values) = step {
+                self.pending.extend(values.into_iter().rev());
+                continue;
+            }
+            self.number += 1;
+            let position = Position { source: self.source.clone(), number: self.number };
+            self.was_part = matches!(step, Step::Part(_));
+            return Some(match step {
+                Step::Row(fields) | Step::Part(fields) => {
+                    let fields = fields.into_iter().map(|(name, value)| (name, one_line(value))).collect();
+                    self.selection.row(position, fields)
+                }
+                Step::Unknown(message) => self.selection.unreadable(position, Fields::new(), message),
+                Step::Holds(_) => continue,
+            });
+        }
     }
 }

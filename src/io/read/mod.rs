@@ -3,9 +3,11 @@
 mod column_selection;
 mod columnar;
 mod csv;
+mod field_path;
 mod input;
 mod json;
 mod jsonl;
+mod shape;
 mod table;
 mod text;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::column_selection::ColumnSelection;
 use super::csv::CsvRows;
-use super::json;
+use super::json::JsonRows;
 use super::jsonl::JsonlRows;
 use crate::io::error::{Error, Result};
 use crate::io::format::{InputFormat, Layout, TextFormat};
@@ -25,7 +25,8 @@ pub fn read_stream(
 ) -> Result<Rows> {
     let name: Arc<str> = name.into();
     let Layout::Text(text_format) = format.layout() else { return Err(Error::NotStreamable { name, format }) };
-    let text = compression::decode(reader).map_err(|source| Error::Read { name: name.clone(), source })?;
+    let text =
+        compression::decode(reader, options.encoding).map_err(|source| Error::Read { name: name.clone(), source })?;
     rows(text, name, text_format, options, &ColumnSelection::new(options, true))
 }
 
@@ -37,32 +38,48 @@ pub(crate) fn rows(
     options: &ReadOptions,
     selection: &Arc<ColumnSelection>,
 ) -> Result<Rows> {
-    let (selection, limit) = (selection.clone(), options.max_line_bytes);
+    let selection = selection.clone();
     Ok(match format {
-        TextFormat::Jsonl => Box::new(JsonlRows::new(text, name, selection, limit)),
-        TextFormat::Csv => Box::new(CsvRows::new(text, name, selection, limit)?),
-        TextFormat::Squad => Box::new(json::rows(text, name, selection)?.map(Ok)),
+        TextFormat::Jsonl => Box::new(JsonlRows::new(text, name, selection, options)),
+        TextFormat::Delimited(delimiter) => Box::new(CsvRows::new(text, name, selection, delimiter, options)?),
+        TextFormat::Json => Box::new(JsonRows::new(text, name, selection, options)?),
     })
 }
 
-/// Names of the columns that a text begins with: those in a CSV header, or in the first row of another text.
-pub(crate) fn first_names(
+/// What the beginning of a text says of its columns.
+pub(crate) struct Beginning {
+    /// Those in a CSV header, or in the first row of another text.
+    pub(crate) names: Vec<String>,
+    /// Whether the first row was part of a larger value.
+    pub(crate) has_parts: bool,
+}
+
+/// Reads no more than the beginning of a text.
+pub(crate) fn beginning(
     text: Box<dyn BufRead + Send>,
     name: Arc<str>,
     format: TextFormat,
     options: &ReadOptions,
     selection: &Arc<ColumnSelection>,
-) -> Result<Vec<String>> {
-    match format {
-        TextFormat::Csv => {
-            let rows = CsvRows::new(text, name, selection.clone(), options.max_line_bytes)?;
-            Ok(rows.columns().map(str::to_owned).collect())
+) -> Result<Beginning> {
+    let selection = selection.clone();
+    let (first, has_parts) = match format {
+        TextFormat::Delimited(delimiter) => {
+            let rows = CsvRows::new(text, name, selection, delimiter, options)?;
+            return Ok(Beginning { names: rows.columns().map(str::to_owned).collect(), has_parts: false });
         }
-        TextFormat::Jsonl | TextFormat::Squad => {
-            Ok(match rows(text, name, format, options, selection)?.next().transpose()? {
-                Some(InputRow { record: Record::Fields(fields), .. }) => fields.into_keys().collect(),
-                Some(InputRow { record: Record::Columnar { .. }, .. }) | None => Vec::new(),
-            })
+        TextFormat::Jsonl => {
+            let mut rows = JsonlRows::new(text, name, selection, options);
+            (rows.next(), rows.was_part())
         }
-    }
+        TextFormat::Json => {
+            let mut rows = JsonRows::new(text, name, selection, options)?;
+            (rows.next(), rows.was_part())
+        }
+    };
+    let names = match first.transpose()? {
+        Some(InputRow { record: Record::Fields(fields), .. }) => fields.into_keys().collect(),
+        Some(InputRow { record: Record::Columnar { .. }, .. }) | None => Vec::new(),
+    };
+    Ok(Beginning { names, has_parts })
 }

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use paths::resolve;
 
+use super::encoding::Encoding;
 use super::error::{Error, Result};
 use super::format::InputFormat;
 
@@ -31,7 +32,21 @@ pub(crate) struct Source {
     pub(crate) format: InputFormat,
 }
 
+/// What the text begins with that Git LFS leaves in the place of a file.
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
 impl Source {
+    /// # Errors
+    /// A file that Git LFS has not fetched.
+    pub(crate) fn refuse_pointer(&self) -> Result<()> {
+        let mut start = Vec::new();
+        if self.regular_size()?.is_some() {
+            let mut file = self.file()?.take(LFS_POINTER.len() as u64);
+            file.read_to_end(&mut start).map_err(|source| self.unreadable(source))?;
+        }
+        if start == LFS_POINTER { Err(Error::LfsPointer(self.name.clone())) } else { Ok(()) }
+    }
+
     /// The size of a regular file.
     pub(crate) fn regular_size(&self) -> Result<Option<u64>> {
         let Place::File(path) = &self.place else { return Ok(None) };
@@ -53,9 +68,13 @@ impl Source {
     }
 
     /// The decompressed text; `bytes_read` counts those that are stored.
-    pub(crate) fn text(&self, bytes_read: Arc<AtomicU64>) -> Result<Box<dyn BufRead + Send>> {
+    pub(crate) fn text(
+        &self,
+        bytes_read: Arc<AtomicU64>,
+        encoding: Option<Encoding>,
+    ) -> Result<Box<dyn BufRead + Send>> {
         let reader = Counted { reader: self.raw()?, bytes_read };
-        compression::decode(reader).map_err(|source| self.unreadable(source))
+        compression::decode(reader, encoding).map_err(|source| self.unreadable(source))
     }
 
     fn raw(&self) -> Result<Box<dyn Read + Send>> {

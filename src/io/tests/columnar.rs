@@ -256,7 +256,7 @@ fn json_gets_types_from_its_first_rows() {
         assert_eq!(value("n", 1), AnyValue::Int64(2));
         assert_eq!(value("n", 2), AnyValue::Null);
         assert_eq!(value("x", 2), AnyValue::Float64(1.0));
-        assert_eq!(value("mixed", 0).get_str(), Some("\"text\""));
+        assert_eq!(value("mixed", 0).get_str(), Some("text"));
         assert_eq!(value("mixed", 1).get_str(), Some("{\"k\": 1.50}"));
         assert_eq!(value("mixed", 2).get_str(), Some("5"));
         assert_eq!(value("answer", 2).get_str(), Some("Bell"));

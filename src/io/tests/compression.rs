@@ -14,7 +14,7 @@ fn compress(text: &str, compression: Compression) -> Vec<u8> {
 
 fn text(bytes: Vec<u8>) -> String {
     let mut text = String::new();
-    decode(Cursor::new(bytes)).unwrap().read_to_string(&mut text).unwrap();
+    decode(Cursor::new(bytes), None).unwrap().read_to_string(&mut text).unwrap();
     text
 }
 
@@ -27,13 +27,31 @@ fn concatenated_members_and_frames_are_one_text() {
 }
 
 #[test]
+fn zeros_behind_gzip_and_frames_to_skip_in_zstd() {
+    let (one, two) = (compress("one ", Compression::Gzip), compress("two", Compression::Gzip));
+    assert_eq!(text([one.as_slice(), &two, &[0; 70_000]].concat()), "one two");
+    assert_eq!(text([one.as_slice(), &[0; 512], &two].concat()), "one two");
+    let mut bytes = Vec::new();
+    let error = decode(Cursor::new([one.as_slice(), b"\0garbage"].concat()), None).unwrap().read_to_end(&mut bytes);
+    assert!(error.is_err());
+
+    let (one, two) = (compress("one ", Compression::Zstd), compress("two", Compression::Zstd));
+    for first in [0x50, 0x5f] {
+        let skippable = [&[first, 0x2a, 0x4d, 0x18, 4, 0, 0, 0][..], b"size"].concat();
+        assert_eq!(text([skippable.as_slice(), &one, &skippable, &two, &skippable].concat()), "one two");
+    }
+    // Nothing but a letter that such a frame begins with.
+    assert_eq!(text(b"P,*".to_vec()), "P,*");
+}
+
+#[test]
 fn byte_order_marks_are_dropped_and_near_misses_kept() {
     for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
         assert_eq!(text(compress("\u{feff}a", compression)), "a");
         assert_eq!(text(compress("", compression)), "");
     }
     let mut bytes = Vec::new();
-    decode(Cursor::new(vec![0xef, 0xbb, b'x'])).unwrap().read_to_end(&mut bytes).unwrap();
+    decode(Cursor::new(vec![0xef, 0xbb, b'x']), None).unwrap().read_to_end(&mut bytes).unwrap();
     assert_eq!(bytes, [0xef, 0xbb, b'x']);
     assert_eq!(text(b"(\x1f".to_vec()), "(\x1f");
 }
@@ -52,6 +70,6 @@ impl Read for Pipe {
 #[test]
 fn a_short_line_is_there_before_more_input_is() {
     let mut line = String::new();
-    decode(Pipe(Cursor::new(b"{\n"))).unwrap().read_line(&mut line).unwrap();
+    decode(Pipe(Cursor::new(b"{\n")), None).unwrap().read_line(&mut line).unwrap();
     assert_eq!(line, "{\n");
 }

@@ -2,6 +2,8 @@
 
 mod columnar;
 mod compression;
+mod csv;
+mod json;
 mod paths;
 mod read;
 mod write;

@@ -136,9 +136,10 @@ fn long_records_are_skipped_and_reported() {
     let content = format!("question,context\nq,c\nq,{}\nq,c\nq,\"open\nq,{}", "c".repeat(300_000), "d".repeat(9000));
     let path = folder.file("a.csv", content);
     let outcomes = outcomes(&path, &ReadOptions { max_line_bytes: 8192, ..Default::default() });
-    assert_eq!(outcomes.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 3, 4, 5]);
+    assert_eq!(outcomes.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 3, 4, 5, 6]);
     assert_eq!((outcomes[0].1.as_str(), outcomes[2].1.as_str()), ("ok", "ok"));
-    assert!(outcomes[1].1.contains("longer than the limit") && outcomes[3].1.contains("is a quote not closed?"));
+    assert!(outcomes[1].1.contains("longer than the limit") && outcomes[4].1.contains("longer than the limit"));
+    assert!(outcomes[3].1.contains("the quote opened in line 5 is not closed"));
 }
 
 #[test]
@@ -196,7 +197,7 @@ fn squad_keys_become_columns() {
     assert_eq!(fields(&renamed[2]), r#"q="Who?" c="Bell" "#);
     assert!(renamed[2].example.is_ok());
 
-    let message = error(&[&folder.file("bad.json", "{\"data\": [{}]}")], &ReadOptions::default());
+    let message = error(&[&folder.file("bad.json", "{\"data\": 1}")], &ReadOptions::default());
     assert!(message.contains("bad.json") && message.contains("SQuAD"), "{message}");
 }
 

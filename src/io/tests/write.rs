@@ -102,7 +102,7 @@ fn compressed_outputs_read_back() {
         assert!(std::fs::metadata(&output).unwrap().len() < 10_000);
         let bytes = std::fs::File::open(&output).unwrap();
         let mut unpacked = String::new();
-        compression::decode(bytes).unwrap().read_to_string(&mut unpacked).unwrap();
+        compression::decode(bytes, None).unwrap().read_to_string(&mut unpacked).unwrap();
         assert!(unpacked == text(&plain), "{name} differs");
     }
     let error = run_default(&[&input], &folder.path("out.parquet.gz")).unwrap_err().to_string();
@@ -117,7 +117,7 @@ fn clashes_are_refused_up_front_or_named_on_their_row() {
     for input in [
         folder.file("a.jsonl", clashing),
         folder.file("a.csv", "question,context,score\n"),
-        folder.file("a.json", r#"{"data": [{"paragraphs": [{"context": "c", "qas": [{"score": 1}]}]}]}"#),
+        folder.file("a.json", r#"{"data": [{"question": "q", "context": "c", "score": 1}]}"#),
     ] {
         let error = run_default(&[&input], &output).unwrap_err().to_string();
         assert!(error.contains("`score`"), "{error}");

@@ -31,10 +31,12 @@ impl CsvEncoder {
     pub(crate) fn new(
         sink: Compressed<Sink>,
         columns: Arc<AnswerColumns>,
+        delimiter: u8,
         names: Result<Vec<String>, usize>,
     ) -> Result<Self> {
         let state = State::Inferring { first: Vec::new(), count: 0 };
-        let mut encoder = Self { sink: csv::Writer::from_writer(sink), columns, state };
+        let mut encoder =
+            Self { sink: csv::WriterBuilder::new().delimiter(delimiter).from_writer(sink), columns, state };
         match names {
             Ok(names) => encoder.write_header(names)?,
             Err(count) => encoder.state = State::Inferring { first: Vec::new(), count },

@@ -8,6 +8,7 @@ pub(crate) mod jsonl;
 pub(crate) mod sink;
 pub(crate) mod target;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -64,7 +65,18 @@ pub(crate) fn create<'a>(
         return Err(Error::Compressed { path: output.to_owned(), format });
     }
     let columns = Arc::new(AnswerColumns::new(options.prefix.as_deref(), options.top_k));
-    columns.check_clash(input_columns.names().into_iter())?;
+    let clashes = match input_columns {
+        InputColumns::Fields { parts: true, .. } => Clashes::Renamed,
+        InputColumns::Fields { parts: false, .. } | InputColumns::Columnar(_) => Clashes::LeftOut,
+    };
+    match clashes {
+        Clashes::LeftOut => columns.check_clash(input_columns.names().into_iter())?,
+        Clashes::Renamed => {
+            for name in input_columns.names().into_iter().filter(|name| columns.has(name)) {
+                tracing::warn!("the input's `{name}` is written as `{}`: `{name}` is for the answers", renamed(name));
+            }
+        }
+    }
     if let InputColumns::Columnar(schema) = input_columns
         && format.is_text()
         && let Some(column) = json::binary_column(schema)
@@ -77,19 +89,24 @@ pub(crate) fn create<'a>(
     let compressed = |sink| Compressed::new(sink, compression).map_err(Error::Write);
     let encoder: Box<dyn RowEncoder> = match format {
         OutputFormat::Jsonl => Box::new(JsonlEncoder::new(compressed(sink)?, columns.clone())),
-        OutputFormat::Csv => {
+        OutputFormat::Csv | OutputFormat::Tsv => {
+            let delimiter = if format == OutputFormat::Tsv { b'\t' } else { b',' };
+            let mut sink = compressed(sink)?;
+            if options.csv_bom {
+                sink.write_all("\u{feff}".as_bytes()).map_err(Error::Write)?;
+            }
             let names = match input_columns {
                 InputColumns::Columnar(_) | InputColumns::Fields { complete: true, .. } => {
                     Ok(input_columns.names().into_iter().map(str::to_owned).collect())
                 }
                 InputColumns::Fields { complete: false, .. } => Err(options.infer_schema_length),
             };
-            Box::new(CsvEncoder::new(compressed(sink)?, columns.clone(), names)?)
+            Box::new(CsvEncoder::new(sink, columns.clone(), delimiter, names)?)
         }
         OutputFormat::Parquet => columnar(sink, ColumnarFormat::Parquet, &columns, input_columns, options)?,
         OutputFormat::Arrow => columnar(sink, ColumnarFormat::Arrow, &columns, input_columns, options)?,
     };
-    Ok(Box::new(Writer { encoder, columns, target }))
+    Ok(Box::new(Writer { encoder, columns, clashes, is_text: format.is_text(), target }))
 }
 
 fn columnar(
@@ -102,7 +119,7 @@ fn columnar(
     let columns = columns.clone();
     Ok(match input_columns {
         InputColumns::Columnar(schema) => Box::new(ColumnsEncoder::new(sink, format, columns, schema)?),
-        InputColumns::Fields { names, complete } => {
+        InputColumns::Fields { names, complete, .. } => {
             let known = if *complete { names.clone() } else { Vec::new() };
             Box::new(FieldsEncoder::new(sink, format, columns, known, options.infer_schema_length))
         }
@@ -120,12 +137,28 @@ pub fn write_stream(
     let columns = Arc::new(AnswerColumns::new(options.prefix.as_deref(), options.top_k));
     let sink = Compressed::new(Sink::new(Box::new(writer)), Compression::None).map_err(Error::Write)?;
     let encoder = Box::new(JsonlEncoder::new(sink, columns.clone()));
-    Ok(Box::new(Writer { encoder, columns, target: Target::Stream }))
+    Ok(Box::new(Writer { encoder, columns, clashes: Clashes::LeftOut, is_text: true, target: Target::Stream }))
+}
+
+/// What becomes of an input field that has the name of an answer column.
+#[derive(Clone, Copy)]
+enum Clashes {
+    /// It is an error on its row; where it is known at the start, of the run.
+    LeftOut,
+    /// It gets another name: whoever lays questions out as parts of larger values has the right answers beside them.
+    Renamed,
+}
+
+/// The other name.
+fn renamed(name: &str) -> String {
+    format!("input_{name}")
 }
 
 struct Writer {
     encoder: Box<dyn RowEncoder>,
     columns: Arc<AnswerColumns>,
+    clashes: Clashes,
+    is_text: bool,
     target: Target,
 }
 
@@ -137,7 +170,17 @@ impl RowWriter for Writer {
             Err(error) => (Vec::new(), vec![error.to_string()]),
         };
         let mut misfits = Vec::new();
-        if let Record::Fields(fields) = &mut record {
+        if let Record::Fields(fields) = &mut record
+            && fields.keys().any(|name| self.columns.has(name))
+        {
+            if let Clashes::Renamed = self.clashes {
+                let taken: Vec<String> = fields.keys().cloned().collect();
+                let name = |name: String| match renamed(&name) {
+                    free if self.columns.has(&name) && !taken.contains(&free) => free,
+                    _ => name,
+                };
+                *fields = std::mem::take(fields).into_iter().map(|(old, value)| (name(old), value)).collect();
+            }
             fields.retain(|name, _| {
                 let clashes = self.columns.has(name);
                 if clashes {
@@ -161,7 +204,11 @@ impl RowWriter for Writer {
     }
 
     fn finish_partial(self: Box<Self>) -> Result<Option<PathBuf>> {
-        self.encoder.finish()?;
+        let finished = self.encoder.finish();
+        // Of a text, what is there can be read, whatever the last line is; other formats are nothing without their end.
+        if !self.is_text {
+            finished?;
+        }
         self.target.commit_partial()
     }
 }

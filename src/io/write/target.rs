@@ -1,11 +1,11 @@
 //! Where the output goes: a file that gets its name only when it is complete, or standard output.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, PersistError};
 
 use super::sink::Sink;
 use crate::io::error::{Error, Result};
@@ -59,6 +59,7 @@ impl Target {
         let mut prefix = OsString::from(".");
         prefix.push(name);
         prefix.push(".");
+        name_leftovers(folder, &prefix);
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).suffix(".partial");
         #[cfg(unix)]
@@ -80,25 +81,66 @@ impl Target {
         }))
     }
 
-    /// Gives the completed file its name.
+    /// Gives the completed file its name. If it cannot have it, since another file has it by now or its folder is gone,
+    /// the file is kept under another.
     pub(crate) fn commit(self) -> Result<()> {
         let Self::File { partial, path, force } = self else { return Ok(()) };
         let result = if force { partial.persist(&path) } else { partial.persist_noclobber(&path) };
-        match result {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::Create { path, source: error.error }),
+        let Err(PersistError { file, error }) = result else { return Ok(()) };
+        match keep(file, &path) {
+            Ok(kept) => Err(Error::NotNamed { path, kept, source: error }),
+            Err(_) => Err(Error::Create { path, source: error }),
         }
     }
 
-    /// Keeps the file as `OUT.partial` and gives its path; replaces what an earlier broken run left there.
+    /// Keeps the file as `OUT.partial` and gives its path.
     pub(crate) fn commit_partial(self) -> Result<Option<PathBuf>> {
         let Self::File { partial, path, .. } = self else { return Ok(None) };
-        let mut name = path.into_os_string();
-        name.push(".partial");
-        let path = PathBuf::from(name);
-        match partial.persist(&path) {
-            Ok(_) => Ok(Some(path)),
-            Err(error) => Err(Error::Create { path, source: error.error }),
+        match keep(partial, &path) {
+            Ok(kept) => Ok(Some(kept)),
+            Err(source) => Err(Error::Create { path: with_suffix(&path, ".partial"), source }),
+        }
+    }
+}
+
+/// Keeps a file as `OUT.partial`, or with a number behind that if an earlier run has left one. If there is no folder for
+/// it any more, it is copied to where the program runs.
+fn keep(mut file: NamedTempFile, path: &Path) -> io::Result<PathBuf> {
+    for number in 1.. {
+        let suffix = if number == 1 { ".partial".to_owned() } else { format!(".partial.{number}") };
+        let kept = with_suffix(path, &suffix);
+        match file.persist_noclobber(&kept) {
+            Ok(_) => return Ok(kept),
+            Err(PersistError { file: same, error }) if error.kind() == io::ErrorKind::AlreadyExists => file = same,
+            Err(PersistError { file: same, .. }) => {
+                file = same;
+                break;
+            }
+        }
+    }
+    let name = path.file_name().map_or_else(|| OsString::from("answers"), OsString::from);
+    let kept = std::env::current_dir()?.join(with_suffix(Path::new(&name), ".partial"));
+    let mut copy = File::options().write(true).create_new(true).open(&kept)?;
+    let file = file.as_file_mut();
+    file.rewind()?;
+    io::copy(file, &mut copy)?;
+    Ok(kept)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Says what earlier runs have left that were killed.
+fn name_leftovers(folder: &Path, prefix: &OsStr) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let (bytes, prefix) = (name.as_encoded_bytes(), prefix.as_encoded_bytes());
+        if bytes.starts_with(prefix) && bytes.ends_with(b".partial") {
+            let path = entry.path();
+            tracing::warn!("{} is left from a run that was killed, or belongs to one that goes on", path.display());
         }
     }
 }
@@ -161,8 +203,20 @@ mod tests {
         let path = folder.path().join("out.jsonl");
         let target = Target::open(&path, false, std::iter::empty()).unwrap();
         std::fs::write(&path, "mine").unwrap();
-        target.commit().unwrap_err();
+        write(&target, "answers");
+        let error = target.commit().unwrap_err();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+        let kept = folder.path().canonicalize().unwrap().join("out.jsonl.partial");
+        assert!(matches!(&error, Error::NotNamed { .. }), "{error}");
+        assert_eq!(std::fs::read_to_string(kept).unwrap(), "answers");
+
+        // What an earlier run has left stays.
+        let other = folder.path().join("out.jsonl");
+        let target = Target::open(&other, true, std::iter::empty()).unwrap();
+        write(&target, "later");
+        let kept = target.commit_partial().unwrap().unwrap();
+        assert_eq!(kept.file_name().unwrap(), "out.jsonl.partial.2");
+        assert_eq!(std::fs::read_to_string(kept).unwrap(), "later");
     }
 
     #[test]

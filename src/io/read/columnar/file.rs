@@ -5,14 +5,19 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use polars::io::parquet::metadata::FileMetadataRef;
 use polars::prelude::{
-    ArrowDataType, ArrowSchema, DataFrame, ParallelStrategy, ParquetReader, PolarsResult, Schema, SchemaExt, SerReader,
-    TimeZone,
+    ArrowDataType, ArrowSchema, DataFrame, DataType, ParallelStrategy, ParquetReader, PolarsError, PolarsResult,
+    Schema, SerReader, TimeZone,
 };
+use polars_arrow::datatypes::Field;
 use polars_arrow::io::ipc::read as ipc;
+use polars_parquet::parquet::schema::types::{ParquetType, PrimitiveConvertedType, PrimitiveLogicalType};
+use polars_parquet::read::{infer_schema, schema::parquet_to_arrow_schema};
+use polars_parquet::write::schema_to_metadata_key;
 
 use crate::io::error::{Error, Result};
 use crate::io::format::{ColumnarFormat, InputFormat};
@@ -25,7 +30,7 @@ pub(crate) struct ColumnarFile {
     file: File,
     name: Arc<str>,
     layout: Layout,
-    schema: Schema,
+    schema: Arc<ArrowSchema>,
 }
 
 enum Layout {
@@ -38,24 +43,34 @@ pub(crate) type Chunks = Box<dyn Iterator<Item = PolarsResult<DataFrame>> + Send
 
 impl ColumnarFile {
     /// # Errors
-    /// A file that is not of its format, or has a column of a type that cannot be carried along.
+    /// A file that is not of its format.
     pub(crate) fn open(mut file: File, name: Arc<str>, format: ColumnarFormat) -> Result<Self> {
         file.rewind().map_err(|source| Error::Read { name: name.clone(), source })?;
         let (opened, format) = match format {
-            ColumnarFormat::Parquet => (open_parquet(&mut file), InputFormat::Parquet),
-            ColumnarFormat::Arrow => (open_arrow(&mut file), InputFormat::Arrow),
+            ColumnarFormat::Parquet => (guarded(|| open_parquet(&mut file)), InputFormat::Parquet),
+            ColumnarFormat::Arrow => (guarded(|| open_arrow(&mut file)), InputFormat::Arrow),
         };
         let (layout, arrow_schema) =
             opened.map_err(|source| Error::NotColumnar { name: name.clone(), format, source })?;
-        for field in arrow_schema.iter_values() {
-            check_type(&name, &field.name, &field.dtype)?;
-        }
-        let schema = Schema::from_arrow_schema(&arrow_schema);
-        Ok(Self { file, name, layout, schema })
+        Ok(Self { file, name, layout, schema: arrow_schema })
     }
 
-    pub(crate) fn schema(&self) -> &Schema {
-        &self.schema
+    /// Names of all columns, whatever their types.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.schema.iter_names().map(|name| name.as_str())
+    }
+
+    /// The columns that are wanted, with their types.
+    ///
+    /// # Errors
+    /// A column of a type that cannot be carried along.
+    pub(crate) fn columns(&self, is_wanted: impl Fn(&str) -> bool) -> Result<Schema> {
+        let mut columns = Schema::default();
+        for (name, field) in self.schema.iter().filter(|(name, _)| is_wanted(name)) {
+            check_type(&self.name, name, &field.dtype)?;
+            columns.insert(name.clone(), DataType::from_arrow_field(field));
+        }
+        Ok(columns)
     }
 
     fn unreadable(&self, source: io::Error) -> Error {
@@ -106,31 +121,105 @@ impl ColumnarFile {
                 Box::new(batches.flat_map(move |batch| slices(frame(batch, &schema), chunk_rows)))
             }
         };
-        Ok(Box::new(chunks.map(move |chunk| chunk?.select(&names))))
+        let mut chunks = chunks;
+        let mut panicked = false;
+        Ok(Box::new(std::iter::from_fn(move || {
+            // What panicked is in no state to go on.
+            if std::mem::replace(&mut panicked, true) {
+                return None;
+            }
+            let chunk = guarded(|| chunks.next().map(|chunk| chunk?.select(&names)).transpose());
+            panicked = chunk.is_err();
+            chunk.transpose()
+        })))
     }
 }
 
 fn open_parquet(file: &mut File) -> PolarsResult<(Layout, Arc<ArrowSchema>)> {
     let mut reader = ParquetReader::new(file);
-    let schema = reader.schema()?;
-    Ok((Layout::Parquet(reader.get_metadata()?.clone()), schema))
+    let mut metadata = reader.get_metadata()?.clone();
+    let (schema, is_known) = match guarded(|| infer_schema(&metadata)) {
+        Ok(schema) => (schema, true),
+        // Its writer's Arrow types are newer than that: there are still Parquet's own.
+        Err(_) => (parquet_to_arrow_schema(metadata.schema_descr.fields()), false),
+    };
+    let mut stored = schema.iter_values().map(storage).map(|field| (field.name.clone(), field)).collect();
+    json_is_text(&metadata, &mut stored);
+    if !is_known || stored != schema {
+        // The reader goes by what the file says.
+        let said = schema_to_metadata_key(&stored);
+        let file = Arc::make_mut(&mut metadata);
+        let entries = file.key_value_metadata.get_or_insert_default();
+        entries.retain(|entry| entry.key != said.key);
+        entries.push(said);
+    }
+    Ok((Layout::Parquet(metadata), Arc::new(stored)))
+}
+
+/// JSON and enumerations are text, which Parquet says in another way than of other text.
+fn json_is_text(metadata: &FileMetadataRef, schema: &mut ArrowSchema) {
+    for field in metadata.schema_descr.fields() {
+        let ParquetType::PrimitiveType(column) = field else { continue };
+        let is_text = matches!(
+            (column.logical_type, column.converted_type),
+            (Some(PrimitiveLogicalType::Json | PrimitiveLogicalType::Enum), _)
+                | (_, Some(PrimitiveConvertedType::Json | PrimitiveConvertedType::Enum))
+        );
+        if is_text
+            && let Some(field) = schema.get_mut(column.field_info.name.as_str())
+            && matches!(field.dtype, ArrowDataType::Binary | ArrowDataType::LargeBinary | ArrowDataType::BinaryView)
+        {
+            field.dtype = ArrowDataType::Utf8View;
+        }
+    }
 }
 
 fn open_arrow(file: &mut File) -> PolarsResult<(Layout, Arc<ArrowSchema>)> {
     let mut magic = [0; 6];
     let is_file = file.read_exact(&mut magic).is_ok() && &magic == b"ARROW1";
     file.rewind()?;
+    let stored = |schema: &ArrowSchema| -> ArrowSchema {
+        schema.iter_values().map(storage).map(|field| (field.name.clone(), field)).collect()
+    };
     if is_file {
-        let metadata = ipc::read_file_metadata(file)?;
+        let mut metadata = ipc::read_file_metadata(file)?;
+        metadata.schema = Arc::new(stored(&metadata.schema));
         let schema = metadata.schema.clone();
         return Ok((Layout::Arrow(Box::new(metadata)), schema));
     }
-    let metadata = ipc::read_stream_metadata(file)?;
+    let mut metadata = ipc::read_stream_metadata(file)?;
+    metadata.schema = stored(&metadata.schema);
     let schema = Arc::new(metadata.schema.clone());
     Ok((Layout::ArrowStream(Box::new(metadata)), schema))
 }
 
-/// Refuses the types for which the conversion of a schema would panic.
+/// What an extension type is stored as, such as the bytes of a UUID or the text of JSON.
+fn storage(field: &Field) -> Field {
+    fn stored(dtype: &ArrowDataType) -> ArrowDataType {
+        use ArrowDataType as A;
+        match dtype {
+            A::Extension(extension) => stored(&extension.inner),
+            A::List(field) => A::List(Box::new(storage(field))),
+            A::LargeList(field) => A::LargeList(Box::new(storage(field))),
+            A::FixedSizeList(field, size) => A::FixedSizeList(Box::new(storage(field)), *size),
+            A::Map(field, is_sorted) => A::Map(Box::new(storage(field)), *is_sorted),
+            A::Struct(fields) => A::Struct(fields.iter().map(storage).collect()),
+            other => other.clone(),
+        }
+    }
+    Field { dtype: stored(&field.dtype), ..field.clone() }
+}
+
+/// What `decode` gives, or that it panicked: a decoder that meets what it does not expect must not end the program.
+fn guarded<T>(decode: impl FnOnce() -> PolarsResult<T>) -> PolarsResult<T> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        Err(PolarsError::ComputeError(format!("it is damaged, or has what cannot be read yet ({text})").into()))
+    })
+}
+
+/// Refuses the types that have no counterpart, for which the conversion of a schema would panic.
 fn check_type(name: &Arc<str>, column: &str, dtype: &ArrowDataType) -> Result<()> {
     use ArrowDataType as A;
     match dtype {
@@ -139,14 +228,28 @@ fn check_type(name: &Arc<str>, column: &str, dtype: &ArrowDataType) -> Result<()
         }
         A::Struct(fields) => fields.iter().try_for_each(|field| check_type(name, column, &field.dtype)),
         A::Dictionary(_, values, _) => check_type(name, column, values),
-        A::Float16 | A::Int128 | A::UInt128 | A::Interval(_) | A::Union(_) | A::Extension(_) | A::Unknown => {
-            Err(Error::UnsupportedType { name: name.clone(), column: column.to_owned(), dtype: format!("{dtype:?}") })
+        A::Float16
+        | A::Int128
+        | A::UInt128
+        | A::Decimal256(..)
+        | A::Interval(_)
+        | A::Union(_)
+        | A::Extension(_)
+        | A::Unknown => Err(unsupported(name, column, dtype)),
+        A::Decimal(precision, _) | A::Decimal32(precision, _) | A::Decimal64(precision, _)
+            if !(1..=38).contains(precision) =>
+        {
+            Err(unsupported(name, column, dtype))
         }
         A::Timestamp(_, zone) if TimeZone::opt_try_new(zone.clone()).is_err() => {
             Err(Error::UnknownTimeZone { name: name.clone(), column: column.to_owned(), zone: format!("{zone:?}") })
         }
         _ => Ok(()),
     }
+}
+
+fn unsupported(name: &Arc<str>, column: &str, dtype: &ArrowDataType) -> Error {
+    Error::UnsupportedType { name: name.clone(), column: column.to_owned(), dtype: format!("{dtype:?}") }
 }
 
 fn projected(schema: &ArrowSchema, projection: &[usize]) -> Arc<ArrowSchema> {
@@ -184,21 +287,25 @@ fn parquet_chunks(
 ) -> impl Iterator<Item = PolarsResult<DataFrame>> {
     let mut ranges = Vec::new();
     let mut group_start = 0;
-    for group in &metadata.row_groups {
+    for (index, group) in metadata.row_groups.iter().enumerate() {
         let rows = group.num_rows();
         let row_bytes = (group.total_byte_size() / rows.max(1)).max(1);
         let step = (CHUNK_BYTES / row_bytes).clamp(1, chunk_rows);
-        ranges.extend((0..rows).step_by(step).map(|start| (group_start + start, step.min(rows - start))));
+        let slices = (0..rows).step_by(step).map(|start| (group_start + start, step.min(rows - start)));
+        ranges.extend(slices.map(|slice| (index + 1, slice)));
         group_start += rows;
     }
-    ranges.into_iter().map(move |range| {
-        let mut reader = ParquetReader::new(file.try_clone()?);
-        reader.set_metadata(metadata.clone());
-        reader
-            .with_slice(Some(range))
-            .with_projection(Some(projection.clone()))
-            .set_low_memory(true)
-            .read_parallel(ParallelStrategy::None)
-            .finish()
+    ranges.into_iter().map(move |(group, range)| {
+        let frame = guarded(|| {
+            let mut reader = ParquetReader::new(file.try_clone()?);
+            reader.set_metadata(metadata.clone());
+            reader
+                .with_slice(Some(range))
+                .with_projection(Some(projection.clone()))
+                .set_low_memory(true)
+                .read_parallel(ParallelStrategy::None)
+                .finish()
+        });
+        frame.map_err(|error| error.wrap_msg(|message| format!("row group {group}: {message}")))
     })
 }

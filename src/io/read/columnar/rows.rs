@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use polars::prelude::{DataFrame, DataType, PolarsResult, Schema, StringChunked};
+use polars::prelude::{Column, DataFrame, DataType, PolarsError, PolarsResult, Schema, SchemaRef, StringChunked};
 
 use super::file::{Chunks, ColumnarFile};
 use crate::io::error::{ColumnRole, Error, Result};
@@ -17,6 +17,7 @@ pub(crate) struct ColumnarRows {
     number: u64,
     source: Arc<str>,
     selection: Arc<ColumnSelection>,
+    carried: SchemaRef,
 }
 
 struct Chunk {
@@ -28,36 +29,57 @@ struct Chunk {
 }
 
 impl ColumnarRows {
-    /// `columns` are those to carry along; the file must have them, and the question and context.
+    /// `carried` are the columns to carry along, of all files; this one must have them, and the question and context.
     pub(crate) fn new(
         file: ColumnarFile,
         selection: Arc<ColumnSelection>,
-        columns: &[&str],
+        carried: SchemaRef,
         chunk_rows: usize,
     ) -> Result<Self> {
         let source = file.name().clone();
-        let mut names: Vec<String> = columns.iter().map(|&name| name.to_owned()).collect();
-        for name in [&selection.question, &selection.context] {
-            if selection.needs_question && !names.contains(name) {
-                names.push(name.clone());
-            }
-        }
+        let mut names: Vec<String> = carried.iter_names().map(|name| name.to_string()).collect();
+        let texts: Vec<String> = file.names().filter(|name| selection.reads(name)).map(str::to_owned).collect();
+        names.extend(texts.into_iter().filter(|name| !carried.contains(name)));
         let chunks = file.chunks(names, chunk_rows.max(1))?;
-        Ok(Self { chunks, chunk: None, number: 0, source, selection })
+        Ok(Self { chunks, chunk: None, number: 0, source, selection, carried })
     }
 
     fn load(&self, frame: DataFrame) -> PolarsResult<Chunk> {
-        let strings = |name: &str| -> PolarsResult<StringChunked> {
-            let column = frame.column(name).and_then(|column| column.cast(&DataType::String))?;
+        let strings = |path: &str| -> PolarsResult<StringChunked> {
+            let column = find(&frame, path)?.cast(&DataType::String)?;
             Ok(column.str()?.rechunk().into_owned())
         };
         let ColumnSelection { needs_question, question, context, .. } = &*self.selection;
         let texts = if *needs_question { Some((strings(question)?, strings(context)?)) } else { None };
         let rows = frame.height();
-        let kept = frame.get_column_names().into_iter().filter(|name| self.selection.keeps(name)).cloned();
-        let frame = Arc::new(frame.select(kept)?);
+        // Strictly: a value that the common type cannot hold is an error, and not null.
+        let carried = self.carried.iter().map(|(name, dtype)| frame.column(name)?.strict_cast(dtype));
+        let frame = Arc::new(DataFrame::new(rows, carried.collect::<PolarsResult<Vec<_>>>()?)?);
         Ok(Chunk { frame, texts, rows, next: 0 })
     }
+}
+
+/// The column called `path`, or the part of a struct that its parts, separated by dots, lead to.
+fn find(frame: &DataFrame, path: &str) -> PolarsResult<Column> {
+    if let Ok(column) = frame.column(path) {
+        return Ok(column.clone());
+    }
+    let found = path.match_indices('.').find_map(|(at, _)| {
+        let parts = frame.column(&path[..at]).ok()?.struct_().ok()?.clone().unnest();
+        find(&parts, &path[at + 1..]).ok()
+    });
+    found.ok_or_else(|| PolarsError::ColumnNotFound(path.to_owned().into()))
+}
+
+/// The type of what [`find`] finds.
+fn find_type(schema: &Schema, path: &str) -> Option<DataType> {
+    if let Some(dtype) = schema.get(path) {
+        return Some(dtype.clone());
+    }
+    path.match_indices('.').find_map(|(at, _)| {
+        let DataType::Struct(fields) = schema.get(&path[..at])? else { return None };
+        find_type(&fields.iter().cloned().collect(), &path[at + 1..])
+    })
 }
 
 impl Iterator for ColumnarRows {
@@ -104,8 +126,12 @@ pub(crate) fn check_text(name: &Arc<str>, schema: &Schema, selection: &ColumnSel
         return Ok(());
     }
     for (column, role) in [(&selection.question, ColumnRole::Question), (&selection.context, ColumnRole::Context)] {
-        match schema.get(column) {
-            Some(DataType::String | DataType::Categorical(..) | DataType::Enum(..)) | None => {}
+        match find_type(schema, column) {
+            Some(DataType::String | DataType::Categorical(..) | DataType::Enum(..)) => {}
+            None => {
+                let available = schema.iter_names().map(ToString::to_string).collect();
+                return Err(Error::MissingColumn { name: name.clone(), column: column.clone(), role, available });
+            }
             Some(other) => {
                 let (name, column, dtype) = (name.clone(), column.clone(), other.to_string());
                 return Err(Error::NotText { name, column, role, dtype });

@@ -2,20 +2,22 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use polars::io::parquet::write::BatchedWriter;
+use num_traits::AsPrimitive;
+use polars::io::parquet::write::{BatchedWriter, KeyValueMetadata};
 use polars::prelude::{
     CompatLevel, DataFrame, DataType, ParquetCompression, ParquetWriter, PolarsResult, Schema, SchemaExt,
 };
 use polars::series::arrow_export::ToArrowConverter;
 use polars::series::arrow_export::categorical::CategoricalToArrowConverter;
-use polars_arrow::array::Array;
-use polars_arrow::datatypes::{ArrowSchema, Field};
+use polars_arrow::array::{Array, DictionaryArray, DictionaryKey, PrimitiveArray};
+use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field, IntegerType};
 use polars_arrow::io::ipc::IpcField;
 use polars_arrow::io::ipc::write::{
     DictionaryTracker, EncodedData, FileWriter, WriteOptions, default_ipc_fields, dictionaries_to_encode,
     encode_dictionary_values, encode_record_batch,
 };
 use polars_arrow::record_batch::RecordBatchT;
+use polars_parquet::write::{KeyValue, schema_to_metadata_key};
 
 use crate::io::error::Result;
 use crate::io::format::ColumnarFormat;
@@ -37,6 +39,7 @@ impl ColumnarFile {
         let failure = sink.failure();
         let encoder = match format {
             ColumnarFormat::Parquet => ParquetWriter::new(sink)
+                .with_key_value_metadata(Some(widely_read(schema)))
                 .with_compression(ParquetCompression::Zstd(None))
                 .set_parallel(false)
                 .batched(schema)
@@ -65,6 +68,41 @@ impl ColumnarFile {
     }
 }
 
+/// The Arrow types that a Parquet file says it has: those that old readers know too, which stand for the same bytes.
+fn widely_read(schema: &Schema) -> KeyValueMetadata {
+    let fields = schema.iter_fields().map(|field| with_signed_keys(field.to_arrow(CompatLevel::oldest())));
+    let arrow_schema: ArrowSchema = fields.map(|field| (field.name.clone(), field)).collect();
+    let KeyValue { key, value } = schema_to_metadata_key(&arrow_schema);
+    KeyValueMetadata::from_static(vec![(key, value.unwrap_or_default())])
+}
+
+/// A field whose categories, if it has such, are numbered as old readers can hand them to pandas.
+fn with_signed_keys(mut field: Field) -> Field {
+    if let ArrowDataType::Dictionary(keys, ..) = &mut field.dtype {
+        *keys = IntegerType::Int32;
+        // Which says that the keys are others.
+        field.metadata = None;
+    }
+    field
+}
+
+/// Categories that are numbered so.
+fn signed_keys(array: Box<dyn Array>) -> PolarsResult<Box<dyn Array>> {
+    fn signed<K: DictionaryKey + AsPrimitive<i32>>(array: &dyn Array) -> Option<PolarsResult<Box<dyn Array>>> {
+        let array = array.as_any().downcast_ref::<DictionaryArray<K>>()?;
+        let keys: PrimitiveArray<i32> = array.keys().iter().map(|key| key.map(|key| key.as_())).collect();
+        Some(
+            DictionaryArray::try_from_keys(keys, array.values().clone(), array.is_ordered())
+                .map(DictionaryArray::boxed),
+        )
+    }
+    let array_ref = array.as_ref();
+    signed::<u32>(array_ref)
+        .or_else(|| signed::<u16>(array_ref))
+        .or_else(|| signed::<u8>(array_ref))
+        .unwrap_or(Ok(array))
+}
+
 /// An Arrow IPC file whose dictionaries are written last.
 ///
 /// The file format has one dictionary a column, but categories are met one batch after the other; so the batches go
@@ -76,7 +114,9 @@ struct ArrowFile {
 }
 
 struct ArrowColumn {
+    /// As the converter takes it, and as it is written.
     field: Field,
+    written: Field,
     ipc_field: IpcField,
     /// Gives a category the same key in every batch.
     converter: ToArrowConverter,
@@ -86,15 +126,22 @@ const UNCOMPRESSED: WriteOptions = WriteOptions { compression: None };
 
 impl ArrowFile {
     fn new(sink: Sink, schema: &Schema) -> PolarsResult<Self> {
-        let fields: Vec<Field> = schema.iter_fields().map(|field| field.to_arrow(CompatLevel::newest())).collect();
-        let ipc_fields = default_ipc_fields(fields.iter());
-        let arrow_schema: ArrowSchema = fields.iter().map(|field| (field.name.clone(), field.clone())).collect();
+        let fields: Vec<Field> = schema.iter_fields().map(|field| field.to_arrow(CompatLevel::oldest())).collect();
+        let written: Vec<Field> = fields.iter().cloned().map(with_signed_keys).collect();
+        let ipc_fields = default_ipc_fields(written.iter());
+        let arrow_schema: ArrowSchema = written.iter().map(|field| (field.name.clone(), field.clone())).collect();
         let writer = FileWriter::try_new(sink, Arc::new(arrow_schema), Some(ipc_fields.clone()), UNCOMPRESSED)?;
         let columns = fields
             .into_iter()
+            .zip(written)
             .zip(ipc_fields)
             .zip(schema.iter_values())
-            .map(|((field, ipc_field), dtype)| ArrowColumn { field, ipc_field, converter: converter(dtype) })
+            .map(|(((field, written), ipc_field), dtype)| ArrowColumn {
+                field,
+                written,
+                ipc_field,
+                converter: converter(dtype),
+            })
             .collect();
         let dictionaries = DictionaryTracker { dictionaries: Default::default(), cannot_replace: false };
         Ok(Self { writer, columns, dictionaries })
@@ -106,12 +153,12 @@ impl ArrowFile {
         for (column, series) in self.columns.iter_mut().zip(frame.materialized_column_iter()) {
             for chunk in series.chunks() {
                 let field = Cow::Borrowed(&column.field);
-                let array = column.converter.array_to_arrow(chunk.as_ref(), series.dtype(), field)?;
+                let array = signed_keys(column.converter.array_to_arrow(chunk.as_ref(), series.dtype(), field)?)?;
                 dictionaries_to_encode(&column.ipc_field, array.as_ref(), &mut self.dictionaries, &mut Vec::new())?;
                 arrays.push(array);
             }
         }
-        let schema = self.columns.iter().map(|column| (column.field.name.clone(), column.field.clone())).collect();
+        let schema = self.columns.iter().map(|column| (column.written.name.clone(), column.written.clone())).collect();
         let batch = RecordBatchT::try_new(frame.height(), Arc::new(schema), arrays)?;
         let mut message = EncodedData::default();
         encode_record_batch(&batch, &UNCOMPRESSED, &mut message);
