@@ -74,6 +74,13 @@ class Folder(TraceTestCase):
 
 
 class Refusals(TraceTestCase):
+    def test_a_vocabulary_in_place_of_tokenizer_json(self):
+        model = self.folder / "model"
+        shutil.copytree(FAMILIES / "bert", model, ignore=shutil.ignore_patterns("tokenizer.json"))
+        (model / "vocab.txt").write_text("[PAD]\n", encoding="utf-8")
+        self.trace(model=model)
+        self.assertEqual((self.output / "vocab.txt").read_text(encoding="utf-8"), "[PAD]\n")
+
     def test_windows_that_see_each_other(self):
         with mock.patch.object(network, "UNSEEN", 0.0):
             self.refused("logits of the network differ")

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from . import Refused
+from . import Refused, families
 from .shape import Shape
 from .source import Model
-
-# Families that number positions from padding_idx + 1, and give padding tokens padding_idx.
-POSITIONS_AFTER_PADDING = ("roberta", "xlm-roberta", "camembert")
-FAMILIES = ("bert", "distilbert", "electra", "albert") + POSITIONS_AFTER_PADDING
 
 # Added to the scores of tokens that are not seen: their weight becomes exactly 0, also where f16 has no larger number.
 UNSEEN = -10000.0
@@ -24,35 +20,38 @@ class Network(torch.nn.Module):
 
     def __init__(self, model: Model, shape: Shape) -> None:
         super().__init__()
-        self.embeddings = model.base_model.embeddings
-        # ELECTRA's, where embeddings are narrower than layers.
-        self.projection = getattr(model.base_model, "embeddings_project", torch.nn.Identity())
-        self.encoder = model.base_model.encoder
-        self.head = model.qa_outputs
+        self.family = families.FAMILIES[model.config.model_type]
+        self.base = model.base_model
+        self.head = self.family.head(model)
         self.shape = shape
         self.padding_idx: int | None = None
-        if model.config.model_type in POSITIONS_AFTER_PADDING:
-            self.padding_idx = self.embeddings.padding_idx
+        if self.family.after_padding:
+            self.padding_idx = self.base.embeddings.padding_idx
+        with torch.no_grad():
+            self.family.prepare(self.base, shape.seq_len)
+        self.register_buffer("columns", torch.arange(shape.seq_len)[None])
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         inputs = dict(zip(self.shape.inputs, tensors))
         input_ids = inputs["input_ids"]
         # Without packing, a row is one window: its tokens are numbered 1, and padding 0.
         sequence_ids = inputs["sequence_ids"] if self.shape.packed else inputs["attention_mask"]
-        position_ids = inputs.get("position_ids")
+        # Without packing, a token's position is its column.
+        position_ids = inputs.get("position_ids", self.columns.expand_as(input_ids))
         # Padding sees padding, so that every token sees one at least and no softmax is over nothing.
         same_window = sequence_ids[:, :, None] == sequence_ids[:, None, :]
-        if position_ids is not None and self.padding_idx is not None:
-            position_ids = after_padding(input_ids, position_ids, same_window, self.padding_idx)
+        numbered = position_ids
+        if self.padding_idx is not None:
+            numbered = after_padding(input_ids, position_ids, same_window, self.padding_idx)
 
-        hidden = self.embeddings(
-            input_ids=input_ids,
-            token_type_ids=inputs.get("token_type_ids", input_ids * 0),
-            position_ids=position_ids,
-        )
-        hidden = self.projection(hidden)
+        embedded = {
+            "input_ids": input_ids,
+            "token_type_ids": inputs.get("token_type_ids", input_ids * 0),
+            "position_ids": numbered,
+        }
+        hidden = self.family.embed(self.base.embeddings, embedded)
         mask = (1 - same_window[:, None].to(hidden.dtype)) * UNSEEN
-        hidden = self.encoder(hidden, mask)[0]
+        hidden = self.family.encode(self.base, hidden, families.Rows(position_ids, same_window, mask))
         logits = self.head(hidden).float()
         return logits[..., 0], logits[..., 1]
 
@@ -68,18 +67,21 @@ def after_padding(
 
 def most_positions(model: Model) -> int:
     config = model.config
-    offset = config.pad_token_id + 1 if config.model_type in POSITIONS_AFTER_PADDING else 0
+    offset = config.pad_token_id + 1 if families.FAMILIES[config.model_type].after_padding else 0
     return config.max_position_embeddings - offset
 
 
 def require_family(model_type: str) -> None:
-    if model_type not in FAMILIES:
-        raise Refused(f"models of type {model_type} are not supported; these are: {', '.join(sorted(FAMILIES))}")
+    if model_type in families.NOT_COMPILED:
+        raise Refused(f"models of type {model_type} cannot be compiled: {families.NOT_COMPILED[model_type]}")
+    if model_type not in families.FAMILIES:
+        known = ", ".join(sorted(families.FAMILIES))
+        raise Refused(f"models of type {model_type} are not supported; these are: {known}")
 
 
 def require_positions(model: Model, seq_len: int) -> None:
-    kind = getattr(model.config, "position_embedding_type", "absolute")
-    if kind != "absolute":
-        raise Refused(f"position_embedding_type {kind} is not supported")
     if seq_len > most_positions(model):
         raise Refused(f"the model takes at most {most_positions(model)} tokens, --seq-len is {seq_len}")
+    reason = families.FAMILIES[model.config.model_type].refuses(model.config)
+    if reason:
+        raise Refused(reason)

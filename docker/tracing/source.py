@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import transformers
 
 from . import Refused
 
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+# What bertqa reads of a tokenizer: tokenizer.json, or else the vocabulary that its class has.
+VOCABULARIES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "spm.model",
+    "sentencepiece.model",
+)
+TOKENIZER_FILES = VOCABULARIES + ("merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+
+# Names of heads begin with these.
+HEADS = ("qa_outputs.", "classifier.", "head.")
 
 Model = transformers.PreTrainedModel
 
@@ -40,8 +53,8 @@ def find(model: str, revision: str | None, tokenizer: Path | None, name: str | N
     if not (folder / "config.json").is_file() or not any((folder / file).is_file() for file in WEIGHTS):
         raise Refused(f"{model} has no config.json with weights ({' or '.join(WEIGHTS[::2])}) beside it")
     tokenizer = tokenizer or folder
-    if not (tokenizer / "tokenizer.json").is_file():
-        raise Refused(f"{tokenizer} has no tokenizer.json; name a folder that has one with --tokenizer")
+    if not any((tokenizer / name).is_file() for name in VOCABULARIES):
+        raise Refused(f"{tokenizer} has no tokenizer.json and no vocabulary; name a folder that has with --tokenizer")
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     return Source(folder, tokenizer, name or default_name, config.get("model_type", "of no type"))
 
@@ -54,9 +67,9 @@ def fetch(model: str, revision: str | None) -> Path:
         return Path(huggingface_hub.snapshot_download(model, revision=revision, allow_patterns=list(patterns)))
 
     try:
-        folder = snapshot("*.json", "*.safetensors")
+        folder = snapshot("*.json", "*.safetensors", *VOCABULARIES, "merges.txt")
         if not list(folder.glob("*.safetensors")):
-            folder = snapshot("*.json", "pytorch_model*.bin")
+            folder = snapshot("pytorch_model*.bin")
     except Exception as error:
         raise Refused(f"there is no folder {model}, and the hub does not give it either: {error}") from error
     return folder
@@ -70,7 +83,7 @@ def load(source: Source, attention: str | None) -> Model:
         )
     except (OSError, ValueError) as error:
         raise Refused(f"cannot load {source.folder}: {error}") from error
-    absent = [key for key in loading["missing_keys"] if "qa_outputs" in key]
+    absent = [key for key in loading["missing_keys"] if key.startswith(HEADS)]
     if absent:
         raise Refused(f"{source.name} was not trained to answer questions: it has no {', '.join(sorted(absent))}")
     return model.float().eval().requires_grad_(False)
@@ -83,15 +96,10 @@ def attention_option(attention: str | None) -> dict[str, str]:
 
 
 def passes_token_types(source: Source) -> bool:
-    """Whether the tokenizer gives its token types to the model: what bertqa decides from the same files."""
+    """Whether the tokenizer may give token types to the model. Where it makes none, bertqa gives zeros."""
     path = source.tokenizer / "tokenizer_config.json"
-    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if "model_input_names" in config:
-        return "token_type_ids" in config["model_input_names"]
-    tokenizer = config.get("tokenizer_class")
-    if tokenizer is None:
-        return source.model_type in ("bert", "electra")
-    return tokenizer in ("BertTokenizer", "BertTokenizerFast", "ElectraTokenizer", "ElectraTokenizerFast")
+    config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return "token_type_ids" in config.get("model_input_names", ["token_type_ids"])
 
 
 def as_bert(model: Model, attention: str | None) -> Model:
