@@ -59,7 +59,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     // Answers on a terminal and a bar below them would overwrite each other.
     let shows_answers = args.output.as_os_str() == "-" && std::io::stdout().is_terminal();
     let session = Session::start(&args.common, progress::bar(!args.common.messages.quiet && !shows_answers))?;
-    let read = ReadOptions { format: args.input_format, ..args.common.rows.read_options() };
+    let read =
+        ReadOptions { format: args.input_format, output: Some(args.output.clone()), ..args.common.rows.read_options() };
     let input = io::open(&args.inputs, &read)?;
     let write = WriteOptions {
         format: args.output_format,

@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use super::encoding::Encoding;
 use super::format::{InputFormat, OutputFormat};
 
@@ -14,6 +16,8 @@ pub struct ReadOptions {
     pub columns: Option<Vec<String>>,
     /// `None` to go by the extension, and to take standard input for JSON Lines.
     pub format: Option<InputFormat>,
+    /// The output: where it stands in a folder that is read, it is no input.
+    pub output: Option<PathBuf>,
     /// In which text is encoded; `None` for UTF-8, or for UTF-16 where a byte order mark says so.
     pub encoding: Option<Encoding>,
     /// How CSV is written.
@@ -32,6 +36,7 @@ impl Default for ReadOptions {
             id: None,
             columns: None,
             format: None,
+            output: None,
             encoding: None,
             csv: CsvOptions::default(),
             max_line_bytes: 64 << 20,

@@ -21,6 +21,8 @@ pub(crate) struct ColumnSelection {
     id: Option<String>,
     /// All, if none are named.
     columns: Option<Vec<String>>,
+    /// Columns that folders name, and files need not have.
+    partitions: HashSet<String>,
     /// Whether it was said how a CSV is delimited; once is enough.
     pub(crate) announced: AtomicBool,
 }
@@ -37,13 +39,14 @@ pub(crate) enum Text {
 }
 
 impl ColumnSelection {
-    pub(crate) fn new(options: &ReadOptions, needs_question: bool) -> Arc<Self> {
+    pub(crate) fn new(options: &ReadOptions, needs_question: bool, partitions: HashSet<String>) -> Arc<Self> {
         Arc::new(Self {
             needs_question,
             question: options.question.clone(),
             context: options.context.clone(),
             id: options.id.clone(),
             columns: options.columns.clone(),
+            partitions,
             announced: AtomicBool::new(false),
         })
     }
@@ -70,7 +73,7 @@ impl ColumnSelection {
     pub(crate) fn check<'a>(&self, source: &Arc<str>, names: impl Iterator<Item = &'a str>) -> Result<()> {
         let names: Vec<&str> = names.collect();
         let known: HashSet<&str> = names.iter().copied().collect();
-        let missing = |name: &str| !roots(name).any(|root| known.contains(root));
+        let missing = |name: &str| !self.partitions.contains(name) && !roots(name).any(|root| known.contains(root));
         let (column, role) = if self.needs_question && missing(&self.question) {
             (&self.question, ColumnRole::Question)
         } else if self.needs_question && missing(&self.context) {

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use indexmap::IndexSet;
 use polars::prelude::{DataType, Schema};
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::column_selection::ColumnSelection;
 use super::columnar::{ColumnarFile, ColumnarRows, check_text};
@@ -12,7 +13,8 @@ use super::text;
 use crate::io::error::{Error, Result};
 use crate::io::format::{ColumnarFormat, Layout, TextFormat};
 use crate::io::options::ReadOptions;
-use crate::io::row::{InputColumns, Rows};
+use crate::io::row::{InputColumns, InputRow, Record, Rows};
+use crate::io::source::partitions::{Partition, PartitionValue};
 use crate::io::source::{self, Place, Source};
 
 /// Inputs that are there and fit together.
@@ -46,8 +48,10 @@ pub fn open(inputs: &[impl AsRef<Path>], options: &ReadOptions) -> Result<Input>
 
 /// With `needs_question`, every row has to have a question and a context.
 pub(crate) fn open_with(inputs: &[impl AsRef<Path>], options: &ReadOptions, needs_question: bool) -> Result<Input> {
-    let sources = source::resolve(inputs, options.format)?;
-    let selection = ColumnSelection::new(options, needs_question);
+    let sources = source::resolve(inputs, options.format, options.output.as_deref())?;
+    let partitions = sources.iter().flat_map(|source| &source.partitions);
+    let partitions = partitions.map(|partition| partition.name.clone()).collect();
+    let selection = ColumnSelection::new(options, needs_question, partitions);
     let (mut texts, mut columnar) = (Vec::new(), Vec::new());
     for source in sources {
         source.refuse_pointer()?;
@@ -80,6 +84,7 @@ fn open_text(
             let text = source.text(Arc::default(), options.encoding)?;
             let beginning = text::beginning(text, source.name.clone(), *format, options, &selection)?;
             names.extend(beginning.names);
+            names.extend(partition_names(source, &selection).map(str::to_owned));
             parts |= beginning.has_parts;
         }
     }
@@ -108,7 +113,17 @@ fn open_columnar(
         let file = ColumnarFile::open(file, source.name.clone(), format)?;
         selection.check(&source.name, file.names())?;
         check_text(&source.name, &file.columns(|name| selection.reads(name))?, &selection)?;
-        let kept = file.columns(|name| selection.carries(name))?;
+        let mut kept = file.columns(|name| selection.carries(name))?;
+        for Partition { name, value } in source.partitions.iter().filter(|partition| selection.keeps(&partition.name)) {
+            let dtype = match value {
+                PartitionValue::Null => DataType::Null,
+                PartitionValue::Integer(_) => DataType::Int64,
+                PartitionValue::Text(_) => DataType::String,
+            };
+            if !kept.contains(name) {
+                kept.insert(name.as_str().into(), dtype);
+            }
+        }
         common = Some(match common {
             None => (source.name.clone(), kept),
             Some((first, schema)) => {
@@ -123,6 +138,28 @@ fn open_columnar(
     let bytes_read = Arc::default();
     let options = options.clone();
     Ok(Input { sources: opened, options, selection, columns, total_rows, total_bytes: None, bytes_read })
+}
+
+/// The columns to carry along that the folders of a file name.
+fn partition_names<'a>(source: &'a Source, selection: &'a ColumnSelection) -> impl Iterator<Item = &'a str> {
+    source.partitions.iter().map(|partition| partition.name.as_str()).filter(|name| selection.keeps(name))
+}
+
+/// A text row with the columns that its file's folders name, but for those that it has itself.
+fn with_partitions(mut row: InputRow, partitions: &[Partition]) -> InputRow {
+    if let Record::Fields(fields) = &mut row.record {
+        for Partition { name, value } in partitions {
+            let value = match value {
+                PartitionValue::Null => Ok(RawValue::NULL.to_owned()),
+                PartitionValue::Integer(value) => to_raw_value(value),
+                PartitionValue::Text(value) => to_raw_value(value),
+            };
+            if let Ok(value) = value {
+                fields.entry(name.clone()).or_insert(value);
+            }
+        }
+    }
+    row
 }
 
 /// The columns of both. Their order may differ, their names may not, and their types only as parts of a data set do
@@ -237,13 +274,25 @@ fn rows(
     match opened {
         Opened::Text(format) => {
             let text = source.text(bytes_read.clone(), options.encoding)?;
-            text::rows(text, source.name.clone(), format, options, selection)
+            let rows = text::rows(text, source.name.clone(), format, options, selection)?;
+            let kept = |partition: &&Partition| selection.keeps(&partition.name);
+            let partitions: Vec<Partition> = source.partitions.iter().filter(kept).cloned().collect();
+            if partitions.is_empty() {
+                return Ok(rows);
+            }
+            Ok(Box::new(rows.map(move |row| Ok(with_partitions(row?, &partitions)))))
         }
         Opened::Columnar(format, spooled) => {
             let file = spooled.map_or_else(|| source.file(), Ok)?;
             let file = ColumnarFile::open(file, source.name.clone(), format)?;
             let InputColumns::Columnar(schema) = columns else { return Err(Error::MixedLayouts) };
-            Ok(Box::new(ColumnarRows::new(file, selection.clone(), schema.clone(), options.chunk_rows)?))
+            Ok(Box::new(ColumnarRows::new(
+                file,
+                selection.clone(),
+                schema.clone(),
+                &source.partitions,
+                options.chunk_rows,
+            )?))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Rows of the text formats.
 
+use std::collections::HashSet;
 use std::io::{BufRead, Read};
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ pub fn read_stream(
     let Layout::Text(text_format) = format.layout() else { return Err(Error::NotStreamable { name, format }) };
     let text =
         compression::decode(reader, options.encoding).map_err(|source| Error::Read { name: name.clone(), source })?;
-    rows(text, name, text_format, options, &ColumnSelection::new(options, true))
+    rows(text, name, text_format, options, &ColumnSelection::new(options, true, HashSet::new()))
 }
 
 /// The rows of a decompressed text.

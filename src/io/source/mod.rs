@@ -1,6 +1,7 @@
 //! Where rows come from: files, folders, globs, standard input; compressed or not.
 
 pub(crate) mod compression;
+pub(crate) mod partitions;
 mod paths;
 mod spool;
 
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use partitions::Partition;
 pub(crate) use paths::resolve;
 
 use super::encoding::Encoding;
@@ -30,6 +32,8 @@ pub(crate) struct Source {
     pub(crate) name: Arc<str>,
     pub(crate) place: Place,
     pub(crate) format: InputFormat,
+    /// Columns that its folders name.
+    pub(crate) partitions: Vec<Partition>,
 }
 
 /// What the text begins with that Git LFS leaves in the place of a file.

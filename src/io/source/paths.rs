@@ -4,13 +4,30 @@ use std::path::Path;
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::{Place, Source};
+use super::{Place, Source, partitions};
 use crate::io::error::{Error, Result};
 use crate::io::format::InputFormat;
 
 /// # Errors
 /// A missing file, an unknown extension, a glob or folder without a file to read, a second `-`.
-pub(crate) fn resolve(inputs: &[impl AsRef<Path>], format: Option<InputFormat>) -> Result<Vec<Source>> {
+/// `output` is none of the files of a folder or a pattern.
+pub(crate) fn resolve(
+    inputs: &[impl AsRef<Path>],
+    format: Option<InputFormat>,
+    output: Option<&Path>,
+) -> Result<Vec<Source>> {
+    let output = output.and_then(|output| output.canonicalize().ok());
+    let is_output = |path: &Path| output.is_some() && path.canonicalize().ok() == output;
+    let mut sources = found(inputs, format, &is_output)?;
+    partitions::infer_types(&mut sources);
+    Ok(sources)
+}
+
+fn found(
+    inputs: &[impl AsRef<Path>],
+    format: Option<InputFormat>,
+    is_output: &impl Fn(&Path) -> bool,
+) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     for path in inputs {
         let path = path.as_ref();
@@ -19,14 +36,14 @@ pub(crate) fn resolve(inputs: &[impl AsRef<Path>], format: Option<InputFormat>) 
                 return Err(Error::StdinTwice);
             }
             let format = format.unwrap_or(InputFormat::Jsonl);
-            sources.push(Source { name: "<stdin>".into(), place: Place::Stdin, format });
+            sources.push(Source { name: "<stdin>".into(), place: Place::Stdin, format, partitions: Vec::new() });
         // A file whose name looks like a pattern is that file.
         } else if path.is_dir() {
-            sources.extend(folder(path, format)?);
+            sources.extend(folder(path, format, is_output)?);
         } else if path.exists() {
             sources.push(file(path, format)?);
         } else if let Some(pattern) = path.as_os_str().to_str().filter(|text| text.contains(['*', '?', '['])) {
-            sources.extend(matches(pattern, format)?);
+            sources.extend(matches(pattern, format, is_output)?);
         } else {
             return Err(Error::NotFound(path.to_owned()));
         }
@@ -37,33 +54,39 @@ pub(crate) fn resolve(inputs: &[impl AsRef<Path>], format: Option<InputFormat>) 
 fn file(path: &Path, format: Option<InputFormat>) -> Result<Source> {
     let format = format.or_else(|| InputFormat::from_path(path));
     let format = format.ok_or_else(|| Error::UnknownInputFormat(path.to_owned()))?;
-    Ok(Source { name: path.display().to_string().into(), place: Place::File(path.to_owned()), format })
+    Ok(Source {
+        name: path.display().to_string().into(),
+        place: Place::File(path.to_owned()),
+        format,
+        partitions: Vec::new(),
+    })
 }
 
-fn matches(pattern: &str, format: Option<InputFormat>) -> Result<Vec<Source>> {
+fn matches(pattern: &str, format: Option<InputFormat>, is_output: &impl Fn(&Path) -> bool) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     for path in glob::glob(pattern).map_err(|source| Error::Glob { pattern: pattern.to_owned(), source })? {
         let path = path.map_err(|error| Error::List { path: error.path().to_owned(), source: error.into() })?;
         if path.is_dir() {
-            sources.extend(folder(&path, format)?);
-        } else {
-            sources.push(file(&path, format)?);
+            sources.extend(folder(&path, format, is_output)?);
+        } else if !is_output(&path) {
+            sources.push(Source { partitions: partitions::of(&path), ..file(&path, format)? });
         }
     }
     if sources.is_empty() { Err(Error::NoMatch(pattern.to_owned())) } else { Ok(sources) }
 }
 
 /// The files of known formats below a folder, sorted by path.
-fn folder(path: &Path, format: Option<InputFormat>) -> Result<Vec<Source>> {
+fn folder(path: &Path, format: Option<InputFormat>, is_output: &impl Fn(&Path) -> bool) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     let walk = WalkDir::new(path).follow_links(true).sort_by_file_name();
     for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry)) {
         let entry = entry.map_err(|error| Error::List { path: path.to_owned(), source: error.into() })?;
-        if !entry.file_type().is_file() {
+        if !entry.file_type().is_file() || is_output(entry.path()) || is_description(&entry) {
             continue;
         }
+        let below = entry.path().strip_prefix(path).unwrap_or(entry.path());
         match file(entry.path(), format) {
-            Ok(source) => sources.push(source),
+            Ok(source) => sources.push(Source { partitions: partitions::of(below), ..source }),
             Err(error) => tracing::warn!("left out: {error}"),
         }
     }
@@ -75,12 +98,17 @@ fn is_hidden(entry: &DirEntry) -> bool {
     entry.file_name().as_encoded_bytes().first().is_some_and(|first| matches!(first, b'.' | b'_'))
 }
 
+/// What `datasets` writes beside the data that it saves.
+fn is_description(entry: &DirEntry) -> bool {
+    ["dataset_info.json", "dataset_dict.json", "state.json"].iter().any(|name| entry.file_name() == *name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn names(inputs: &[String], format: Option<InputFormat>) -> Result<Vec<String>> {
-        let sources = resolve(inputs, format)?;
+        let sources = resolve(inputs, format, None)?;
         let name = |source: &Source| source.name.rsplit('/').next().unwrap_or_default().to_owned();
         Ok(sources.iter().map(name).collect())
     }

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use polars::prelude::{Column, DataFrame, DataType, PolarsError, PolarsResult, Schema, SchemaRef, StringChunked};
+use polars::prelude::{
+    Column, DataFrame, DataType, PlSmallStr, PolarsError, PolarsResult, Scalar, Schema, SchemaRef, StringChunked,
+};
 
 use super::file::{Chunks, ColumnarFile};
 use crate::io::error::{ColumnRole, Error, Result};
 use crate::io::read::column_selection::{ColumnSelection, Text};
 use crate::io::row::{InputRow, Position, Record};
+use crate::io::source::partitions::{Partition, PartitionValue};
 
 /// Rows of a columnar file.
 pub(crate) struct ColumnarRows {
@@ -18,6 +21,7 @@ pub(crate) struct ColumnarRows {
     source: Arc<str>,
     selection: Arc<ColumnSelection>,
     carried: SchemaRef,
+    partitions: Vec<Partition>,
 }
 
 struct Chunk {
@@ -34,14 +38,19 @@ impl ColumnarRows {
         file: ColumnarFile,
         selection: Arc<ColumnSelection>,
         carried: SchemaRef,
+        partitions: &[Partition],
         chunk_rows: usize,
     ) -> Result<Self> {
         let source = file.name().clone();
-        let mut names: Vec<String> = carried.iter_names().map(|name| name.to_string()).collect();
+        let has = |name: &str| file.names().any(|other| other == name);
+        let partitions: Vec<_> = partitions.iter().filter(|partition| !has(&partition.name)).cloned().collect();
+        let is_partition = |name: &str| partitions.iter().any(|partition| partition.name == name);
+        let names = carried.iter_names().map(|name| name.to_string());
+        let mut names: Vec<String> = names.filter(|name| !is_partition(name)).collect();
         let texts: Vec<String> = file.names().filter(|name| selection.reads(name)).map(str::to_owned).collect();
         names.extend(texts.into_iter().filter(|name| !carried.contains(name)));
         let chunks = file.chunks(names, chunk_rows.max(1))?;
-        Ok(Self { chunks, chunk: None, number: 0, source, selection, carried })
+        Ok(Self { chunks, chunk: None, number: 0, source, selection, carried, partitions })
     }
 
     fn load(&self, frame: DataFrame) -> PolarsResult<Chunk> {
@@ -53,9 +62,22 @@ impl ColumnarRows {
         let texts = if *needs_question { Some((strings(question)?, strings(context)?)) } else { None };
         let rows = frame.height();
         // Strictly: a value that the common type cannot hold is an error, and not null.
-        let carried = self.carried.iter().map(|(name, dtype)| frame.column(name)?.strict_cast(dtype));
+        let column = |name: &str| match self.partitions.iter().find(|partition| partition.name == name) {
+            Some(partition) => Ok(partition_column(partition, rows)),
+            None => frame.column(name).cloned(),
+        };
+        let carried = self.carried.iter().map(|(name, dtype)| column(name)?.strict_cast(dtype));
         let frame = Arc::new(DataFrame::new(rows, carried.collect::<PolarsResult<Vec<_>>>()?)?);
         Ok(Chunk { frame, texts, rows, next: 0 })
+    }
+}
+
+fn partition_column(partition: &Partition, rows: usize) -> Column {
+    let name = partition.name.as_str().into();
+    match &partition.value {
+        PartitionValue::Null => Column::full_null(name, rows, &DataType::Null),
+        PartitionValue::Integer(value) => Column::new_scalar(name, Scalar::from(*value), rows),
+        PartitionValue::Text(value) => Column::new_scalar(name, Scalar::from(PlSmallStr::from_str(value)), rows),
     }
 }
 
