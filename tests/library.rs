@@ -150,7 +150,7 @@ fn what_nobody_waits_for_is_given_up() {
 #[cfg(feature = "io")]
 fn tables_in_memory() {
     use bertqa::io::ReadOptions;
-    use polars_arrow::array::{Array as _, Int8Array, StructArray, Utf8Array, Utf8ViewArray};
+    use polars_arrow::array::{Int8Array, StructArray, Utf8Array, Utf8ViewArray};
     use polars_arrow::datatypes::{ArrowDataType, Field};
     use polars_arrow::ffi::{ArrowArrayStreamReader, export_iterator};
 
