@@ -1,5 +1,6 @@
 //! Waiting without the interpreter's lock, and with an ear for Ctrl-C.
 
+use std::sync::Mutex;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use bertqa::qa::Answer;
 use bertqa::{AnswerError, AnswerQueue};
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 
 /// How long a signal may have to wait.
@@ -37,7 +39,7 @@ pub(crate) fn run<T: Send + 'static>(python: Python<'_>, work: impl FnOnce() -> 
     let (sender, done) = sync_channel(1);
     // Nobody may be waiting any more.
     thread::Builder::new().name("load".to_owned()).spawn(move || drop(sender.send(work())))?;
-    let done = std::sync::Mutex::new(done);
+    let done = Mutex::new(done);
     loop {
         let received = python.detach(|| match done.lock() {
             Ok(done) => done.recv_timeout(PATIENCE),
@@ -54,12 +56,17 @@ pub(crate) fn run<T: Send + 'static>(python: Python<'_>, work: impl FnOnce() -> 
 /// Whether a signal's handler raised something, such as KeyboardInterrupt. It can't be raised here, inside another
 /// program's code; the main thread does it as soon as it is back in Python.
 pub(crate) fn interrupted() -> bool {
-    Python::attach(|python| {
-        let raised = python.check_signals().is_err();
+    // Not `Python::attach`: another library may have let go of the lock between a function of ours and this one, which
+    // pyo3 does not see.
+    // SAFETY: the lock is held from the first call to the last, and what was raised is taken back.
+    unsafe {
+        let state = ffi::PyGILState_Ensure();
+        let raised = ffi::PyErr_CheckSignals() != 0;
         if raised {
-            // SAFETY: it only notes that SIGINT's handler is to be run.
-            unsafe { pyo3::ffi::PyErr_SetInterrupt() };
+            ffi::PyErr_Clear();
+            ffi::PyErr_SetInterrupt();
         }
+        ffi::PyGILState_Release(state);
         raised
-    })
+    }
 }

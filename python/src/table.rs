@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::sync::Mutex;
 
 use polars_arrow::ffi::ArrowArrayStream;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyStopIteration, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
@@ -56,7 +56,32 @@ impl AnsweredTable {
 
     /// As a `pyarrow.RecordBatchReader`.
     fn to_pyarrow<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let reader = this.py().import("pyarrow")?.getattr("RecordBatchReader")?;
-        reader.call_method1("from_stream", (this,))
+        let class = this.py().import("pyarrow")?.getattr("RecordBatchReader")?;
+        let reader = class.call_method1("from_stream", (this,))?;
+        let schema = reader.getattr("schema")?;
+        class.call_method1("from_batches", (schema, Batches(reader.unbind())))
+    }
+}
+
+/// The batches of a reader of pyarrow's. Its errors are texts; where a signal's handler has raised something, this
+/// raises that.
+#[pyclass(frozen)]
+struct Batches(Py<PyAny>);
+
+#[pymethods]
+impl Batches {
+    fn __iter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        this
+    }
+
+    fn __next__<'py>(&self, python: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match self.0.bind(python).call_method0("read_next_batch") {
+            Ok(batch) => Ok(Some(batch)),
+            Err(error) if error.is_instance_of::<PyStopIteration>(python) => Ok(None),
+            Err(error) => {
+                python.check_signals()?;
+                Err(error)
+            }
+        }
     }
 }

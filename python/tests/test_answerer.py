@@ -155,20 +155,18 @@ def test_a_stream_that_fails_gives_the_answers_before(answerer):
     assert list(stream) == []
 
 
-def test_an_answer_does_not_wait_for_the_next_row(answerer):
-    """Where rows come slowly, an answer that is there is given before the next row but one is read."""
-    seen = []
+def test_an_answer_does_not_wait_for_rows_that_are_slow_to_come(answerer):
+    """An answer that is there goes out before more rows are read."""
 
     def rows():
-        for number in range(4):
-            seen.append(number)
-            yield QUESTION, CONTEXT
-            # Long enough for an answer.
-            threading.Event().wait(0.5)
+        yield QUESTION, CONTEXT
+        # The first is answered before these are.
+        for _ in range(5):
+            answerer.answer(QUESTION, CONTEXT)
+        yield QUESTION, CONTEXT
+        raise AssertionError("another row is read")
 
-    stream = answerer.stream(rows())
-    next(stream)
-    assert len(seen) < 4
+    next(answerer.stream(rows()))
 
 
 def test_several_threads_share_one(answerer, rows):
@@ -280,7 +278,7 @@ def test_an_interrupt_is_heard(work):
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(1)
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=600)
     finally:
         process.kill()
     assert out == "interrupted  Alexander Graham Bell\n"

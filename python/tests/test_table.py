@@ -73,11 +73,22 @@ def test_pandas(answerer, table):
 
 def test_duckdb(answerer, table):
     duckdb = pytest.importorskip("duckdb")
-    connection = duckdb.connect()
-    connection.register("rows", table)
-    connection.register("answered", answerer.answer_table(connection.sql("select * from rows")).to_pyarrow())
-    found = [answer for (answer,) in connection.sql("select answer from answered").fetchall()]
+    source, target = duckdb.connect(), duckdb.connect()
+    source.register("rows", table)
+    answered = answerer.answer_table(source.sql("select * from rows")).to_pyarrow()
+    target.register("answered", answered)
+    found = [answer for (answer,) in target.sql("select answer from answered").fetchall()]
     assert found == texts(answerer.answer_table(table))
+
+
+def test_tables_within_streams(answerer, table):
+    """Each of the two lets go of the interpreter's lock, and takes it back, inside the other."""
+
+    def rows():
+        for row in answerer.answer_table(table, prefix="first_").to_pyarrow().read_all().to_pylist():
+            yield {**row, "question": row["question"] * 2}
+
+    assert len(list(answerer.stream(rows()))) == 35
 
 
 def test_a_reader_is_read_while_answers_are(answerer):

@@ -98,7 +98,7 @@ impl Batches {
         batch.slice(rows, batch.len() - rows);
         self.batch = Some(batch);
 
-        let texts = |place: usize| texts(&*slice.values()[place]);
+        let texts = |place: usize| texts(slice.values()[place].clone());
         let (questions, contexts) = (texts(self.columns.question)?, texts(self.columns.context)?);
         let text = |text: Option<&str>| text.map_or(Text::Null, |text| Text::Valid(text.to_owned()));
         let examples = questions
@@ -134,7 +134,7 @@ fn is_text(dtype: &ArrowDataType) -> bool {
     }
 }
 
-fn texts(column: &dyn Array) -> PolarsResult<StringChunked> {
-    let series = Series::try_from((PlSmallStr::EMPTY, column.to_boxed()))?.cast(&DataType::String)?;
+fn texts(column: Box<dyn Array>) -> PolarsResult<StringChunked> {
+    let series = Series::try_from((PlSmallStr::EMPTY, column))?.cast(&DataType::String)?;
     Ok(series.str()?.clone())
 }
