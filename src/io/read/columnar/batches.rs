@@ -1,5 +1,6 @@
 //! Record batches that a program hands over through the Arrow C stream interface.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use polars::prelude::{DataType, PlSmallStr, PolarsResult, Series, StringChunked};
@@ -56,7 +57,7 @@ impl Batches {
         let ArrowDataType::Struct(fields) = stream.field().dtype() else {
             return Err(Error::NoRecordBatches(name));
         };
-        let selection = ColumnSelection::new(options, true);
+        let selection = ColumnSelection::new(options, true, HashSet::new());
         selection.check(&name, fields.iter().map(|field| field.name.as_str()))?;
         let column = |wanted: &str, role| {
             let place = fields.iter().position(|field| field.name == wanted).unwrap_or_default();
