@@ -94,6 +94,11 @@ pictures rows gold: build
 lint: build
     tests/lint.sh
 
+# Read typed output with the readers that people have: pyarrow old and new, pandas, DuckDB, polars and others
+[group('check')]
+readers: build
+    tests/readers.sh
+
 # Hold the server to its OpenAPI document
 [group('check')]
 openapi: build

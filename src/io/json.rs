@@ -103,7 +103,7 @@ impl Strings {
     }
 }
 
-/// The first half of a surrogate pair without its other half in a string that is no text for that reason: `\ud83d`.
+/// The first half of a surrogate pair without its other half in a string that is no text for that reason: U+D83D.
 pub(crate) fn lone_surrogate(string: &str) -> Option<String> {
     struct Bytes;
     impl Visitor<'_> for Bytes {
@@ -128,7 +128,7 @@ pub(crate) fn encoded_surrogate(bytes: &[u8]) -> Option<String> {
     match bytes.get(at..at + 3)? {
         [0xed, second @ 0xa0..=0xbf, third @ 0x80..=0xbf] => {
             let code = 0xd000 | (u32::from(second & 0x3f) << 6) | u32::from(third & 0x3f);
-            Some(format!("\\u{code:04x}"))
+            Some(format!("U+{code:04X}"))
         }
         _ => None,
     }
@@ -162,11 +162,11 @@ mod tests {
 
     #[test]
     fn surrogates_are_named() {
-        assert_eq!(lone_surrogate(r#""a \ud83d b""#).as_deref(), Some("\\ud83d"));
-        assert_eq!(lone_surrogate(r#""a \udc00""#).as_deref(), Some("\\udc00"));
-        assert_eq!(lone_surrogate(r#""a \ud83d\ud83d\ude00""#).as_deref(), Some("\\ud83d"));
+        assert_eq!(lone_surrogate(r#""a \ud83d b""#).as_deref(), Some("U+D83D"));
+        assert_eq!(lone_surrogate(r#""a \udc00""#).as_deref(), Some("U+DC00"));
+        assert_eq!(lone_surrogate(r#""a \ud83d\ud83d\ude00""#).as_deref(), Some("U+D83D"));
         assert_eq!(lone_surrogate(r#""\ud83d\ude00""#), None);
-        assert_eq!(encoded_surrogate(b"a\xed\xa0\xbd").as_deref(), Some("\\ud83d"));
+        assert_eq!(encoded_surrogate(b"a\xed\xa0\xbd").as_deref(), Some("U+D83D"));
         assert_eq!(encoded_surrogate(b"a\xff"), None);
     }
 

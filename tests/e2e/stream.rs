@@ -38,7 +38,7 @@ fn ends(child: &mut Child) -> i32 {
 }
 
 fn interrupt(child: &Child) {
-    let status = Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap();
+    let status = Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]).status().unwrap();
     assert!(status.success());
 }
 
