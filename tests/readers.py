@@ -112,7 +112,7 @@ def read(folder):
             check_table(path, pyarrow.feather.read_table(path))
             assert list(pandas.read_feather(path)["id"]) == ids
             if polars:
-                assert polars.read_ipc(path, memory_map=False)["id"].to_list() == ids
+                assert polars.read_ipc(path)["id"].to_list() == ids
             continue
         check_table(path, pyarrow.parquet.read_table(path))
         assert list(pandas.read_parquet(path, engine="pyarrow")["id"]) == ids
