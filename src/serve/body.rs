@@ -39,6 +39,11 @@ impl Memory {
         u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.total)
     }
 
+    /// How much is taken, in bytes.
+    pub(super) fn held(&self) -> usize {
+        (self.total as usize - self.free.available_permits()) * UNIT
+    }
+
     /// Takes `bytes` more, if they are free.
     fn grow(&self, held: &mut MemoryPermit, bytes: usize) -> Result<(), ApiError> {
         let more = self.free.clone().try_acquire_many_owned(self.units(bytes)).map_err(|_| Problem::MemoryFull)?;

@@ -13,6 +13,7 @@ pub(super) const REQUESTS_IN_FLIGHT: &str = "bertqa_requests_in_flight";
 pub(super) const REQUEST_SECONDS: &str = "bertqa_request_seconds";
 pub(super) const ERRORS: &str = "bertqa_errors_total";
 pub(super) const ROWS: &str = "bertqa_rows_total";
+pub(super) const BUFFERED_BYTES: &str = "bertqa_buffered_bytes";
 pub(super) const QUEUE_ROWS: &str = "bertqa_queue_rows";
 pub(super) const QUEUE_WAIT_SECONDS: &str = "bertqa_queue_wait_seconds";
 
@@ -35,6 +36,7 @@ pub(super) fn install() -> anyhow::Result<PrometheusHandle> {
     describe_histogram!(REQUEST_SECONDS, "Time from a request's head to the end of its answer, by route");
     describe_counter!(ERRORS, "Requests that ended with an error, by kind");
     describe_counter!(ROWS, "Rows that came out, by outcome: answered, failed");
+    describe_gauge!(BUFFERED_BYTES, "Memory that the rows of requests hold");
     describe_gauge!(QUEUE_ROWS, "Rows that wait for the network");
     describe_histogram!(QUEUE_WAIT_SECONDS, "Time for which rows waited for their turn");
     describe_histogram!(FORWARD_SECONDS, "Time of forward passes");

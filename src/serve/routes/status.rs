@@ -8,6 +8,7 @@ use crate::qa::Options;
 use crate::serve::app::{App, Serving};
 use crate::serve::error::{ApiError, ErrorBody};
 use crate::serve::limits::Limits;
+use crate::serve::metrics::BUFFERED_BYTES;
 use crate::serve::model_info::ModelInfo;
 
 /// A state that is as it should be
@@ -80,5 +81,6 @@ pub(super) async fn info(State(app): State<App>) -> Result<Json<Info>, ApiError>
     security((), ("key" = [])),
 )]
 pub(super) async fn metrics(State(app): State<App>) -> ([(HeaderName, &'static str); 1], String) {
+    metrics::gauge!(BUFFERED_BYTES).set(app.memory.held() as f64);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
 }
