@@ -54,7 +54,7 @@ compare() {
     fi
     echo "$name: bertqa runs" >&2
     # Status 1: some rows failed; the comparison names them.
-    "$BERTQA" run "$rows" -o "$work/found.jsonl" --force --quiet --precision f32 "${settings[@]}" "$@" || [[ $? == 1 ]]
+    "$BERTQA" run "$rows" -o "$work/found.jsonl" --force --quiet --precision f32 --compat transformers "${settings[@]}" "$@" || [[ $? == 1 ]]
     "$python" benches/parity.py compare "$rows" "$expected" "$work/found.jsonl" --name "$name" "${settings[@]}" "$@" |
         tee -a "$work/report" | { grep -v '^|' || true; } || failed=1
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use bertqa::batch::Batch;
 use bertqa::engine::Precision;
 use bertqa::model::{LoadOptions, Model};
-use bertqa::qa::{Example, Options, decode};
+use bertqa::qa::{Compat, Example, Options, decode};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -59,6 +59,7 @@ fn answers_as_the_reference(family: &str) {
             max_question_len: None,
             handle_impossible_answer: run.options.handle_impossible_answer,
             align_to_words: run.options.align_to_words,
+            compat: Compat::Transformers,
             ..Options::default()
         };
         let example = Example::new(run.question, run.context).unwrap();

@@ -56,7 +56,7 @@ impl Process {
 ///     batch_size: Most windows in one forward pass.
 ///     mecab_dict: The folder of a MeCab dictionary, for the Japanese models that need one.
 ///     **options: How questions are answered, unless a call says otherwise: max_seq_len, doc_stride, max_answer_len,
-///         max_question_len, handle_impossible_answer, align_to_words.
+///         max_question_len, handle_impossible_answer, align_to_words, compat.
 ///
 /// Raises:
 ///     ModelError: The model cannot be found, read or run.

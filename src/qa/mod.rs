@@ -1,6 +1,7 @@
 //! The two sides of the network: examples to windows ([`Encoder`]), logits to answers ([`decode`]).
 
 mod answer;
+mod compat;
 pub mod decode;
 mod encode;
 mod example;
@@ -11,6 +12,7 @@ mod tokenize;
 mod window;
 
 pub use answer::Answer;
+pub use compat::Compat;
 pub use encode::Encoder;
 pub use example::Example;
 pub use no_answer::{NoAnswerThreshold, NoAnswerThresholdError, null_share};

@@ -7,10 +7,10 @@
 
 use std::num::NonZeroUsize;
 
-use super::NoAnswerThreshold;
+use super::{Compat, NoAnswerThreshold};
 
 /// How rows become windows and logits become answers, under the names and with the meaning of the reference
-/// (transformers 5.2.0's `QuestionAnsweringPipeline`).
+/// (transformers 5.2.0's `QuestionAnsweringPipeline`), but for what [`compat`](Self::compat) says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serve", derive(serde::Serialize, utoipa::ToSchema))]
 pub struct Options {
@@ -33,6 +33,8 @@ pub struct Options {
     pub no_answer_threshold: NoAnswerThreshold,
     /// Widen an answer to whole words, as the tokenizer splits them.
     pub align_to_words: bool,
+    /// Whose white space, equal texts and scores the answers have.
+    pub compat: Compat,
     /// Most windows that an example may take; one that takes more is an error. The reference has no such limit, and a
     /// request cannot change it.
     #[cfg_attr(feature = "serve", serde(skip))]
@@ -50,6 +52,7 @@ impl Default for Options {
             handle_impossible_answer: false,
             no_answer_threshold: NoAnswerThreshold::default(),
             align_to_words: false,
+            compat: Compat::default(),
             max_windows: usize::MAX,
         }
     }
@@ -115,6 +118,14 @@ pub struct RequestOptions {
     /// Widen answers to whole words; not for languages that write no spaces
     #[cfg_attr(feature = "cli", arg(long, action = clap::ArgAction::SetTrue, env = "BERTQA_ALIGN_TO_WORDS"))]
     pub align_to_words: Option<bool>,
+
+    /// Answer as another program does; by default an answer has no white space at its ends, equal texts are one answer
+    /// and a score is a probability
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_enum, value_name = "PROGRAM", default_value = "none", env = "BERTQA_COMPAT")
+    )]
+    pub compat: Option<Compat>,
 }
 
 /// Adds to an argument's help what only the command line knows.
@@ -229,6 +240,7 @@ impl RequestOptions {
                 || self.handle_impossible_answer.unwrap_or(defaults.handle_impossible_answer),
             no_answer_threshold: self.no_answer_threshold.unwrap_or(defaults.no_answer_threshold),
             align_to_words: self.align_to_words.unwrap_or(defaults.align_to_words),
+            compat: self.compat.unwrap_or(defaults.compat),
             max_windows: limits.max_windows.min(defaults.max_windows),
         })
     }

@@ -65,8 +65,8 @@ pub enum RowError {
     Tokenizer(String),
     /// No span has a positive probability.
     #[error(
-        "the model gives no span a positive probability: its logits are not finite, or it is sure of an end before \
-         the start"
+        "the model gives no span a positive probability (its logits are not finite, or it is sure of an end before \
+         the start), or only white space"
     )]
     NoProbableSpan,
     /// The row was answered, but one of its columns does not fit the output's schema.

@@ -4,7 +4,11 @@ use crate::support::{assert_same_answer, bertqa, ends, file_rows, project, rows}
 
 fn check(setting: &str, options: &[&str]) {
     let mut command = bertqa();
-    command.arg("run").arg(project("samples/questions.jsonl")).args(["-o", "-", "--precision", "f32"]).args(options);
+    command
+        .arg("run")
+        .arg(project("samples/questions.jsonl"))
+        .args(["-o", "-", "--precision", "f32", "--compat", "transformers"])
+        .args(options);
     let found = rows(&ends(command, 0).stdout);
     let expected = file_rows(project("tests/fixtures/golden").join(setting).with_extension("jsonl"));
     assert_eq!(found.len(), expected.len());

@@ -1,5 +1,6 @@
 //! What users do, against the built binary.
 
+mod answers;
 mod bench;
 mod contract;
 mod devices;

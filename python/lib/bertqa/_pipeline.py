@@ -13,14 +13,14 @@ from ._answer import Answer
 from ._bertqa import QuestionAnswerer
 
 if TYPE_CHECKING:
-    from ._types import Options
+    from ._types import Compat, Options
 
 TASK = "question-answering"
 
 # transformers' windows are shorter than those that bertqa takes by default, and its answers end where words do.
 WINDOW = 384
 COUNTS = frozenset({"top_k", "doc_stride", "max_answer_len", "max_seq_len"})
-OPTIONS = COUNTS | {"handle_impossible_answer", "align_to_words"}
+OPTIONS = COUNTS | {"handle_impossible_answer", "align_to_words", "compat"}
 # What has no bearing on the answers: bertqa pads nothing, and makes batches by itself. transformers does not look at
 # max_question_len with its fast tokenizers.
 WITHOUT_EFFECT = frozenset({"batch_size", "num_workers", "padding", "max_question_len"})
@@ -129,7 +129,7 @@ def pipeline(
     dtype: object = None,
     precision: Literal["auto", "f32", "bf16", "int8"] | None = None,
     threads: int | None = None,
-    compat: Literal["transformers"] | None = None,
+    compat: Compat | None = None,
     **parameters: Any,
 ) -> QuestionAnsweringPipeline:
     """A question-answering pipeline with the interface of transformers', which that dropped in 5.3.
@@ -143,7 +143,8 @@ def pipeline(
         dtype: transformers' name for a precision: "auto", "float32" or "bfloat16", or torch's.
         precision: "f32", "bf16", "int8", or "auto", the fastest that keeps the model's answers.
         threads: Processor threads.
-        compat: "transformers" for its scores to within 1e-4: f32, unless another precision is named.
+        compat: "transformers" for its white space, equal texts and scores to within 1e-4: in f32, unless another
+            precision is named. Otherwise answers have no white space at their ends and scores are probabilities.
         **parameters: Options that calls have unless they say otherwise: top_k, doc_stride, max_answer_len, max_seq_len,
             max_question_len, handle_impossible_answer, align_to_words, with the defaults of transformers.
 
@@ -153,7 +154,7 @@ def pipeline(
     """
     if task is not None and task != TASK:
         raise KeyError(f"bertqa has no task {task!r}; it has {TASK!r}")
-    if compat not in (None, "transformers"):
+    if compat not in (None, "none", "transformers"):
         raise ValueError(f"compat: {compat!r} is not 'transformers'")
     for name, value in (("model", model), ("tokenizer", tokenizer)):
         if value is not None and not isinstance(value, str | PathLike):
@@ -164,13 +165,13 @@ def pipeline(
     if precision is None and dtype is not None:
         precision = _precision(dtype)
     if precision is None:
-        precision = "f32" if compat else "auto"
+        precision = "f32" if compat == "transformers" else "auto"
     for name in LOADING_WITHOUT_EFFECT:
         parameters.pop(name, None)
     answerer = QuestionAnswerer(
         model, tokenizer=tokenizer, revision=revision, device=_device(device), precision=precision, threads=threads
     )
-    return QuestionAnsweringPipeline(answerer, **parameters)
+    return QuestionAnsweringPipeline(answerer, compat=compat, **parameters)
 
 
 def _precision(dtype: object) -> Literal["auto", "f32", "bf16"]:

@@ -1,10 +1,14 @@
 """What the stubs of the native part and its callers say of arguments."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeAlias, TypedDict
+from typing import Any, Literal, Protocol, TypeAlias, TypedDict
 
 Row: TypeAlias = tuple[str | None, str | None] | Mapping[str, Any]
 """A question and its context: a pair, or a mapping with `question` and `context`."""
+
+
+Compat: TypeAlias = Literal["none", "transformers"]
+"""Whose white space at an answer's ends, equal texts and scores."""
 
 
 class Options(TypedDict, total=False):
@@ -23,6 +27,9 @@ class Options(TypedDict, total=False):
     """Let "no answer" (an empty answer) compete with the spans."""
     align_to_words: bool | None
     """Widen answers to whole words; not for languages that write no spaces."""
+    compat: Compat | None
+    """Whose answers: "transformers" for its own to the letter. By default an answer has no white space at its ends,
+    equal texts are one answer, and a score is a probability."""
 
 
 class ArrowStreamExportable(Protocol):
