@@ -80,6 +80,7 @@ pub struct RequestOptions {
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value = "1", env = "BERTQA_TOP_K"))]
     #[cfg_attr(feature = "serve", schema(value_type = Option<usize>, minimum = 1))]
     #[cfg_attr(feature = "serve", param(value_type = Option<usize>, minimum = 1))]
+    #[cfg_attr(feature = "serve", serde(alias = "topk"))]
     pub top_k: Option<NonZeroUsize>,
 
     /// Longest window in tokens, question and special tokens included; longer contexts are read in overlapping windows

@@ -1,8 +1,12 @@
 //! What requests get.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
-use serde_json::Value;
-use utoipa::ToSchema;
+use serde_json::value::RawValue;
+use utoipa::openapi::schema::AnyOfBuilder;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::one_or_many::OneOrMany;
 use super::queue::Answers;
@@ -57,13 +61,14 @@ impl From<RowError> for Failed {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<Value>,
+    #[schema(value_type = Option<Value>)]
+    id: Option<Box<RawValue>>,
     #[serde(flatten)]
     outcome: Outcome,
 }
 
 impl Row {
-    pub(super) fn new(id: Option<Value>, answers: Answers, top_k: usize) -> Self {
+    pub(super) fn new(id: Option<Box<RawValue>>, answers: Answers, top_k: usize) -> Self {
         let outcome = match answers {
             Ok(answers) => match one_or_several(answers, top_k) {
                 OneOrMany::One(span) => Outcome::One(span),
@@ -72,6 +77,37 @@ impl Row {
             Err(error) => Outcome::Failed(error.into()),
         };
         Self { id, outcome }
+    }
+}
+
+/// The answer of one question, or the list of answers, in the shape of the request
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum AnswerBody {
+    Rows(OneOrMany<Row>),
+    Pipeline(PipelineAnswer),
+}
+
+/// An empty list is in both shapes, so it is not one of them only, as a derived schema says.
+impl PartialSchema for AnswerBody {
+    fn schema() -> RefOr<Schema> {
+        AnyOfBuilder::new()
+            .description(Some("The answer of one question, or the list of answers, in the shape of the request"))
+            .item(OneOrMany::<Row>::schema())
+            .item(PipelineAnswer::schema())
+            .into()
+    }
+}
+
+impl ToSchema for AnswerBody {
+    fn name() -> Cow<'static, str> {
+        "AnswerBody".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((Row::name().into_owned(), Row::schema()));
+        OneOrMany::<Row>::schemas(schemas);
+        PipelineAnswer::schemas(schemas);
     }
 }
 

@@ -13,9 +13,14 @@ use crate::qa::{Example, Options, RequestOptions, RowError, TextField};
 impl Shared {
     /// The options of a request, within the limits.
     pub(super) fn resolve(&self, given: &RequestOptions) -> Result<Arc<Options>, ApiError> {
+        self.resolve_over(&self.serving()?.defaults, given)
+    }
+
+    /// The options of a row, within the limits, with those of its request for what it leaves out.
+    pub(super) fn resolve_over(&self, request: &Options, given: &RequestOptions) -> Result<Arc<Options>, ApiError> {
         let Serving { info, defaults, .. } = self.serving()?;
         given
-            .resolve_within(defaults, &self.limits.of_options(info.max_seq_len, defaults))
+            .resolve_within(request, &self.limits.of_options(info.max_seq_len, defaults))
             .map(Arc::new)
             .map_err(ApiError::from)
     }

@@ -54,6 +54,12 @@ impl Memory {
         Ok(())
     }
 
+    /// Takes `bytes` more for a request whose texts stand for several rows. They are no more than a body may be.
+    pub(super) fn grow_for(&self, held: &mut MemoryPermit, bytes: usize, limits: &Limits) -> Result<(), ApiError> {
+        let limit = limits.max_body_bytes.get();
+        if bytes > limit { Err(Problem::RepeatedTooLarge { limit }.into()) } else { self.grow(held, bytes) }
+    }
+
     /// Waits until `bytes` are free.
     pub(super) async fn wait(&self, bytes: usize) -> MemoryPermit {
         // The semaphore is never closed.
@@ -72,11 +78,13 @@ pub(super) async fn json<T: DeserializeOwned>(
     if !is_json(headers) {
         return Err(unsupported(headers, "application/json"));
     }
+    check_encoding(headers, &[])?;
     let (bytes, permit) = match timeout_at(deadline, collect(body, limits, memory)).await {
         Ok(collected) => collected?,
         Err(_) => return Err(Problem::BodyLate.into()),
     };
-    let Json(value) = Json::from_bytes(&bytes).map_err(Problem::from)?;
+    let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
+    let Json(value) = Json::from_bytes(text).map_err(Problem::from)?;
     Ok((value, permit))
 }
 
@@ -129,6 +137,17 @@ pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
 
 fn is_json(headers: &HeaderMap) -> bool {
     media_type(headers).is_some_and(|media_type| media_type == "application/json" || media_type.ends_with("+json"))
+}
+
+/// Refuses a body that is compressed in a way that was not undone on its way here, nor is among the `known` ones.
+pub(super) fn check_encoding(headers: &HeaderMap, known: &[&str]) -> Result<(), ApiError> {
+    match headers.get(header::CONTENT_ENCODING) {
+        None => Ok(()),
+        Some(encoding) if ["identity"].iter().chain(known).any(|known| encoding == known) => Ok(()),
+        Some(encoding) => {
+            Err(Problem::Encoding { found: String::from_utf8_lossy(encoding.as_bytes()).into_owned() }.into())
+        }
+    }
 }
 
 pub(super) fn unsupported(headers: &HeaderMap, supported: &'static str) -> ApiError {

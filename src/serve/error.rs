@@ -112,6 +112,10 @@ pub(super) enum Problem {
     TooManyRows { rows: usize, limit: usize },
     #[error("{}; send {supported}", found.as_ref().map_or("there is no content type".to_owned(), |found| format!("content type {found}")))]
     MediaType { found: Option<String>, supported: &'static str },
+    #[error("content encoding {found}; send gzip, or the body as it is")]
+    Encoding { found: String },
+    #[error("the questions, each with its context, are larger than the limit of {limit} bytes")]
+    RepeatedTooLarge { limit: usize },
     /// Of JSON, of a query, or of a stream's first bytes.
     #[error("{0}")]
     Fields(String),
@@ -149,8 +153,8 @@ impl Problem {
             Self::UnknownHost { .. } => Kind::UnknownHost,
             Self::WrongMethod => Kind::MethodNotAllowed,
             Self::BodyLate => Kind::BodyTimeout,
-            Self::BodyTooLarge { .. } | Self::TooManyRows { .. } => Kind::TooLarge,
-            Self::MediaType { .. } => Kind::UnsupportedMediaType,
+            Self::BodyTooLarge { .. } | Self::TooManyRows { .. } | Self::RepeatedTooLarge { .. } => Kind::TooLarge,
+            Self::MediaType { .. } | Self::Encoding { .. } => Kind::UnsupportedMediaType,
             Self::Fields(_) | Self::Options(_) => Kind::Invalid,
             Self::Row(_) => Kind::Unanswerable,
             Self::QueueFull { .. } | Self::TooManyRequests | Self::MemoryFull => Kind::Overloaded,
@@ -174,8 +178,6 @@ impl Problem {
 #[derive(Debug, Clone)]
 pub(super) struct ApiError {
     problem: Problem,
-    /// The row of a list that is wrong.
-    place: Option<usize>,
 }
 
 /// What an error looks like.
@@ -188,11 +190,6 @@ pub(super) struct ErrorBody {
 }
 
 impl ApiError {
-    /// For the row of a list that is wrong, counted from 0 as paths of JSON are.
-    pub(super) fn at(self, place: usize) -> Self {
-        Self { place: Some(place), ..self }
-    }
-
     pub(super) fn kind(&self) -> Kind {
         self.problem.kind()
     }
@@ -202,16 +199,13 @@ impl std::error::Error for ApiError {}
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.place {
-            Some(place) => write!(f, "[{place}].{}", self.problem),
-            None => write!(f, "{}", self.problem),
-        }
+        self.problem.fmt(f)
     }
 }
 
 impl<P: Into<Problem>> From<P> for ApiError {
     fn from(problem: P) -> Self {
-        Self { problem: problem.into(), place: None }
+        Self { problem: problem.into() }
     }
 }
 
@@ -340,6 +334,8 @@ mod tests {
             BodyTooLarge { .. } => BodyTooLarge { limit: 1 },
             TooManyRows { .. } => TooManyRows { rows: 2, limit: 1 },
             MediaType { .. } => MediaType { found: None, supported: "application/json" },
+            Encoding { .. } => Encoding { found: "br".to_owned() },
+            RepeatedTooLarge { .. } => RepeatedTooLarge { limit: 1 },
             Fields(_) => Fields("why".to_owned()),
             Options(_) => Options(OptionsError::OverLimit { name: "top_k", value: 2, limit: 1 }),
             Row(_) => Row(RowError::NoTokens),
@@ -361,10 +357,8 @@ mod tests {
     #[test]
     fn no_error_names_a_flag() {
         for problem in problems() {
-            let error = ApiError::from(problem);
-            for text in [error.to_string(), error.at(1).to_string()] {
-                assert!(!text.is_empty() && !text.contains("--"), "{text}");
-            }
+            let text = ApiError::from(problem).to_string();
+            assert!(!text.is_empty() && !text.contains("--"), "{text}");
         }
     }
 

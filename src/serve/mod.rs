@@ -21,9 +21,9 @@ mod metrics;
 mod model_info;
 mod observe;
 mod one_or_many;
-mod parameters;
 mod permit;
 mod queue;
+mod request;
 mod routes;
 
 use std::sync::Arc;

@@ -7,11 +7,14 @@ mod sagemaker;
 mod status;
 mod stream;
 
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::extract::Request;
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderName, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
+use tower_http::decompression::RequestDecompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -51,6 +54,8 @@ pub(super) fn router(app: App, key: Option<ApiKey>, hosts: Option<Hosts>, cors: 
         .routes(routes!(sagemaker::invocations))
         .routes(routes!(status::info))
         .routes(routes!(status::metrics));
+    // What is compressed otherwise is refused where it is read.
+    guarded = guarded.route_layer(RequestDecompressionLayer::new().pass_through_unaccepted(true));
     if let Some(key) = key {
         guarded = guarded.route_layer(middleware::from_fn_with_state(key, auth::require));
     }
@@ -77,12 +82,33 @@ pub(super) fn router(app: App, key: Option<ApiKey>, hosts: Option<Hosts>, cors: 
         Some(cors) => router.layer(cors),
         None => router,
     };
-    router
+    let router = router
         .layer(default_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(default_header(header::REFERRER_POLICY, "no-referrer"))
         .layer(content_security_policy("default-src 'none'; frame-ancestors 'none'"))
         .layer(middleware::from_fn_with_state(app.clone(), observe::observe))
-        .with_state(app)
+        .with_state(app);
+    // Around the router, since a path is changed before it is looked up.
+    Router::new().fallback_service(router).layer(middleware::map_request(without_trailing_slash))
+}
+
+/// `/inferences/` is `/inferences`. The documentation's own page is a folder.
+async fn without_trailing_slash(mut request: Request) -> Request {
+    if let Some(uri) = trimmed(request.uri()) {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+fn trimmed(uri: &Uri) -> Option<Uri> {
+    let path = uri.path().strip_suffix('/').filter(|path| !path.is_empty() && !path.starts_with("/docs"))?;
+    let path = match uri.query() {
+        Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
+        None => PathAndQuery::try_from(path),
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = path.ok();
+    Uri::from_parts(parts).ok()
 }
 
 fn default_header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {

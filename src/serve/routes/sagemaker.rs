@@ -5,13 +5,12 @@ use axum::response::{IntoResponse, Response};
 
 use super::{inferences, stream};
 use crate::qa::RequestOptions;
-use crate::serve::answer::Row;
+use crate::serve::answer::AnswerBody;
 use crate::serve::app::App;
 use crate::serve::error::{ApiError, InferenceErrors};
 use crate::serve::observe::Rows;
-use crate::serve::one_or_many::OneOrMany;
-use crate::serve::parameters::Question;
 use crate::serve::permit::RequestPermit;
+use crate::serve::request::AnswerRequest;
 
 /// SageMaker's health check: 200 when the model answers
 #[utoipa::path(
@@ -33,12 +32,12 @@ pub(super) async fn ping(State(app): State<App>) -> Result<(), ApiError> {
     path = "/invocations",
     tag = "Answers",
     request_body(content(
-        (OneOrMany<Question> = "application/json"),
+        (AnswerRequest = "application/json"),
         (String = "application/jsonlines"),
         (String = "application/x-ndjson"),
     )),
     responses(
-        (status = 200, description = "The answers", content((OneOrMany<Row> = "application/json"), (String = "application/x-ndjson"))),
+        (status = 200, description = "The answers", content((AnswerBody = "application/json"), (String = "application/x-ndjson"))),
         InferenceErrors,
     ),
     security((), ("key" = [])),
@@ -50,7 +49,7 @@ pub(super) async fn invocations(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    match stream::format(&headers) {
+    match stream::format(&headers)? {
         Some(format) => stream::answer(app, permit, rows, &RequestOptions::default(), format, body).await,
         None => Ok(inferences::answer(&app, &permit, &rows, &headers, body).await?.into_response()),
     }

@@ -4,6 +4,7 @@ mod answers;
 mod drain;
 mod limits;
 mod safety;
+mod shapes;
 mod sharing;
 mod stream;
 pub(crate) mod support;

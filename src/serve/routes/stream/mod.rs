@@ -62,15 +62,21 @@ pub(super) async fn stream(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let format = format(&headers)
+    let format = format(&headers)?
         .ok_or_else(|| body::unsupported(&headers, "application/x-ndjson, application/jsonlines or text/csv"))?;
     let Query(parameters) = query.map_err(Problem::from)?;
     answer(app, permit, rows, &parameters, format, body).await
 }
 
 /// The format of a streamed body, if it is one.
-pub(super) fn format(headers: &HeaderMap) -> Option<InputFormat> {
-    InputFormat::from_media_type(&body::media_type(headers)?).filter(|format| format.is_streamable())
+pub(super) fn format(headers: &HeaderMap) -> Result<Option<InputFormat>, ApiError> {
+    let format = body::media_type(headers).and_then(|media_type| InputFormat::from_media_type(&media_type));
+    let format = format.filter(|format| format.is_streamable());
+    if format.is_some() {
+        // Compressed rows are known by their first bytes.
+        body::check_encoding(headers, &["zstd"])?;
+    }
+    Ok(format)
 }
 
 /// Answers a body of rows while it arrives.
