@@ -34,7 +34,7 @@ impl Engine for LastToken {
             assert!(!self.panics, "trouble");
             return Err(EngineError::DeviceLost("the cable is cut".into()));
         }
-        let logits: Vec<f32> = (0..batch.tokens()).map(|token| token as f32 / 10.0).collect();
+        let logits: Vec<f32> = (0..batch.tokens()).map(|token| token as f32 * 4.0).collect();
         Ok(Logits { start: logits.clone(), end: logits })
     }
 }
@@ -219,7 +219,7 @@ fn the_examples_run() {
     for (name, expected) in [
         ("answer", "Alexander Graham Bell"),
         ("batch", "333メートル"),
-        ("stream", "1909:  1909"),
+        ("stream", "1909: 1909"),
         ("own_engine", "zebra"),
     ] {
         let output = Command::new(examples.join(name)).output().unwrap();
