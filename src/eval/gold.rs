@@ -1,10 +1,11 @@
 use anyhow::{Context, bail};
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Number, Value};
 
 use super::error::EvalError;
 use super::normalize::Normalization;
+use super::python_literal;
 use crate::io::{Input, InputColumns, InputRow, Position, Record};
 use crate::qa::Example;
 
@@ -106,25 +107,38 @@ pub(super) fn id(record: &Record, column: &str) -> anyhow::Result<Option<String>
 #[derive(Deserialize)]
 struct AnswerColumns {
     text: Vec<String>,
-    answer_start: Option<Vec<Option<i64>>>,
+    answer_start: Option<Vec<Option<Number>>>,
 }
 
 /// As SQuAD does.
 #[derive(Deserialize)]
 struct AnswerObject {
     text: String,
-    answer_start: Option<i64>,
+    answer_start: Option<Number>,
 }
 
 fn answers(value: &RawValue) -> anyhow::Result<Vec<GoldAnswer>> {
     let value: Value = serde_json::from_str(value.get())?;
+    let mut answers = any(value)?;
+    answers.retain(|answer| answer.text != NOT_GIVEN);
+    Ok(answers)
+}
+
+/// What some label tools write for "there is no answer".
+const NOT_GIVEN: &str = "NOT_GIVEN";
+
+fn any(value: Value) -> anyhow::Result<Vec<GoldAnswer>> {
     match value {
-        // Where there is only text, as in CSV, lists stand in it as JSON.
-        Value::String(text) if text.trim_start().starts_with(['[', '{']) => {
-            let value = serde_json::from_str(&text).with_context(|| {
-                format!("begins like JSON, but is not: {}; write a JSON list, or a text", excerpt(&text))
-            })?;
-            several(value)
+        // Where there is only text, as in CSV, lists stand in it as JSON, or as Python prints them.
+        Value::String(text) if text.trim_start().starts_with(['[', '{', '(']) || text.starts_with("array(") => {
+            let value = serde_json::from_str(&text).or_else(|_| python_literal::parse(&text));
+            match value {
+                Ok(value) => several(value),
+                Err(_) if text.trim_start().starts_with('(') => several(Value::String(text)),
+                Err(error) => Err(error).with_context(|| {
+                    format!("begins like JSON, but is not: {}; write a JSON list, or a text", excerpt(&text))
+                }),
+            }
         }
         Value::String(text) if text.is_empty() => Ok(Vec::new()),
         other => several(other),
@@ -164,8 +178,11 @@ fn one(value: Value) -> anyhow::Result<GoldAnswer> {
     }
 }
 
-fn answer(text: String, start: Option<i64>) -> GoldAnswer {
-    GoldAnswer { text, start: start.and_then(|start| usize::try_from(start).ok()) }
+/// A start can be a float where a column has missing ones, and negative where it is not known.
+fn answer(text: String, start: Option<Number>) -> GoldAnswer {
+    let start = start.and_then(|start| start.as_f64()).filter(|start| *start >= 0.0 && start.fract() == 0.0);
+    // Exact up to 2^53.
+    GoldAnswer { text, start: start.map(|start| start as usize) }
 }
 
 fn excerpt(text: &str) -> String {
@@ -191,6 +208,9 @@ mod tests {
             r#"[{"text": "a", "answer_start": 3, "answer_type": "x"}, {"text": "b", "answer_start": 0}]"#,
             r#"{"text": ["a", "b"], "answer_start": [3, 0]}"#,
             r#""[{\"text\": \"a\", \"answer_start\": 3}, {\"text\": \"b\", \"answer_start\": 0}]""#,
+            r#""{'text': array(['a', 'b'], dtype=object), 'answer_start': array([3, 0], dtype=int32)}""#,
+            r#""[{'text': 'a', 'answer_start': 3.0}, {'text': 'b', 'answer_start': 0}]""#,
+            r#"{"text": ["a", "b"], "answer_start": [3.0, 0]}"#,
         ] {
             assert_eq!(parse(json).unwrap(), two, "{json}");
         }
@@ -199,8 +219,12 @@ mod tests {
         {
             assert_eq!(parse(json).unwrap(), [("a".to_owned(), None), ("b".to_owned(), None)], "{json}");
         }
-        assert_eq!(parse(r#""a b""#).unwrap(), [("a b".to_owned(), None)]);
-        for json in ["[]", r#""""#, r#""[]""#, r#"{"text": [], "answer_start": []}"#] {
+        for (json, text) in [(r#""a b""#, "a b"), (r#""(a) b""#, "(a) b"), (r#"["a", "NOT_GIVEN"]"#, "a")] {
+            assert_eq!(parse(json).unwrap(), [(text.to_owned(), None)], "{json}");
+        }
+        for json in
+            ["[]", r#""""#, r#""[]""#, r#"{"text": [], "answer_start": []}"#, r#""NOT_GIVEN""#, r#""{'text': []}""#]
+        {
             assert_eq!(parse(json).unwrap(), [], "{json}");
         }
     }
@@ -213,7 +237,7 @@ mod tests {
             ("[1]", "the element 1"),
             (r#"{"text": ["a"], "answer_start": [1, 2]}"#, "1 texts and 2 starts"),
             (r#"{"texts": ["a"]}"#, "not {\"text\": [...]}"),
-            (r#""{'text': array(['a'], dtype=object)}""#, "begins like JSON, but is not"),
+            (r#""{'text': array(['a'""#, "begins like JSON, but is not"),
         ] {
             let error = format!("{:#}", parse(json).unwrap_err());
             assert!(error.contains(words), "{error}");

@@ -13,6 +13,7 @@ mod no_answer;
 mod normalize;
 mod prediction;
 mod predictions;
+mod python_literal;
 mod question;
 pub(crate) mod report;
 mod scorer;

@@ -232,6 +232,44 @@ fn every_format_of_gold_and_predictions() {
     }
 }
 
+/// As `DataFrame.to_csv` writes a column of Hugging Face's answers.
+#[test]
+fn gold_as_pandas_writes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let jsonl = write(folder.path(), "gold.jsonl", &gold_rows());
+    let csv = folder.path().join("gold.csv");
+    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let mut text = "id,question,context,answers\n".to_owned();
+    for row in gold_rows() {
+        let python = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
+        let texts: Vec<_> =
+            row["answers"]["text"].as_array().unwrap().iter().map(|text| python(text.as_str().unwrap())).collect();
+        let starts: Vec<_> =
+            row["answers"]["answer_start"].as_array().unwrap().iter().map(|start| format!("{start}.")).collect();
+        let answers = format!(
+            "{{'text': array([{}], dtype=object), 'answer_start': array([{}])}}",
+            texts.join(",\n       "),
+            starts.join(", ")
+        );
+        let cells = [
+            row["id"].as_str().unwrap(),
+            row["question"].as_str().unwrap(),
+            row["context"].as_str().unwrap(),
+            &answers,
+        ];
+        text += &(cells.map(quoted).join(",") + "\n");
+    }
+    std::fs::write(&csv, text).unwrap();
+    let answers = folder.path().join("answers.jsonl");
+    let mut run = tiny("run");
+    run.arg(&jsonl).arg("-o").arg(&answers).arg("--quiet");
+    ends(run, 0);
+    let (found, expected) = (figures(&csv, &answers, &[]), figures(&jsonl, &answers, &[]));
+    for name in ["rows", "exact_match", "f1", "by_answer_length", "no_answer", "calibration"] {
+        assert_eq!(found[name], expected[name], "{name}");
+    }
+}
+
 #[test]
 fn predictions_without_questions_or_ids() {
     let folder = tempfile::tempdir().unwrap();
