@@ -33,6 +33,8 @@ mod plural;
 pub mod qa;
 #[cfg(feature = "serve")]
 pub mod serve;
+#[cfg(all(unix, feature = "serve"))]
+mod signals;
 #[cfg(feature = "io")]
 pub mod table;
 

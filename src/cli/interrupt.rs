@@ -23,6 +23,9 @@ pub(super) fn handle(stop: &Stop) -> anyhow::Result<()> {
 #[cfg(unix)]
 fn on_signal(handle: impl Fn() + Send + 'static) -> anyhow::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+    use crate::signals::is_ignored;
+
     let wanted = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal));
     let mut signals = signal_hook::iterator::Signals::new(wanted)?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
@@ -31,15 +34,6 @@ fn on_signal(handle: impl Fn() + Send + 'static) -> anyhow::Result<()> {
         }
     })?;
     Ok(())
-}
-
-/// Whether this process ignores a signal, which it has from whoever started it. Known on Linux only.
-#[cfg(unix)]
-fn is_ignored(signal: i32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    mask & (1 << (signal - 1)) != 0
 }
 
 #[cfg(not(unix))]

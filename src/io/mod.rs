@@ -46,7 +46,7 @@ pub use error::{ColumnRole, Error, Result, is_broken_pipe};
 pub use format::{InputFormat, OutputFormat};
 pub use options::{CsvOptions, ReadOptions, WriteOptions};
 pub(crate) use read::{Batches, Slice};
-pub use read::{Input, Table, TableRow, open, read_stream};
+pub use read::{Input, Table, TableRow, open, read_metered, read_stream};
 pub use row::{Answered, Fields, InputColumns, InputRow, Position, Record, Row, Rows};
 pub(crate) use write::answer_columns::AnswerColumns;
 pub(crate) use write::columnar::AnswerBuffer;

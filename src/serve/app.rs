@@ -23,6 +23,8 @@ pub(super) struct Shared {
     pub metrics: PrometheusHandle,
     /// Places for requests that are being answered.
     pub requests: Arc<Semaphore>,
+    /// Places for those of them that stream.
+    pub streams: Arc<Semaphore>,
     model: OnceLock<Serving>,
     draining: AtomicBool,
     in_flight: AtomicUsize,
@@ -50,6 +52,7 @@ impl App {
         Self(Arc::new(Shared {
             memory: Memory::new(limits.max_buffered_bytes.get()),
             requests: Arc::new(Semaphore::new(limits.max_concurrent_requests.get().min(Semaphore::MAX_PERMITS))),
+            streams: Arc::new(Semaphore::new(limits.max_streams.get().min(Semaphore::MAX_PERMITS))),
             limits,
             queue,
             metrics,

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::error::{ApiError, Problem};
 use super::limits::Limits;
+use super::pace::Pace;
 
 /// The memory for rows of all requests, in units of [`UNIT`].
 #[derive(Clone)]
@@ -22,7 +23,19 @@ pub(super) struct Memory {
 }
 
 /// A part of [`Memory`], until it is dropped.
+#[derive(Default)]
 pub(super) struct MemoryPermit(Option<OwnedSemaphorePermit>);
+
+impl MemoryPermit {
+    /// Holds what `other` does, too.
+    pub(super) fn merge(&mut self, other: Self) {
+        match (&mut self.0, other.0) {
+            (Some(own), Some(other)) => own.merge(other),
+            (own @ None, other) => *own = other,
+            (Some(_), None) => {}
+        }
+    }
+}
 
 /// In bytes. A semaphore's permits are counted up to 2^32 only, and on small machines to less.
 const UNIT: usize = 64;
@@ -47,10 +60,7 @@ impl Memory {
     /// Takes `bytes` more, if they are free.
     fn grow(&self, held: &mut MemoryPermit, bytes: usize) -> Result<(), ApiError> {
         let more = self.free.clone().try_acquire_many_owned(self.units(bytes)).map_err(|_| Problem::MemoryFull)?;
-        match &mut held.0 {
-            Some(permit) => permit.merge(more),
-            None => held.0 = Some(more),
-        }
+        held.merge(MemoryPermit(Some(more)));
         Ok(())
     }
 
@@ -95,11 +105,12 @@ async fn collect(mut body: Body, limits: &Limits, memory: &Memory) -> Result<(Ve
     if axum::body::HttpBody::size_hint(&body).lower() > most as u64 {
         return Err(too_large().into());
     }
-    let (mut bytes, mut permit) = (Vec::new(), MemoryPermit(None));
+    let (mut bytes, mut permit, mut pace) = (Vec::new(), MemoryPermit::default(), Pace::default());
     while let Some(part) = next_part(&mut body, limits).await.transpose().map_err(broken)? {
         if bytes.len() + part.len() > most {
             return Err(too_large().into());
         }
+        pace.add(part.len(), limits).map_err(broken)?;
         memory.grow(&mut permit, part.len())?;
         bytes.extend_from_slice(&part);
     }

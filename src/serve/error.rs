@@ -127,6 +127,8 @@ pub(super) enum Problem {
     QueueFull { wait: Duration },
     #[error("too many requests are being answered; try again later")]
     TooManyRequests,
+    #[error("too many streams are being answered; try again later")]
+    TooManyStreams,
     #[error("the bodies of requests take all memory that they may; try again later")]
     MemoryFull,
     #[error("the server failed on this request")]
@@ -157,7 +159,9 @@ impl Problem {
             Self::MediaType { .. } | Self::Encoding { .. } => Kind::UnsupportedMediaType,
             Self::Fields(_) | Self::Options(_) => Kind::Invalid,
             Self::Row(_) => Kind::Unanswerable,
-            Self::QueueFull { .. } | Self::TooManyRequests | Self::MemoryFull => Kind::Overloaded,
+            Self::QueueFull { .. } | Self::TooManyRequests | Self::TooManyStreams | Self::MemoryFull => {
+                Kind::Overloaded
+            }
             Self::Panicked | Self::Lost | Self::Failed(_) => Kind::Internal,
             Self::Loading | Self::Ending => Kind::NotReady,
             Self::Late { .. } => Kind::Timeout,
@@ -168,7 +172,9 @@ impl Problem {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::QueueFull { wait } => Some((*wait).min(Duration::from_secs(60))),
-            Self::TooManyRequests | Self::MemoryFull | Self::Loading => Some(Duration::from_secs(1)),
+            Self::TooManyRequests | Self::TooManyStreams | Self::MemoryFull | Self::Loading => {
+                Some(Duration::from_secs(1))
+            }
             _ => None,
         }
     }
@@ -341,6 +347,7 @@ mod tests {
             Row(_) => Row(RowError::NoTokens),
             QueueFull { .. } => QueueFull { wait: Duration::ZERO },
             TooManyRequests => TooManyRequests,
+            TooManyStreams => TooManyStreams,
             MemoryFull => MemoryFull,
             Panicked => Panicked,
             Lost => Lost,

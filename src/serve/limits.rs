@@ -62,6 +62,11 @@ pub struct Limits {
     #[schema(value_type = usize)]
     pub max_concurrent_requests: NonZeroUsize,
 
+    /// Most streams at once, so that other requests find a place; further ones get status 429
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value = "256", env = "BERTQA_MAX_STREAMS"))]
+    #[schema(value_type = usize)]
+    pub max_streams: NonZeroUsize,
+
     /// Most open connections; further ones wait to be accepted
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value = "1000", env = "BERTQA_MAX_CONNECTIONS"))]
     #[schema(value_type = usize)]
@@ -85,13 +90,17 @@ pub struct Limits {
     #[schema(value_type = f64)]
     pub body_timeout: Duration,
 
+    /// Fewest bytes a second, on average, of a body or a stream's row that takes longer than that
+    #[cfg_attr(feature = "cli", arg(long, value_name = "BYTES", default_value = "1024", env = "BERTQA_MIN_BODY_RATE"))]
+    pub min_body_rate: usize,
+
     /// Longest wait for a client to read the next part of its answer
     #[cfg_attr(feature = "cli", arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, env = "BERTQA_WRITE_TIMEOUT"))]
     #[serde(serialize_with = "as_seconds")]
     #[schema(value_type = f64)]
     pub write_timeout: Duration,
 
-    /// How long requests may take to finish after SIGTERM or Ctrl-C
+    /// How long requests may take to finish after SIGTERM, SIGHUP or Ctrl-C
     #[cfg_attr(feature = "cli", arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, env = "BERTQA_GRACE"))]
     #[serde(serialize_with = "as_seconds")]
     #[schema(value_type = f64)]

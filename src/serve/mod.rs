@@ -21,12 +21,14 @@ mod metrics;
 mod model_info;
 mod observe;
 mod one_or_many;
+mod pace;
 mod permit;
 mod queue;
 mod request;
 mod routes;
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::thread;
 
 use anyhow::Context;
@@ -39,6 +41,7 @@ use tower_http::cors::{Any, CorsLayer};
 
 use crate::pipeline::{InFlightLimit, Order, Pipeline};
 use crate::qa::{Example, Options};
+use crate::signals::is_ignored;
 use app::{App, Serving};
 pub use auth::ApiKey;
 pub use config_error::ConfigError;
@@ -85,7 +88,7 @@ pub enum Ended {
     CutOff,
 }
 
-/// Serves until SIGTERM or SIGINT. It listens at once, and answers once `load` has given it a model.
+/// Serves until SIGTERM, SIGINT or SIGHUP. It listens at once, and answers once `load` has given it a model.
 ///
 /// # Errors
 /// If it cannot listen, the model cannot be loaded, or the pipeline fails.
@@ -179,21 +182,23 @@ fn failure(ended: Result<anyhow::Result<()>, oneshot::error::RecvError>) -> anyh
 
 /// The signals that end a server.
 struct Interrupts {
-    terminate: Signal,
-    interrupt: Signal,
+    signals: Vec<Signal>,
 }
 
 impl Interrupts {
+    /// Those that are not ignored from the start on, as `nohup` has it.
     fn new() -> anyhow::Result<Self> {
-        let signal = |kind| signal(kind).context("cannot handle signals");
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+        let wanted = kinds.into_iter().filter(|kind| !is_ignored(kind.as_raw_value()));
+        Ok(Self { signals: wanted.map(signal).collect::<Result<_, _>>().context("cannot handle signals")? })
     }
 
     async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
+        std::future::poll_fn(|context| {
+            let came = self.signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
+            if came { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 }
 

@@ -1,13 +1,14 @@
 //! Rows of the text formats.
 
 use std::collections::HashSet;
-use std::io::{BufRead, Read};
+use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 
 use super::column_selection::ColumnSelection;
 use super::csv::CsvRows;
 use super::json::JsonRows;
 use super::jsonl::JsonlRows;
+use super::metered::Metered;
 use crate::io::error::{Error, Result};
 use crate::io::format::{InputFormat, Layout, TextFormat};
 use crate::io::options::ReadOptions;
@@ -24,10 +25,26 @@ pub fn read_stream(
     format: InputFormat,
     options: &ReadOptions,
 ) -> Result<Rows> {
+    read_metered(reader, name, format, options, |_| Ok(()))
+}
+
+/// As [`read_stream`]. `meter` is told of all bytes of the text, decompressed, as they are read ahead of a row; an error
+/// of its ends the rows.
+///
+/// # Errors
+/// As [`read_stream`].
+pub fn read_metered(
+    reader: impl Read + Send + 'static,
+    name: &str,
+    format: InputFormat,
+    options: &ReadOptions,
+    meter: impl FnMut(usize) -> io::Result<()> + Send + 'static,
+) -> Result<Rows> {
     let name: Arc<str> = name.into();
     let Layout::Text(text_format) = format.layout() else { return Err(Error::NotStreamable { name, format }) };
     let text =
         compression::decode(reader, options.encoding).map_err(|source| Error::Read { name: name.clone(), source })?;
+    let text = Box::new(Metered::new(text, meter));
     rows(text, name, text_format, options, &ColumnSelection::new(options, true, HashSet::new()))
 }
 

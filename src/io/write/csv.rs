@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use indexmap::IndexSet;
 use serde_json::value::RawValue;
 
 use super::answer_columns::AnswerColumns;
@@ -23,7 +24,7 @@ enum State {
     /// Rows that wait until enough are there to infer the columns.
     Inferring { first: Vec<(Fields, OutputRow)>, count: usize },
     /// The header is written.
-    Writing { names: Vec<String> },
+    Writing { names: IndexSet<String> },
 }
 
 impl CsvEncoder {
@@ -38,13 +39,13 @@ impl CsvEncoder {
         let mut encoder =
             Self { sink: csv::WriterBuilder::new().delimiter(delimiter).from_writer(sink), columns, state };
         match names {
-            Ok(names) => encoder.write_header(names)?,
+            Ok(names) => encoder.write_header(names.into_iter().collect())?,
             Err(count) => encoder.state = State::Inferring { first: Vec::new(), count },
         }
         Ok(encoder)
     }
 
-    fn write_header(&mut self, names: Vec<String>) -> Result<()> {
+    fn write_header(&mut self, names: IndexSet<String>) -> Result<()> {
         self.sink.write_record(names.iter().map(String::as_str).chain(self.columns.names())).map_err(csv_error)?;
         self.state = State::Writing { names };
         Ok(())
@@ -54,7 +55,7 @@ impl CsvEncoder {
     fn end_inference(&mut self) -> Result<()> {
         let State::Inferring { first, .. } = &mut self.state else { return Ok(()) };
         let first = std::mem::take(first);
-        let names: indexmap::IndexSet<&String> = first.iter().flat_map(|(fields, _)| fields.keys()).collect();
+        let names: IndexSet<&String> = first.iter().flat_map(|(fields, _)| fields.keys()).collect();
         let names = names.into_iter().cloned().collect();
         self.write_header(names)?;
         for (fields, output) in first {
@@ -63,13 +64,14 @@ impl CsvEncoder {
         Ok(())
     }
 
-    fn write_row(&mut self, mut fields: Fields, mut output: OutputRow) -> Result<Vec<String>> {
+    fn write_row(&mut self, fields: Fields, mut output: OutputRow) -> Result<Vec<String>> {
         let State::Writing { names } = &self.state else { return Ok(Vec::new()) };
         let mut cells: Vec<String> = Vec::with_capacity(names.len() + 5);
         for name in names {
-            cells.push(fields.shift_remove(name).map_or_else(String::new, |value| cell(&value)));
+            cells.push(fields.get(name).map_or_else(String::new, |value| cell(value)));
         }
-        let misfits: Vec<String> = fields.keys().map(|name| new_field(name)).collect();
+        let misfits: Vec<String> =
+            fields.keys().filter(|name| !names.contains(*name)).map(|name| new_field(name)).collect();
         output.problems.extend_from_slice(&misfits);
         for (_, json) in self.columns.json(&output)? {
             cells.push(cell(&RawValue::from_string(json)?));

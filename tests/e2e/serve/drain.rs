@@ -47,7 +47,7 @@ fn a_port_in_use_is_an_error() {
 
 #[test]
 fn an_idle_server_ends_at_once() {
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT", "HUP"] {
         let mut server = Server::start(&["--grace", "100000"]);
         // A connection that asks for nothing is not waited for.
         let _silent = server.connect();

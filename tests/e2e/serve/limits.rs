@@ -179,6 +179,61 @@ fn the_memory_for_requests_is_bounded() {
     wait_until("there is room again", || server.send("/inferences", &[JSON], body.as_bytes()).status != 429);
 }
 
+const CHUNKED_ROWS: &str = "content-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n";
+
+fn chunk(text: &str) -> String {
+    format!("{:x}\r\n{text}\r\n", text.len())
+}
+
+#[test]
+fn streams_leave_places_to_others() {
+    let server = Server::start(&["--max-streams", "1"]);
+    let mut stream = server.connect();
+    stream
+        .write_all((head("/inferences/stream", CHUNKED_ROWS) + &chunk(&format!("{}\n", question()))).as_bytes())
+        .unwrap();
+    wait_until("its row is answered", || server.metric("bertqa_rows_total", &[]) == 1.0);
+    for path in ["/inferences/stream", "/invocations"] {
+        let refused = server.send(path, &[("content-type", "application/x-ndjson")], b"{}\n");
+        assert!(refused.error(429, "overloaded").contains("streams"));
+        assert!(refused.header("retry-after").is_some());
+    }
+    server.post("/inferences", &question()).ok();
+    drop(stream);
+    let row = format!("{}\n", question());
+    let again = || server.send("/inferences/stream", &[("content-type", "application/x-ndjson")], row.as_bytes());
+    wait_until("there is a place again", || again().status == 200);
+}
+
+#[test]
+fn what_drips_is_given_up() {
+    let server = Server::start(&["--body-timeout", "0.3", "--min-body-rate", "5000"]);
+    for (path, media_type) in [("/inferences/stream", "application/x-ndjson"), ("/inferences", "application/json")] {
+        let mut drip = server.connect();
+        let headers = format!("content-type: {media_type}\r\ntransfer-encoding: chunked\r\nconnection: close\r\n");
+        drip.write_all(head(path, &headers).as_bytes()).unwrap();
+        drip.write_all(chunk("{\"question\": \"").as_bytes()).unwrap();
+        // A byte now and then keeps within the time for a pause; the server ends it all the same.
+        wait_until("the server ends it", || drip.write_all(chunk("a").as_bytes()).is_err());
+    }
+    // A row that is whole at once can wait for the next one as long as a pause may be.
+    server.post("/inferences", &question()).ok();
+}
+
+#[test]
+fn a_row_that_is_still_arriving_takes_memory() {
+    let server = Server::start(&["--max-body-bytes", "200000", "--max-buffered-bytes", "200000"]);
+    let mut stream = server.connect();
+    let part = format!("{{\"question\": \"{}", "x".repeat(150_000));
+    stream.write_all((head("/inferences/stream", CHUNKED_ROWS) + &chunk(&part)).as_bytes()).unwrap();
+    wait_until("it is held", || server.metric("bertqa_buffered_bytes", &[]) >= 120_000.0);
+    let body = json!({"question": "a", "context": "x".repeat(90_000)}).to_string();
+    server.send("/inferences", &[JSON], body.as_bytes()).error(429, "overloaded");
+    drop(stream);
+    wait_until("there is room again", || server.metric("bertqa_buffered_bytes", &[]) == 0.0);
+    assert_ne!(server.send("/inferences", &[JSON], body.as_bytes()).status, 429);
+}
+
 #[test]
 fn limits_that_cannot_be() {
     use crate::support::{ends, stderr, tiny};

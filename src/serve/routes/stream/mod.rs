@@ -6,6 +6,7 @@
 
 mod parts;
 mod reader;
+mod unfinished;
 mod writer;
 
 use std::sync::Arc;
@@ -88,6 +89,7 @@ pub(super) async fn answer(
     format: InputFormat,
     body: Body,
 ) -> Result<Response, ApiError> {
+    let place = app.streams.clone().try_acquire_owned().map_err(|_| Problem::TooManyStreams)?;
     let options = app.resolve(parameters)?;
     let stream_rows = app.serving()?.stream_rows;
     let output = Output::default();
@@ -109,7 +111,7 @@ pub(super) async fn answer(
     let writer = Writer { writer, output, rows, answers: answers_in, counter };
     tokio::spawn(async move {
         // Until the last answer is sent, the request has its place, and its rows theirs.
-        let _places = (permit, lane);
+        let _places = (permit, place, lane);
         writer.run(reader).await;
     });
     let headers = [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CACHE_CONTROL, "no-store")];

@@ -7,7 +7,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::parts::Parts;
-use crate::io::{InputFormat, InputRow, ReadOptions, Row, read_stream};
+use super::unfinished::Unfinished;
+use crate::io::{InputFormat, InputRow, ReadOptions, Row, read_metered};
 use crate::qa::{Options, RowError};
 use crate::serve::app::App;
 use crate::serve::body::MemoryPermit;
@@ -41,7 +42,9 @@ impl Reader {
         opened: oneshot::Sender<Result<(), ApiError>>,
     ) -> anyhow::Result<()> {
         let options = ReadOptions { max_line_bytes: self.app.limits.max_body_bytes.get(), ..ReadOptions::default() };
-        let rows = match read_stream(parts, NAME, format, &options) {
+        let unfinished = Arc::new(Unfinished::new(self.app.clone(), self.runtime.clone()));
+        let meter = unfinished.clone();
+        let rows = match read_metered(parts, NAME, format, &options, move |bytes| meter.add(bytes)) {
             Ok(rows) => rows,
             Err(error) => {
                 // Whoever waited for it may be gone.
@@ -53,6 +56,7 @@ impl Reader {
         for row in rows {
             let InputRow { position, record, example } = row?;
             let row = Row { position, record };
+            unfinished.end();
             let text = example.as_ref().map_or(0, |example| example.question().len() + example.context().len());
             let memory = self.runtime.block_on(self.app.memory.wait(row.bytes() + text));
             let answers = example
