@@ -39,6 +39,20 @@ fn the_binary_alone_has_its_model() {
 }
 
 #[test]
+fn a_normalizer_that_multiplies_texts_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    copy_model(folder.path(), "");
+    let path = folder.path().join("tokenizer.json");
+    let mut tokenizer: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    // 2^40 times as long.
+    let double = json!({"type": "Replace", "pattern": {"String": "e"}, "content": "ee"});
+    tokenizer["normalizer"] = json!({"type": "Sequence", "normalizers": vec![double; 40]});
+    fs::write(&path, tokenizer.to_string()).unwrap();
+    let message = refused(folder.path());
+    assert!(message.contains("tokenizer.json") && message.contains("normalizer"), "{message}");
+}
+
+#[test]
 fn another_family_is_named() {
     let folder = tempfile::tempdir().unwrap();
     copy_model(folder.path(), "");

@@ -35,6 +35,8 @@ pub(super) enum Fault {
     ModelType(i32),
     #[error("its table of characters (precompiled_charsmap) points outside of itself")]
     Charsmap,
+    #[error("its normalizer can make a text more than {most} times as long")]
+    Growth { most: usize },
     #[error("its `{key}` is `{value}`, which is not supported")]
     Japanese { key: &'static str, value: String },
     #[error("{0}")]
