@@ -140,6 +140,16 @@ pub enum Error {
         /// Its type.
         dtype: String,
     },
+    /// A column of a type that cannot be read.
+    #[error("{name}: column `{column}` is {dtype}, which cannot be read")]
+    UnreadableType {
+        /// The input.
+        name: Arc<str>,
+        /// The column.
+        column: String,
+        /// What it is.
+        dtype: String,
+    },
     /// A column of instants in a time zone that is not known.
     #[error("{name}: column `{column}` is in an unknown time zone, {zone}")]
     UnknownTimeZone {

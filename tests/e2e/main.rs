@@ -1,5 +1,6 @@
 //! What users do, against the built binary.
 
+mod arrow;
 mod bench;
 mod contract;
 mod devices;

@@ -18,7 +18,7 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
             "give the answers other names, as with --prefix predicted_, or leave the column out with --columns"
         }
         io::Error::Binary(_) => "write Parquet or Arrow, or leave the column out with --columns",
-        io::Error::UnsupportedType { .. } | io::Error::UnknownTimeZone { .. } => {
+        io::Error::UnsupportedType { .. } | io::Error::UnreadableType { .. } | io::Error::UnknownTimeZone { .. } => {
             "leave the column out: name those to carry along with --columns"
         }
         io::Error::LfsPointer(_) => "fetch the file itself with git lfs pull",

@@ -2,6 +2,7 @@
 
 mod batches;
 mod file;
+mod ipc;
 mod rows;
 
 pub(crate) use batches::{Batches, Slice};
