@@ -57,7 +57,7 @@ pub enum Error {
     /// Text and columnar inputs together.
     #[error(
         "text inputs ({}) and columnar ones ({}) cannot be read together",
-        InputFormat::names(Layout::is_text),
+        InputFormat::names(|layout| !layout.is_columnar()),
         InputFormat::names(Layout::is_columnar)
     )]
     MixedLayouts,
@@ -160,6 +160,37 @@ pub enum Error {
         /// The time zone.
         zone: String,
     },
+    /// A spreadsheet that is not of its format.
+    #[error("{name}: not a readable {} file: {message}", format.name())]
+    NotWorkbook {
+        /// The input.
+        name: Arc<str>,
+        /// What it should be.
+        format: InputFormat,
+        /// What is wrong.
+        message: String,
+    },
+    /// A spreadsheet that takes too much memory.
+    #[error("{name}: unpacked it is larger than the limit of {} MiB", limit >> 20)]
+    WorkbookTooLarge {
+        /// The input.
+        name: Arc<str>,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A sheet that is not there.
+    #[error("{name}: there is no sheet `{sheet}`, only {}", quoted(available))]
+    NoSheet {
+        /// The input.
+        name: Arc<str>,
+        /// The name or number that was given.
+        sheet: String,
+        /// The sheets that are there.
+        available: Vec<String>,
+    },
+    /// A sheet without a value.
+    #[error("{0}: the sheet is empty; its first row has the names of the columns")]
+    NoSheetHeader(Arc<str>),
     /// A text that is no JSON.
     #[error("{name}: not JSON")]
     NotJson {

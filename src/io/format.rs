@@ -19,6 +19,10 @@ pub enum InputFormat {
     /// JSON: SQuAD's articles and paragraphs, a list of rows, a row a line, exports of label tools
     #[cfg_attr(feature = "cli", value(alias = "squad"))]
     Json,
+    /// A sheet of an Excel workbook
+    Xlsx,
+    /// A sheet of an OpenDocument spreadsheet
+    Ods,
 }
 
 /// How rows are laid out in the output.
@@ -54,11 +58,12 @@ struct Format {
     output: Option<OutputFormat>,
 }
 
-/// Rows one after the other as text, or columns with types.
+/// Rows one after the other as text, columns with types, or cells of a sheet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {
     Text(TextFormat),
     Columnar(ColumnarFormat),
+    Sheet(SheetFormat),
 }
 
 /// The formats that are read from beginning to end.
@@ -75,6 +80,22 @@ pub(crate) enum TextFormat {
 pub(crate) enum ColumnarFormat {
     Parquet,
     Arrow,
+}
+
+/// The formats of spreadsheets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SheetFormat {
+    Xlsx,
+    Ods,
+}
+
+impl From<SheetFormat> for InputFormat {
+    fn from(format: SheetFormat) -> Self {
+        match format {
+            SheetFormat::Xlsx => Self::Xlsx,
+            SheetFormat::Ods => Self::Ods,
+        }
+    }
 }
 
 static JSONL: Format = Format {
@@ -138,8 +159,28 @@ static ARROW: Format = Format {
     output: Some(OutputFormat::Arrow),
 };
 
+static XLSX: Format = Format {
+    name: "Excel",
+    extensions: &["xlsx", "xlsm"],
+    media_types: &["application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"],
+    layout: Layout::Sheet(SheetFormat::Xlsx),
+    is_compressible: false,
+    input: Some(InputFormat::Xlsx),
+    output: None,
+};
+
+static ODS: Format = Format {
+    name: "OpenDocument",
+    extensions: &["ods"],
+    media_types: &["application/vnd.oasis.opendocument.spreadsheet"],
+    layout: Layout::Sheet(SheetFormat::Ods),
+    is_compressible: false,
+    input: Some(InputFormat::Ods),
+    output: None,
+};
+
 /// The table.
-static FORMATS: [&Format; 6] = [&JSONL, &CSV, &TSV, &JSON, &PARQUET, &ARROW];
+static FORMATS: [&Format; 8] = [&JSONL, &CSV, &TSV, &JSON, &PARQUET, &ARROW, &XLSX, &ODS];
 
 impl InputFormat {
     /// The format that a file's name promises.
@@ -185,6 +226,8 @@ impl InputFormat {
             Self::Parquet => &PARQUET,
             Self::Arrow => &ARROW,
             Self::Json => &JSON,
+            Self::Xlsx => &XLSX,
+            Self::Ods => &ODS,
         }
     }
 }
@@ -315,9 +358,10 @@ mod tests {
 
     #[test]
     fn extensions_are_listed_for_messages() {
-        let inputs =
-            ".jsonl, .ndjson, .csv, .tsv, .tab, .json, each also with .zst or .gz, .parquet, .arrow, .feather, .ipc";
+        let inputs = ".jsonl, .ndjson, .csv, .tsv, .tab, .json, each also with .zst or .gz, .parquet, .arrow, .feather, \
+            .ipc, .xlsx, .xlsm, .ods";
         assert_eq!(InputFormat::extensions(), inputs);
-        assert_eq!(OutputFormat::extensions(), inputs.replace(" .json,", ""));
+        let outputs = inputs.replace(" .json,", "").replace(", .xlsx, .xlsm, .ods", "");
+        assert_eq!(OutputFormat::extensions(), outputs);
     }
 }

@@ -22,7 +22,9 @@ pub struct ReadOptions {
     pub encoding: Option<Encoding>,
     /// How CSV is written.
     pub csv: CsvOptions,
-    /// The longest line of JSON Lines or record of CSV, in bytes.
+    /// The sheet of a spreadsheet, by its name or its number from 1; `None` for the first that is shown.
+    pub sheet: Option<String>,
+    /// The longest line of JSON Lines, record of CSV or row of a sheet, in bytes.
     pub max_line_bytes: usize,
     /// The most rows of a columnar input that are decoded at a time.
     pub chunk_rows: usize,
@@ -39,6 +41,7 @@ impl Default for ReadOptions {
             output: None,
             encoding: None,
             csv: CsvOptions::default(),
+            sheet: None,
             max_line_bytes: 64 << 20,
             chunk_rows: 4096,
         }

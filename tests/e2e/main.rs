@@ -17,6 +17,7 @@ mod models;
 mod outputs;
 mod precision;
 mod serve;
+mod sheets;
 mod sides;
 mod stream;
 mod support;

@@ -21,6 +21,8 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
         io::Error::UnsupportedType { .. } | io::Error::UnreadableType { .. } | io::Error::UnknownTimeZone { .. } => {
             "leave the column out: name those to carry along with --columns"
         }
+        io::Error::NoSheet { .. } => "name one of them, or its number, with --sheet",
+        io::Error::WorkbookTooLarge { .. } => "save the sheet as CSV",
         io::Error::LfsPointer(_) => "fetch the file itself with git lfs pull",
         io::Error::NoRows { .. } => "name the columns with --question and --context",
         io::Error::OutputExists(_) => "overwrite it with --force, or write to another file",

@@ -9,9 +9,10 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::column_selection::ColumnSelection;
 use super::columnar::{ColumnarFile, ColumnarRows, check_text};
+use super::sheet::SheetRows;
 use super::text;
 use crate::io::error::{Error, Result};
-use crate::io::format::{ColumnarFormat, Layout, TextFormat};
+use crate::io::format::{ColumnarFormat, Layout, SheetFormat, TextFormat};
 use crate::io::options::ReadOptions;
 use crate::io::row::{InputColumns, InputRow, Record, Rows};
 use crate::io::source::partitions::{Partition, PartitionValue};
@@ -34,6 +35,8 @@ enum Opened {
     Text(TextFormat),
     /// A columnar file, which is reopened too, or a copy of what came through a pipe.
     Columnar(ColumnarFormat, Option<File>),
+    /// A spreadsheet, likewise.
+    Sheet(SheetFormat, Option<File>),
 }
 
 /// Resolves INPUT arguments: files, globs, folders, `-` for standard input.
@@ -56,42 +59,71 @@ pub(crate) fn open_with(inputs: &[impl AsRef<Path>], options: &ReadOptions, need
     for source in sources {
         source.refuse_pointer()?;
         match source.format.layout() {
-            Layout::Text(format) => texts.push((source, format)),
+            Layout::Text(format) => texts.push((source, Opened::Text(format))),
+            Layout::Sheet(format) => texts.push((source, Opened::Sheet(format, None))),
             Layout::Columnar(format) => columnar.push((source, format)),
         }
     }
     match (texts.is_empty(), columnar.is_empty()) {
-        (_, true) => open_text(texts, options, selection),
+        (_, true) => open_fields(texts, options, selection),
         (true, false) => open_columnar(columnar, options, selection),
         (false, false) => Err(Error::MixedLayouts),
     }
 }
 
-fn open_text(
-    sources: Vec<(Source, TextFormat)>,
+/// Opens inputs whose rows are fields without types.
+fn open_fields(
+    mut sources: Vec<(Source, Opened)>,
     options: &ReadOptions,
     selection: Arc<ColumnSelection>,
 ) -> Result<Input> {
     let mut names = IndexSet::new();
     let (mut complete, mut parts) = (true, false);
     let mut total_bytes = Some(0);
-    for (source, format) in &sources {
+    for (source, opened) in &mut sources {
         let size = source.regular_size()?;
-        total_bytes = total_bytes.zip(size).map(|(total, size)| total + size);
-        complete &= matches!(format, TextFormat::Delimited(_)) && size.is_some();
-        // What comes through a pipe can be looked at only once.
-        if size.is_some() {
-            let text = source.text(Arc::default(), options.encoding)?;
-            let beginning = text::beginning(text, source.name.clone(), *format, options, &selection)?;
-            names.extend(beginning.names);
-            names.extend(partition_names(source, &selection).map(str::to_owned));
-            parts |= beginning.has_parts;
+        let counted = size.filter(|_| matches!(opened, Opened::Text(_)));
+        total_bytes = total_bytes.zip(counted).map(|(total, size)| total + size);
+        match opened {
+            Opened::Text(format) => {
+                complete &= matches!(format, TextFormat::Delimited(_)) && size.is_some();
+                // What comes through a pipe can be looked at only once.
+                if size.is_some() {
+                    let text = source.text(Arc::default(), options.encoding)?;
+                    let beginning = text::beginning(text, source.name.clone(), *format, options, &selection)?;
+                    names.extend(beginning.names);
+                    parts |= beginning.has_parts;
+                }
+            }
+            Opened::Sheet(format, spooled) => {
+                if size.is_none() {
+                    *spooled = Some(source.spool()?);
+                }
+                let rows = sheet(source, *format, spooled.as_ref(), options, &selection)?;
+                names.extend(rows.columns().map(str::to_owned));
+            }
+            Opened::Columnar(..) => {}
         }
+        names.extend(partition_names(source, &selection).map(str::to_owned));
     }
     let columns = InputColumns::Fields { names: names.into_iter().collect(), complete, parts };
-    let sources = sources.into_iter().map(|(source, format)| (source, Opened::Text(format))).collect();
     let bytes_read = Arc::default();
     Ok(Input { sources, options: options.clone(), selection, columns, total_rows: None, total_bytes, bytes_read })
+}
+
+/// The rows of a spreadsheet, from the beginning.
+fn sheet(
+    source: &Source,
+    format: SheetFormat,
+    spooled: Option<&File>,
+    options: &ReadOptions,
+    selection: &Arc<ColumnSelection>,
+) -> Result<SheetRows> {
+    let file = match spooled {
+        Some(copy) => copy.try_clone().map_err(Error::Temporary)?,
+        None => source.file()?,
+    };
+    SheetRows::new(file, source.name.clone(), selection.clone(), format, options)
 }
 
 fn open_columnar(
@@ -271,28 +303,25 @@ fn rows(
     selection: &Arc<ColumnSelection>,
     bytes_read: &Arc<AtomicU64>,
 ) -> Result<Rows> {
-    match opened {
+    let rows = match opened {
         Opened::Text(format) => {
             let text = source.text(bytes_read.clone(), options.encoding)?;
-            let rows = text::rows(text, source.name.clone(), format, options, selection)?;
-            let kept = |partition: &&Partition| selection.keeps(&partition.name);
-            let partitions: Vec<Partition> = source.partitions.iter().filter(kept).cloned().collect();
-            if partitions.is_empty() {
-                return Ok(rows);
-            }
-            Ok(Box::new(rows.map(move |row| Ok(with_partitions(row?, &partitions)))))
+            text::rows(text, source.name.clone(), format, options, selection)?
         }
+        Opened::Sheet(format, spooled) => Box::new(sheet(source, format, spooled.as_ref(), options, selection)?),
         Opened::Columnar(format, spooled) => {
             let file = spooled.map_or_else(|| source.file(), Ok)?;
             let file = ColumnarFile::open(file, source.name.clone(), format)?;
             let InputColumns::Columnar(schema) = columns else { return Err(Error::MixedLayouts) };
-            Ok(Box::new(ColumnarRows::new(
-                file,
-                selection.clone(),
-                schema.clone(),
-                &source.partitions,
-                options.chunk_rows,
-            )?))
+            let (selection, schema) = (selection.clone(), schema.clone());
+            let rows = ColumnarRows::new(file, selection, schema, &source.partitions, options.chunk_rows)?;
+            return Ok(Box::new(rows));
         }
+    };
+    let kept = |partition: &&Partition| selection.keeps(&partition.name);
+    let partitions: Vec<Partition> = source.partitions.iter().filter(kept).cloned().collect();
+    if partitions.is_empty() {
+        return Ok(rows);
     }
+    Ok(Box::new(rows.map(move |row| Ok(with_partitions(row?, &partitions)))))
 }

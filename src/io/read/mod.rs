@@ -8,6 +8,7 @@ mod input;
 mod json;
 mod jsonl;
 mod shape;
+mod sheet;
 mod table;
 mod text;
 

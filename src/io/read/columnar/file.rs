@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Seek};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use polars::io::parquet::metadata::FileMetadataRef;
@@ -23,6 +22,7 @@ use polars_parquet::write::schema_to_metadata_key;
 use super::ipc::IpcFile;
 use crate::io::error::{Error, Result};
 use crate::io::format::{ColumnarFormat, InputFormat};
+use crate::panic;
 
 /// A chunk holds about this much, unless a single row is larger.
 const CHUNK_BYTES: usize = 16 << 20;
@@ -195,10 +195,8 @@ pub(super) fn storage(field: &Field) -> Field {
 
 /// What `decode` gives, or that it panicked: a decoder that meets what it does not expect must not end the program.
 pub(super) fn guarded<T>(decode: impl FnOnce() -> PolarsResult<T>) -> PolarsResult<T> {
-    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-        Err(PolarsError::ComputeError(format!("it is damaged, or has what cannot be read yet ({text})").into()))
+    panic::caught(decode).unwrap_or_else(|message| {
+        Err(PolarsError::ComputeError(format!("it is damaged, or has what cannot be read yet ({message})").into()))
     })
 }
 
