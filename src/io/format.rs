@@ -50,7 +50,7 @@ struct Format {
     /// The first is the usual one.
     media_types: &'static [&'static str],
     layout: Layout,
-    /// Whether a file may be compressed as a whole, `.gz` or `.zst` after its extension.
+    /// Whether a file may be compressed as a whole, with `.gz` and the like after its extension.
     is_compressible: bool,
     /// Under which name it can be read.
     input: Option<InputFormat>,
@@ -185,7 +185,7 @@ static FORMATS: [&Format; 8] = [&JSONL, &CSV, &TSV, &JSON, &PARQUET, &ARROW, &XL
 impl InputFormat {
     /// The format that a file's name promises.
     pub fn from_path(path: &Path) -> Option<Self> {
-        from_path(path)?.input
+        from_path(path, READ)?.input
     }
 
     /// The format that a media type (MIME type) names, in lower case and without parameters.
@@ -195,7 +195,7 @@ impl InputFormat {
 
     /// The extensions that [`Self::from_path`] knows, for messages.
     pub fn extensions() -> String {
-        extensions(|format| format.input.is_some())
+        extensions(|format| format.input.is_some(), READ)
     }
 
     /// What messages call it.
@@ -235,12 +235,12 @@ impl InputFormat {
 impl OutputFormat {
     /// The format that a file's name promises.
     pub fn from_path(path: &Path) -> Option<Self> {
-        from_path(path)?.output
+        from_path(path, WRITTEN)?.output
     }
 
     /// The extensions that [`Self::from_path`] knows, for messages.
     pub fn extensions() -> String {
-        extensions(|format| format.output.is_some())
+        extensions(|format| format.output.is_some(), WRITTEN)
     }
 
     /// What messages call it.
@@ -278,19 +278,21 @@ impl Layout {
     }
 }
 
-fn from_path(path: &Path) -> Option<&'static Format> {
-    let compression = Compression::from_path(path);
-    let name = match compression {
-        Compression::None => path.file_name()?,
-        Compression::Gzip | Compression::Zstd => path.file_stem()?,
-    };
+fn from_path(path: &Path, compressions: &[&str]) -> Option<&'static Format> {
+    let is_compressed = has_extension(path, compressions);
+    let name = if is_compressed { path.file_stem()? } else { path.file_name()? };
     let extension = Path::new(name).extension()?.to_str()?.to_ascii_lowercase();
     let format = FORMATS.iter().find(|format| format.extensions.contains(&extension.as_str()))?;
-    (compression == Compression::None || format.is_compressible).then_some(*format)
+    (!is_compressed || format.is_compressible).then_some(*format)
+}
+
+fn has_extension(path: &Path, extensions: &[&str]) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| extensions.iter().any(|other| extension.eq_ignore_ascii_case(other)))
 }
 
 /// The extensions of some formats: `.a, .b, each also with .zst or .gz, .c`.
-fn extensions(formats: impl Fn(&Format) -> bool) -> String {
+fn extensions(formats: impl Fn(&Format) -> bool, compressions: &[&str]) -> String {
     let formats = &formats;
     let list = |is_compressible: bool| {
         FORMATS
@@ -298,11 +300,24 @@ fn extensions(formats: impl Fn(&Format) -> bool) -> String {
             .filter(move |format| formats(format) && format.is_compressible == is_compressible)
             .flat_map(|format| format.extensions.iter().map(|extension| format!(".{extension}")))
     };
-    let also = "each also with .zst or .gz".to_owned();
+    let mut also = String::new();
+    for (place, extension) in compressions.iter().enumerate() {
+        let between = match place {
+            0 => "each also with ",
+            place if place + 1 == compressions.len() => " or ",
+            _ => ", ",
+        };
+        also += &format!("{between}.{extension}");
+    }
     list(true).chain([also]).chain(list(false)).collect::<Vec<_>>().join(", ")
 }
 
-/// How a text is compressed as a whole.
+/// Last extensions of compressed texts that can be read; which it is, their first bytes say.
+const READ: &[&str] = &["zst", "gz", "bz2", "xz"];
+/// Last extensions of compressed texts that can be written.
+const WRITTEN: &[&str] = &["zst", "gz"];
+
+/// How a text is compressed as a whole that is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {
     None,
@@ -313,10 +328,12 @@ pub(crate) enum Compression {
 impl Compression {
     /// The compression that a file's last extension names.
     pub(crate) fn from_path(path: &Path) -> Self {
-        match path.extension().and_then(|extension| extension.to_str()) {
-            Some(extension) if extension.eq_ignore_ascii_case("gz") => Self::Gzip,
-            Some(extension) if extension.eq_ignore_ascii_case("zst") => Self::Zstd,
-            _ => Self::None,
+        if has_extension(path, &["gz"]) {
+            Self::Gzip
+        } else if has_extension(path, &["zst"]) {
+            Self::Zstd
+        } else {
+            Self::None
         }
     }
 }
@@ -333,11 +350,15 @@ mod tests {
         assert_eq!(format("b.csv.zst"), Some(InputFormat::Csv));
         assert_eq!(format("b.feather"), Some(InputFormat::Arrow));
         assert_eq!(format("dev-v1.1.json"), Some(InputFormat::Json));
+        assert_eq!(format("b.csv.BZ2"), Some(InputFormat::Csv));
+        assert_eq!(format("b.json.xz"), Some(InputFormat::Json));
+        assert_eq!(format("b.xlsx"), Some(InputFormat::Xlsx));
         assert_eq!(format("b.parquet.gz"), None);
         assert_eq!(format("b.txt"), None);
         assert_eq!(format(".csv"), None);
         assert_eq!(OutputFormat::from_path(Path::new("b.ipc")), Some(OutputFormat::Arrow));
         assert_eq!(OutputFormat::from_path(Path::new("b.json")), None);
+        assert_eq!(OutputFormat::from_path(Path::new("b.jsonl.xz")), None);
     }
 
     #[test]
@@ -358,10 +379,13 @@ mod tests {
 
     #[test]
     fn extensions_are_listed_for_messages() {
-        let inputs = ".jsonl, .ndjson, .csv, .tsv, .tab, .json, each also with .zst or .gz, .parquet, .arrow, .feather, \
-            .ipc, .xlsx, .xlsm, .ods";
+        let inputs = ".jsonl, .ndjson, .csv, .tsv, .tab, .json, each also with .zst, .gz, .bz2 or .xz, .parquet, .arrow, \
+            .feather, .ipc, .xlsx, .xlsm, .ods";
         assert_eq!(InputFormat::extensions(), inputs);
-        let outputs = inputs.replace(" .json,", "").replace(", .xlsx, .xlsm, .ods", "");
+        let outputs = inputs
+            .replace(" .json,", "")
+            .replace(".zst, .gz, .bz2 or .xz", ".zst or .gz")
+            .replace(", .xlsx, .xlsm, .ods", "");
         assert_eq!(OutputFormat::extensions(), outputs);
     }
 }

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use super::encoding::Encoding;
 use super::format::{InputFormat, OutputFormat};
+use super::source::compression::DEFAULT_WINDOW_LOG_MAX;
 
 /// How inputs are read.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct ReadOptions {
     pub output: Option<PathBuf>,
     /// In which text is encoded; `None` for UTF-8, or for UTF-16 where a byte order mark says so.
     pub encoding: Option<Encoding>,
+    /// The largest window of Zstandard and dictionary of xz, as a power of 2: so much memory an input may take.
+    pub window_log_max: u32,
     /// How CSV is written.
     pub csv: CsvOptions,
     /// The sheet of a spreadsheet, by its name or its number from 1; `None` for the first that is shown.
@@ -40,6 +43,7 @@ impl Default for ReadOptions {
             format: None,
             output: None,
             encoding: None,
+            window_log_max: DEFAULT_WINDOW_LOG_MAX,
             csv: CsvOptions::default(),
             sheet: None,
             max_line_bytes: 64 << 20,

@@ -1,10 +1,14 @@
 //! Every format in and out holds the same rows.
 
+use std::io::Write;
 use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{ends, file_rows, project, rows, tiny};
+use crate::support::{assert_hint, bertqa, ends, file_rows, project, rows, stderr, tiny};
+
+/// A line of JSON, as Python's lzma writes it.
+const XZ: &[u8] = b"\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4F\x02\x00!\x01\x16\x00\x00\x00t/\xe5\xa3\x01\x00+{\x22question\x22: \x22Who?\x22, \x22context\x22: \x22Ada did.\x22}\x0a\x00\xee=$\xcaV\xc5\x11\xfa\x00\x01D,\xc9SK\x86\x1f\xb6\xf3}\x01\x00\x00\x00\x00\x04YZ";
 
 const COLUMNS: [&str; 7] = ["id", "question", "context", "answer", "start", "end", "error"];
 
@@ -33,6 +37,50 @@ fn every_input_format_has_the_same_answers() {
     for name in ["questions.jsonl.zst", "questions.csv", "questions.parquet", "questions.json"] {
         assert_eq!(answers(name), expected, "{name}");
     }
+}
+
+#[test]
+fn compressed_by_whatever_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = "{\"question\": \"Who?\", \"context\": \"Ada did.\"}\n";
+    let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    bzip2.write_all(line.as_bytes()).unwrap();
+    let bzip2 = bzip2.finish().unwrap();
+    for (name, bytes) in [("a.jsonl.bz2", &bzip2[..]), ("b.jsonl.xz", XZ), ("c.jsonl", &bzip2), ("d.json.xz", XZ)] {
+        let input = folder.path().join(name);
+        std::fs::write(&input, bytes).unwrap();
+        let mut command = tiny("run");
+        command.arg(&input).args(["-o", "-"]);
+        assert_eq!(rows(&ends(command, 0).stdout)[0]["context"], "Ada did.", "{name}");
+    }
+    let mut command = tiny("run");
+    command.arg(folder.path()).args(["-o", "-"]);
+    assert_eq!(rows(&ends(command, 0).stdout).len(), 4);
+    let mut command = tiny("stdin");
+    command.write_stdin(bzip2);
+    assert_eq!(rows(&ends(command, 0).stdout).len(), 1);
+    for name in ["out.jsonl.xz", "out.csv.bz2"] {
+        let mut command = bertqa();
+        command.arg("run").arg(folder.path()).arg("-o").arg(folder.path().join(name));
+        assert!(stderr(&ends(command, 2)).contains("cannot infer the format"), "{name}");
+    }
+}
+
+#[test]
+fn a_window_that_takes_much_memory_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in.jsonl.zst");
+    // As `zstd --long=28` writes it.
+    let mut zstd = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    zstd.window_log(28).unwrap();
+    zstd.write_all(b"{\"question\": \"Who?\", \"context\": \"Ada did.\"}\n").unwrap();
+    std::fs::write(&input, zstd.finish().unwrap()).unwrap();
+    let mut command = bertqa();
+    command.arg("run").arg(&input).args(["-o", "-"]);
+    assert_hint(command, "a window of more than 2^27 bytes", "--window-log-max");
+    let mut command = tiny("run");
+    command.arg(&input).args(["-o", "-", "--window-log-max", "28"]);
+    assert_eq!(rows(&ends(command, 0).stdout).len(), 1);
 }
 
 #[test]

@@ -23,6 +23,9 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
         }
         io::Error::NoSheet { .. } => "name one of them, or its number, with --sheet",
         io::Error::WorkbookTooLarge { .. } => "save the sheet as CSV",
+        io::Error::Read { source, .. } | io::Error::ReadOnLine { source, .. } if io::is_window_too_large(source) => {
+            "allow it, and the memory that it takes, with --window-log-max 31"
+        }
         io::Error::LfsPointer(_) => "fetch the file itself with git lfs pull",
         io::Error::NoRows { .. } => "name the columns with --question and --context",
         io::Error::OutputExists(_) => "overwrite it with --force, or write to another file",

@@ -89,7 +89,7 @@ fn open_fields(
                 complete &= matches!(format, TextFormat::Delimited(_)) && size.is_some();
                 // What comes through a pipe can be looked at only once.
                 if size.is_some() {
-                    let text = source.text(Arc::default(), options.encoding)?;
+                    let text = source.text(Arc::default(), options)?;
                     let beginning = text::beginning(text, source.name.clone(), *format, options, &selection)?;
                     names.extend(beginning.names);
                     parts |= beginning.has_parts;
@@ -305,7 +305,7 @@ fn rows(
 ) -> Result<Rows> {
     let rows = match opened {
         Opened::Text(format) => {
-            let text = source.text(bytes_read.clone(), options.encoding)?;
+            let text = source.text(bytes_read.clone(), options)?;
             text::rows(text, source.name.clone(), format, options, selection)?
         }
         Opened::Sheet(format, spooled) => Box::new(sheet(source, format, spooled.as_ref(), options, selection)?),
