@@ -35,6 +35,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME|NUMBER")]
     sheet: Option<String>,
 
+    /// Add a column with the input file that a row is from, called NAME or source_file
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "source_file")]
+    source_file: Option<String>,
+
     /// Format of the output, whatever its extension
     #[arg(long, value_enum, value_name = "FORMAT")]
     output_format: Option<OutputFormat>,
@@ -67,6 +71,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         format: args.input_format,
         output: Some(args.output.clone()),
         sheet: args.sheet,
+        source_file: args.source_file,
         ..args.common.rows.read_options()
     };
     let input = io::open(&args.inputs, &read)?;

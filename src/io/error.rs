@@ -303,6 +303,14 @@ pub enum Error {
     /// An input column that has the name of an answer column.
     #[error("the input already has a column `{0}`, which the output needs for the answers")]
     NameClash(String),
+    /// An input column that has the name of the column of input files.
+    #[error("{name}: there is already a column `{column}`, which was to have the names of the inputs")]
+    SourceFileClash {
+        /// The input.
+        name: Arc<str>,
+        /// The column.
+        column: String,
+    },
     /// A binary column for a text format.
     #[error("column `{0}` is binary, which text formats cannot hold")]
     Binary(String),

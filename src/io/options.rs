@@ -15,6 +15,8 @@ pub struct ReadOptions {
     pub id: Option<String>,
     /// Which columns to carry along; `None` for all.
     pub columns: Option<Vec<String>>,
+    /// A column of this name is added, with the input that a row is from: its path as it was given or found.
+    pub source_file: Option<String>,
     /// `None` to go by the extension, and to take standard input for JSON Lines.
     pub format: Option<InputFormat>,
     /// The output: where it stands in a folder that is read, it is no input.
@@ -40,6 +42,7 @@ impl Default for ReadOptions {
             context: "context".to_owned(),
             id: None,
             columns: None,
+            source_file: None,
             format: None,
             output: None,
             encoding: None,

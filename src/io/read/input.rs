@@ -8,7 +8,7 @@ use polars::prelude::{DataType, Schema};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::column_selection::ColumnSelection;
-use super::columnar::{ColumnarFile, ColumnarRows, check_text};
+use super::columnar::{ColumnarFile, ColumnarRows, check_text, question_list};
 use super::sheet::SheetRows;
 use super::text;
 use crate::io::error::{Error, Result};
@@ -51,7 +51,16 @@ pub fn open(inputs: &[impl AsRef<Path>], options: &ReadOptions) -> Result<Input>
 
 /// With `needs_question`, every row has to have a question and a context.
 pub(crate) fn open_with(inputs: &[impl AsRef<Path>], options: &ReadOptions, needs_question: bool) -> Result<Input> {
-    let sources = source::resolve(inputs, options.format, options.output.as_deref())?;
+    let mut sources = source::resolve(inputs, options.format, options.output.as_deref())?;
+    if let Some(column) = &options.source_file {
+        for source in &mut sources {
+            let name = source.name.clone();
+            if source.partitions.iter().any(|partition| partition.name == *column) {
+                return Err(Error::SourceFileClash { name, column: column.clone() });
+            }
+            source.partitions.push(Partition { name: column.clone(), value: PartitionValue::Text(name.to_string()) });
+        }
+    }
     let partitions = sources.iter().flat_map(|source| &source.partitions);
     let partitions = partitions.map(|partition| partition.name.clone()).collect();
     let selection = ColumnSelection::new(options, needs_question, partitions);
@@ -91,6 +100,7 @@ fn open_fields(
                 if size.is_some() {
                     let text = source.text(Arc::default(), options)?;
                     let beginning = text::beginning(text, source.name.clone(), *format, options, &selection)?;
+                    refuse_clash(source, beginning.names.iter().map(String::as_str), options)?;
                     names.extend(beginning.names);
                     parts |= beginning.has_parts;
                 }
@@ -100,6 +110,7 @@ fn open_fields(
                     *spooled = Some(source.spool()?);
                 }
                 let rows = sheet(source, *format, spooled.as_ref(), options, &selection)?;
+                refuse_clash(source, rows.columns(), options)?;
                 names.extend(rows.columns().map(str::to_owned));
             }
             Opened::Columnar(..) => {}
@@ -144,8 +155,17 @@ fn open_columnar(
         };
         let file = ColumnarFile::open(file, source.name.clone(), format)?;
         selection.check(&source.name, file.names())?;
+        refuse_clash(&source, file.names(), options)?;
         check_text(&source.name, &file.columns(|name| selection.reads(name))?, &selection)?;
         let mut kept = file.columns(|name| selection.carries(name))?;
+        let mut rows = file.rows()?;
+        // A row comes out for each question of a list.
+        if selection.needs_question && question_list(&file.columns(|name| selection.reads(name))?, &selection) {
+            rows = None;
+            if let Some(question) = kept.get_mut(selection.question.as_str()) {
+                *question = DataType::String;
+            }
+        }
         for Partition { name, value } in source.partitions.iter().filter(|partition| selection.keeps(&partition.name)) {
             let dtype = match value {
                 PartitionValue::Null => DataType::Null,
@@ -163,13 +183,23 @@ fn open_columnar(
                 (first, schema)
             }
         });
-        total_rows = total_rows.zip(file.rows()?).map(|(total, rows)| total + rows);
+        total_rows = total_rows.zip(rows).map(|(total, rows)| total + rows);
         opened.push((source, Opened::Columnar(format, spooled)));
     }
     let columns = InputColumns::Columnar(Arc::new(common.map(|(_, schema)| schema).unwrap_or_default()));
     let bytes_read = Arc::default();
     let options = options.clone();
     Ok(Input { sources: opened, options, selection, columns, total_rows, total_bytes: None, bytes_read })
+}
+
+/// The column of input files is not one that an input has.
+fn refuse_clash<'a>(source: &Source, mut names: impl Iterator<Item = &'a str>, options: &ReadOptions) -> Result<()> {
+    match &options.source_file {
+        Some(column) if names.any(|name| name == column) => {
+            Err(Error::SourceFileClash { name: source.name.clone(), column: column.clone() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The columns to carry along that the folders of a file name.
@@ -323,5 +353,9 @@ fn rows(
     if partitions.is_empty() {
         return Ok(rows);
     }
-    Ok(Box::new(rows.map(move |row| Ok(with_partitions(row?, &partitions)))))
+    let selection = selection.clone();
+    Ok(Box::new(rows.map(move |row| {
+        let row = row?;
+        Ok(with_partitions(selection.without_clash(row), &partitions))
+    })))
 }

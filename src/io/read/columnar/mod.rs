@@ -7,4 +7,4 @@ mod rows;
 
 pub(crate) use batches::{Batches, Slice};
 pub(crate) use file::ColumnarFile;
-pub(crate) use rows::{ColumnarRows, check_text};
+pub(crate) use rows::{ColumnarRows, check_text, question_list};

@@ -51,7 +51,7 @@ pub(super) struct Context<'a> {
 
 impl Part {
     fn new(field: &format::Field, endianness: Endianness) -> PolarsResult<Self> {
-        if is_odd(field) {
+        if odd(field).or_else(|| inner_odd(field)).is_some() {
             return Err(damaged("a type is not known"));
         }
         let schema = format::Schema { endianness, fields: Some(vec![field.clone()]), ..Default::default() };
@@ -255,24 +255,26 @@ fn lists(starts: &[Option<i64>], sizes: &[Option<i64>], values: &Column) -> Pola
 
 /// What a type is called that is not known.
 fn description(field: &format::Field) -> String {
-    let inner = field.children.iter().flatten().find(|child| is_odd(child));
-    let own = match &field.type_ {
-        Some(Type::RunEndEncoded(_)) => "run-end encoded",
-        Some(Type::ListView(_) | Type::LargeListView(_)) => "a list view",
-        Some(Type::Union(_)) => "a union",
-        _ => "of a type that is not known",
-    };
-    match inner {
-        Some(inner) if !is_odd(field) => format!("{} inside of another type", description(inner)),
-        Some(inner) => format!("{own} of values that are {}", description(inner)),
-        None => own.to_owned(),
+    match (odd(field), inner_odd(field)) {
+        (Some(own), Some(inner)) => format!("{own}, of values that are {inner}"),
+        (Some(own), None) => own.to_owned(),
+        (None, Some(inner)) => format!("{inner} inside of another type"),
+        (None, None) => "of a type that is not known".to_owned(),
     }
 }
 
-/// Whether a type is, or has inside, one that polars does not know.
-fn is_odd(field: &format::Field) -> bool {
-    matches!(&field.type_, Some(Type::RunEndEncoded(_) | Type::ListView(_) | Type::LargeListView(_)))
-        || field.children.iter().flatten().any(is_odd)
+/// What a type is that polars does not know.
+fn odd(field: &format::Field) -> Option<&'static str> {
+    match &field.type_ {
+        Some(Type::RunEndEncoded(_)) => Some("run-end encoded"),
+        Some(Type::ListView(_) | Type::LargeListView(_)) => Some("a list view"),
+        _ => None,
+    }
+}
+
+/// The first such type inside of another.
+fn inner_odd(field: &format::Field) -> Option<&'static str> {
+    field.children.iter().flatten().find_map(|child| odd(child).or_else(|| inner_odd(child)))
 }
 
 /// Takes the nodes and buffers of one column after the other.
