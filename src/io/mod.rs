@@ -64,5 +64,5 @@ pub use write::{RowWriter, write_stream};
 /// is a folder or an input, whose folder is missing; an input column that has the name of an answer column; binary
 /// columns in a text format.
 pub fn create(output: impl AsRef<Path>, input: &Input, options: &WriteOptions) -> Result<Box<dyn RowWriter>> {
-    write::create(output.as_ref(), input.columns(), input.paths(), options)
+    write::create(output.as_ref(), input.columns(), input.metadata(), input.paths(), options)
 }

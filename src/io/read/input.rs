@@ -11,6 +11,7 @@ use super::column_selection::ColumnSelection;
 use super::columnar::{ColumnarFile, ColumnarRows, check_text, question_list};
 use super::sheet::SheetRows;
 use super::text;
+use crate::io::columnar::metadata::Metadata;
 use crate::io::error::{Error, Result};
 use crate::io::format::{ColumnarFormat, Layout, SheetFormat, TextFormat};
 use crate::io::options::ReadOptions;
@@ -24,6 +25,7 @@ pub struct Input {
     options: ReadOptions,
     selection: Arc<ColumnSelection>,
     columns: InputColumns,
+    metadata: Metadata,
     total_rows: Option<u64>,
     total_bytes: Option<u64>,
     bytes_read: Arc<AtomicU64>,
@@ -118,8 +120,16 @@ fn open_fields(
         names.extend(partition_names(source, &selection).map(str::to_owned));
     }
     let columns = InputColumns::Fields { names: names.into_iter().collect(), complete, parts };
-    let bytes_read = Arc::default();
-    Ok(Input { sources, options: options.clone(), selection, columns, total_rows: None, total_bytes, bytes_read })
+    Ok(Input {
+        sources,
+        options: options.clone(),
+        selection,
+        columns,
+        metadata: Metadata::default(),
+        total_rows: None,
+        total_bytes,
+        bytes_read: Arc::default(),
+    })
 }
 
 /// The rows of a spreadsheet, from the beginning.
@@ -143,6 +153,7 @@ fn open_columnar(
     selection: Arc<ColumnSelection>,
 ) -> Result<Input> {
     let mut common: Option<(Arc<str>, Schema)> = None;
+    let mut metadata: Option<Metadata> = None;
     let mut total_rows = Some(0);
     let mut opened = Vec::with_capacity(sources.len());
     for (source, format) in sources {
@@ -176,6 +187,10 @@ fn open_columnar(
                 kept.insert(name.as_str().into(), dtype);
             }
         }
+        match &mut metadata {
+            None => metadata = Some(file.metadata()),
+            Some(metadata) => metadata.join(&file.metadata()),
+        }
         common = Some(match common {
             None => (source.name.clone(), kept),
             Some((first, schema)) => {
@@ -187,9 +202,16 @@ fn open_columnar(
         opened.push((source, Opened::Columnar(format, spooled)));
     }
     let columns = InputColumns::Columnar(Arc::new(common.map(|(_, schema)| schema).unwrap_or_default()));
-    let bytes_read = Arc::default();
-    let options = options.clone();
-    Ok(Input { sources: opened, options, selection, columns, total_rows, total_bytes: None, bytes_read })
+    Ok(Input {
+        sources: opened,
+        options: options.clone(),
+        selection,
+        columns,
+        metadata: metadata.unwrap_or_default(),
+        total_rows,
+        total_bytes: None,
+        bytes_read: Arc::default(),
+    })
 }
 
 /// The column of input files is not one that an input has.
@@ -292,6 +314,10 @@ impl Input {
     /// How much of [`total_bytes`](Self::total_bytes) has been read; it grows while the rows are.
     pub fn bytes_read(&self) -> Arc<AtomicU64> {
         self.bytes_read.clone()
+    }
+
+    pub(crate) fn metadata(&self) -> &Metadata {
+        &self.metadata
     }
 
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {

@@ -20,6 +20,7 @@ use polars_parquet::read::{infer_schema, schema::parquet_to_arrow_schema};
 use polars_parquet::write::schema_to_metadata_key;
 
 use super::ipc::IpcFile;
+use crate::io::columnar::metadata::Metadata;
 use crate::io::error::{Error, Result};
 use crate::io::format::{ColumnarFormat, InputFormat};
 use crate::panic;
@@ -81,6 +82,18 @@ impl ColumnarFile {
             columns.insert(name.clone(), DataType::from_arrow_field(field));
         }
         Ok(columns)
+    }
+
+    /// What the file says of itself.
+    pub(crate) fn metadata(&self) -> Metadata {
+        let entries: Vec<(String, String)> = match &self.layout {
+            Layout::Parquet(file) => {
+                let entries = file.key_value_metadata.iter().flatten();
+                entries.filter_map(|entry| Some((entry.key.clone(), entry.value.clone()?))).collect()
+            }
+            Layout::Arrow(file) => file.metadata().to_vec(),
+        };
+        Metadata::new(entries.into_iter(), self.names())
     }
 
     fn unreadable(&self, source: io::Error) -> Error {

@@ -20,6 +20,7 @@ use self::message::{Content, Head, Messages, damaged};
 /// What an Arrow IPC file or stream has.
 pub(super) struct IpcFile {
     columns: Vec<IpcColumn>,
+    metadata: Vec<(String, String)>,
     messages: Messages,
 }
 
@@ -31,12 +32,14 @@ struct IpcColumn {
 
 impl IpcFile {
     pub(super) fn open(file: &mut File) -> PolarsResult<Self> {
-        let (Schema { endianness, fields, .. }, messages) = message::open(file)?;
+        let (Schema { endianness, fields, custom_metadata, .. }, messages) = message::open(file)?;
+        let metadata = custom_metadata.unwrap_or_default().into_iter();
+        let metadata = metadata.filter_map(|entry| Some((entry.key?, entry.value?))).collect();
         let columns = fields.unwrap_or_default().into_iter().map(|stored| {
             let reading = Reading::new(&stored, endianness);
             IpcColumn { name: stored.name.clone().unwrap_or_default(), stored, reading }
         });
-        Ok(Self { columns: columns.collect(), messages })
+        Ok(Self { columns: columns.collect(), metadata, messages })
     }
 
     /// The columns, each as it will be read.
@@ -52,6 +55,11 @@ impl IpcFile {
             Reading::Plain(_) | Reading::Runs { .. } | Reading::ListView { .. } => None,
         });
         unknown.collect()
+    }
+
+    /// What the file says of itself.
+    pub(super) fn metadata(&self) -> &[(String, String)] {
+        &self.metadata
     }
 
     /// Whether the rows can be counted without reading them.
