@@ -30,6 +30,7 @@ mod error;
 mod format;
 mod json;
 mod options;
+mod panic;
 mod read;
 mod row;
 mod source;
@@ -48,8 +49,7 @@ pub use options::{CsvOptions, ReadOptions, WriteOptions};
 pub(crate) use read::{Batches, Slice};
 pub use read::{Input, Table, TableRow, open, read_stream};
 pub use row::{Answered, Fields, InputColumns, InputRow, Position, Record, Row, Rows};
-#[cfg(feature = "cli")]
-pub(crate) use source::compression::is_window_too_large;
+pub use source::compression::is_window_too_large;
 pub(crate) use write::answer_columns::AnswerColumns;
 pub(crate) use write::columnar::AnswerBuffer;
 pub(crate) use write::encoder::OutputRow;

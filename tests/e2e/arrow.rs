@@ -112,6 +112,30 @@ fn a_stream_that_breaks_off() {
     assert_eq!(rows(&ends(run(&[&whole[..], &[0; 16]].concat()), 0).stdout).len(), 6);
     let said = ends(run(&whole[..whole.len() - 30]), 2);
     assert!(stderr(&said).contains("cannot read on after row 4"), "{}", stderr(&said));
+    // In the last column, which is not wanted.
+    let last = whole.windows(12).rposition(|bytes| bytes == b"Ann Lee won.").unwrap();
+    let cut = &whole[..last + 4];
+    std::fs::write(&path, cut).unwrap();
+    let mut command = tiny("run");
+    command.arg(&path).args(["-o", "-", "--columns", "id", "--quiet", "--context", "id"]);
+    assert!(stderr(&ends(command, 2)).contains("cannot read on after row 4"));
     let said = ends(run(&[&whole[..], b"more"].concat()), 2);
     assert!(stderr(&said).contains("bytes follow the end"), "{}", stderr(&said));
+}
+
+#[test]
+fn a_panic_of_a_decoder_is_an_error_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("in.arrow");
+    // The beginning of odd-stream.arrow with some bytes changed, on which polars panics.
+    let damaged = [std::fs::read(fixture("damaged.arrow")).unwrap(), vec![0; 8192]].concat();
+    std::fs::write(&path, damaged).unwrap();
+    let mut command = tiny("run");
+    command.arg(&path).args(["-o", "-", "--columns", "id"]);
+    let said = ends(command, 2);
+    let said = stderr(&said);
+    assert!(
+        said.contains("in.arrow: cannot read on after row 0: it is damaged") && !said.contains("panicked"),
+        "{said}"
+    );
 }

@@ -40,7 +40,7 @@ pub(crate) enum Accepted {
 pub(crate) struct WindowTooLarge(u32);
 
 /// Whether an error is that a compressed text asks for more memory than is allowed.
-pub(crate) fn is_window_too_large(error: &io::Error) -> bool {
+pub fn is_window_too_large(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|error| error.is::<WindowTooLarge>())
 }
 

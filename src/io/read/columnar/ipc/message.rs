@@ -95,6 +95,10 @@ impl Messages {
             let length = u64::try_from(message.body_length).ok();
             let end = length.and_then(|length| body.checked_add(length));
             *next = end.ok_or_else(|| damaged("a message has a length that cannot be"))?;
+            // What is cut off need not be what is wanted of this message, and takes all that would follow.
+            if *next > reader.get_ref().metadata()?.len() {
+                return Err(io::Error::from(ErrorKind::UnexpectedEof).into());
+            }
         }
         let content = match message.header {
             Some(MessageHeader::DictionaryBatch(batch)) => Content::Dictionary(*batch),
