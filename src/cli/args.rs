@@ -183,6 +183,11 @@ pub(super) struct TextArgs {
     #[arg(long, value_name = "NAME")]
     pub encoding: Option<Encoding>,
 
+    /// Largest window of Zstandard and dictionary of xz, as a power of 2, which is what memory an input may take: 31 reads
+    /// what `zstd --long=31` wrote
+    #[arg(long, value_name = "N", default_value_t = ReadOptions::default().window_log_max, value_parser = clap::value_parser!(u32).range(10..=31))]
+    window_log_max: u32,
+
     /// What stands between the fields of CSV: one character, or tab; without it, what the header looks like
     #[arg(long, value_name = "CHAR", value_parser = character)]
     delimiter: Option<u8>,
@@ -229,6 +234,7 @@ impl RowArgs {
             id: self.id.clone(),
             columns,
             encoding: self.text.encoding,
+            window_log_max: self.text.window_log_max,
             csv: self.text.csv(),
             max_line_bytes: self.max_line_bytes.get(),
             ..ReadOptions::default()

@@ -31,6 +31,14 @@ pub(super) struct Args {
     #[arg(long, value_enum, value_name = "FORMAT")]
     input_format: Option<InputFormat>,
 
+    /// The sheet of spreadsheets to read, by its name or its number from 1; without it, the first that is shown
+    #[arg(long, value_name = "NAME|NUMBER")]
+    sheet: Option<String>,
+
+    /// Add a column with the input file that a row is from, called NAME or source_file
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "source_file")]
+    source_file: Option<String>,
+
     /// Format of the output, whatever its extension
     #[arg(long, value_enum, value_name = "FORMAT")]
     output_format: Option<OutputFormat>,
@@ -59,8 +67,13 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     // Answers on a terminal and a bar below them would overwrite each other.
     let shows_answers = args.output.as_os_str() == "-" && std::io::stdout().is_terminal();
     let session = Session::start(&args.common, progress::bar(!args.common.messages.quiet && !shows_answers))?;
-    let read =
-        ReadOptions { format: args.input_format, output: Some(args.output.clone()), ..args.common.rows.read_options() };
+    let read = ReadOptions {
+        format: args.input_format,
+        output: Some(args.output.clone()),
+        sheet: args.sheet,
+        source_file: args.source_file,
+        ..args.common.rows.read_options()
+    };
     let input = io::open(&args.inputs, &read)?;
     let write = WriteOptions {
         format: args.output_format,

@@ -57,7 +57,7 @@ pub enum Error {
     /// Text and columnar inputs together.
     #[error(
         "text inputs ({}) and columnar ones ({}) cannot be read together",
-        InputFormat::names(Layout::is_text),
+        InputFormat::names(|layout| !layout.is_columnar()),
         InputFormat::names(Layout::is_columnar)
     )]
     MixedLayouts,
@@ -140,6 +140,16 @@ pub enum Error {
         /// Its type.
         dtype: String,
     },
+    /// A column of a type that cannot be read.
+    #[error("{name}: column `{column}` is {dtype}, which cannot be read")]
+    UnreadableType {
+        /// The input.
+        name: Arc<str>,
+        /// The column.
+        column: String,
+        /// What it is.
+        dtype: String,
+    },
     /// A column of instants in a time zone that is not known.
     #[error("{name}: column `{column}` is in an unknown time zone, {zone}")]
     UnknownTimeZone {
@@ -150,6 +160,37 @@ pub enum Error {
         /// The time zone.
         zone: String,
     },
+    /// A spreadsheet that is not of its format.
+    #[error("{name}: not a readable {} file: {message}", format.name())]
+    NotWorkbook {
+        /// The input.
+        name: Arc<str>,
+        /// What it should be.
+        format: InputFormat,
+        /// What is wrong.
+        message: String,
+    },
+    /// A spreadsheet that takes too much memory.
+    #[error("{name}: unpacked it is larger than the limit of {} MiB", limit >> 20)]
+    WorkbookTooLarge {
+        /// The input.
+        name: Arc<str>,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A sheet that is not there.
+    #[error("{name}: there is no sheet `{sheet}`, only {}", quoted(available))]
+    NoSheet {
+        /// The input.
+        name: Arc<str>,
+        /// The name or number that was given.
+        sheet: String,
+        /// The sheets that are there.
+        available: Vec<String>,
+    },
+    /// A sheet without a value.
+    #[error("{0}: the sheet is empty; its first row has the names of the columns")]
+    NoSheetHeader(Arc<str>),
     /// A text that is no JSON.
     #[error("{name}: not JSON")]
     NotJson {
@@ -262,6 +303,14 @@ pub enum Error {
     /// An input column that has the name of an answer column.
     #[error("the input already has a column `{0}`, which the output needs for the answers")]
     NameClash(String),
+    /// An input column that has the name of the column of input files.
+    #[error("{name}: there is already a column `{column}`, which was to have the names of the inputs")]
+    SourceFileClash {
+        /// The input.
+        name: Arc<str>,
+        /// The column.
+        column: String,
+    },
     /// A binary column for a text format.
     #[error("column `{0}` is binary, which text formats cannot hold")]
     Binary(String),

@@ -19,6 +19,10 @@ pub enum InputFormat {
     /// JSON: SQuAD's articles and paragraphs, a list of rows, a row a line, exports of label tools
     #[cfg_attr(feature = "cli", value(alias = "squad"))]
     Json,
+    /// A sheet of an Excel workbook
+    Xlsx,
+    /// A sheet of an OpenDocument spreadsheet
+    Ods,
 }
 
 /// How rows are laid out in the output.
@@ -46,7 +50,7 @@ struct Format {
     /// The first is the usual one.
     media_types: &'static [&'static str],
     layout: Layout,
-    /// Whether a file may be compressed as a whole, `.gz` or `.zst` after its extension.
+    /// Whether a file may be compressed as a whole, with `.gz` and the like after its extension.
     is_compressible: bool,
     /// Under which name it can be read.
     input: Option<InputFormat>,
@@ -54,11 +58,12 @@ struct Format {
     output: Option<OutputFormat>,
 }
 
-/// Rows one after the other as text, or columns with types.
+/// Rows one after the other as text, columns with types, or cells of a sheet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {
     Text(TextFormat),
     Columnar(ColumnarFormat),
+    Sheet(SheetFormat),
 }
 
 /// The formats that are read from beginning to end.
@@ -75,6 +80,22 @@ pub(crate) enum TextFormat {
 pub(crate) enum ColumnarFormat {
     Parquet,
     Arrow,
+}
+
+/// The formats of spreadsheets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SheetFormat {
+    Xlsx,
+    Ods,
+}
+
+impl From<SheetFormat> for InputFormat {
+    fn from(format: SheetFormat) -> Self {
+        match format {
+            SheetFormat::Xlsx => Self::Xlsx,
+            SheetFormat::Ods => Self::Ods,
+        }
+    }
 }
 
 static JSONL: Format = Format {
@@ -138,13 +159,33 @@ static ARROW: Format = Format {
     output: Some(OutputFormat::Arrow),
 };
 
+static XLSX: Format = Format {
+    name: "Excel",
+    extensions: &["xlsx", "xlsm"],
+    media_types: &["application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"],
+    layout: Layout::Sheet(SheetFormat::Xlsx),
+    is_compressible: false,
+    input: Some(InputFormat::Xlsx),
+    output: None,
+};
+
+static ODS: Format = Format {
+    name: "OpenDocument",
+    extensions: &["ods"],
+    media_types: &["application/vnd.oasis.opendocument.spreadsheet"],
+    layout: Layout::Sheet(SheetFormat::Ods),
+    is_compressible: false,
+    input: Some(InputFormat::Ods),
+    output: None,
+};
+
 /// The table.
-static FORMATS: [&Format; 6] = [&JSONL, &CSV, &TSV, &JSON, &PARQUET, &ARROW];
+static FORMATS: [&Format; 8] = [&JSONL, &CSV, &TSV, &JSON, &PARQUET, &ARROW, &XLSX, &ODS];
 
 impl InputFormat {
     /// The format that a file's name promises.
     pub fn from_path(path: &Path) -> Option<Self> {
-        from_path(path)?.input
+        from_path(path, READ)?.input
     }
 
     /// The format that a media type (MIME type) names, in lower case and without parameters.
@@ -154,7 +195,7 @@ impl InputFormat {
 
     /// The extensions that [`Self::from_path`] knows, for messages.
     pub fn extensions() -> String {
-        extensions(|format| format.input.is_some())
+        extensions(|format| format.input.is_some(), READ)
     }
 
     /// What messages call it.
@@ -185,6 +226,8 @@ impl InputFormat {
             Self::Parquet => &PARQUET,
             Self::Arrow => &ARROW,
             Self::Json => &JSON,
+            Self::Xlsx => &XLSX,
+            Self::Ods => &ODS,
         }
     }
 }
@@ -192,12 +235,12 @@ impl InputFormat {
 impl OutputFormat {
     /// The format that a file's name promises.
     pub fn from_path(path: &Path) -> Option<Self> {
-        from_path(path)?.output
+        from_path(path, WRITTEN)?.output
     }
 
     /// The extensions that [`Self::from_path`] knows, for messages.
     pub fn extensions() -> String {
-        extensions(|format| format.output.is_some())
+        extensions(|format| format.output.is_some(), WRITTEN)
     }
 
     /// What messages call it.
@@ -235,19 +278,21 @@ impl Layout {
     }
 }
 
-fn from_path(path: &Path) -> Option<&'static Format> {
-    let compression = Compression::from_path(path);
-    let name = match compression {
-        Compression::None => path.file_name()?,
-        Compression::Gzip | Compression::Zstd => path.file_stem()?,
-    };
+fn from_path(path: &Path, compressions: &[&str]) -> Option<&'static Format> {
+    let is_compressed = has_extension(path, compressions);
+    let name = if is_compressed { path.file_stem()? } else { path.file_name()? };
     let extension = Path::new(name).extension()?.to_str()?.to_ascii_lowercase();
     let format = FORMATS.iter().find(|format| format.extensions.contains(&extension.as_str()))?;
-    (compression == Compression::None || format.is_compressible).then_some(*format)
+    (!is_compressed || format.is_compressible).then_some(*format)
+}
+
+fn has_extension(path: &Path, extensions: &[&str]) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| extensions.iter().any(|other| extension.eq_ignore_ascii_case(other)))
 }
 
 /// The extensions of some formats: `.a, .b, each also with .zst or .gz, .c`.
-fn extensions(formats: impl Fn(&Format) -> bool) -> String {
+fn extensions(formats: impl Fn(&Format) -> bool, compressions: &[&str]) -> String {
     let formats = &formats;
     let list = |is_compressible: bool| {
         FORMATS
@@ -255,11 +300,24 @@ fn extensions(formats: impl Fn(&Format) -> bool) -> String {
             .filter(move |format| formats(format) && format.is_compressible == is_compressible)
             .flat_map(|format| format.extensions.iter().map(|extension| format!(".{extension}")))
     };
-    let also = "each also with .zst or .gz".to_owned();
+    let mut also = String::new();
+    for (place, extension) in compressions.iter().enumerate() {
+        let between = match place {
+            0 => "each also with ",
+            place if place + 1 == compressions.len() => " or ",
+            _ => ", ",
+        };
+        also += &format!("{between}.{extension}");
+    }
     list(true).chain([also]).chain(list(false)).collect::<Vec<_>>().join(", ")
 }
 
-/// How a text is compressed as a whole.
+/// Last extensions of compressed texts that can be read; which it is, their first bytes say.
+const READ: &[&str] = &["zst", "gz", "bz2", "xz"];
+/// Last extensions of compressed texts that can be written.
+const WRITTEN: &[&str] = &["zst", "gz"];
+
+/// How a text is compressed as a whole that is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {
     None,
@@ -270,10 +328,12 @@ pub(crate) enum Compression {
 impl Compression {
     /// The compression that a file's last extension names.
     pub(crate) fn from_path(path: &Path) -> Self {
-        match path.extension().and_then(|extension| extension.to_str()) {
-            Some(extension) if extension.eq_ignore_ascii_case("gz") => Self::Gzip,
-            Some(extension) if extension.eq_ignore_ascii_case("zst") => Self::Zstd,
-            _ => Self::None,
+        if has_extension(path, &["gz"]) {
+            Self::Gzip
+        } else if has_extension(path, &["zst"]) {
+            Self::Zstd
+        } else {
+            Self::None
         }
     }
 }
@@ -290,11 +350,15 @@ mod tests {
         assert_eq!(format("b.csv.zst"), Some(InputFormat::Csv));
         assert_eq!(format("b.feather"), Some(InputFormat::Arrow));
         assert_eq!(format("dev-v1.1.json"), Some(InputFormat::Json));
+        assert_eq!(format("b.csv.BZ2"), Some(InputFormat::Csv));
+        assert_eq!(format("b.json.xz"), Some(InputFormat::Json));
+        assert_eq!(format("b.xlsx"), Some(InputFormat::Xlsx));
         assert_eq!(format("b.parquet.gz"), None);
         assert_eq!(format("b.txt"), None);
         assert_eq!(format(".csv"), None);
         assert_eq!(OutputFormat::from_path(Path::new("b.ipc")), Some(OutputFormat::Arrow));
         assert_eq!(OutputFormat::from_path(Path::new("b.json")), None);
+        assert_eq!(OutputFormat::from_path(Path::new("b.jsonl.xz")), None);
     }
 
     #[test]
@@ -315,9 +379,13 @@ mod tests {
 
     #[test]
     fn extensions_are_listed_for_messages() {
-        let inputs =
-            ".jsonl, .ndjson, .csv, .tsv, .tab, .json, each also with .zst or .gz, .parquet, .arrow, .feather, .ipc";
+        let inputs = ".jsonl, .ndjson, .csv, .tsv, .tab, .json, each also with .zst, .gz, .bz2 or .xz, .parquet, .arrow, \
+            .feather, .ipc, .xlsx, .xlsm, .ods";
         assert_eq!(InputFormat::extensions(), inputs);
-        assert_eq!(OutputFormat::extensions(), inputs.replace(" .json,", ""));
+        let outputs = inputs
+            .replace(" .json,", "")
+            .replace(".zst, .gz, .bz2 or .xz", ".zst or .gz")
+            .replace(", .xlsx, .xlsm, .ods", "");
+        assert_eq!(OutputFormat::extensions(), outputs);
     }
 }

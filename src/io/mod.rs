@@ -30,6 +30,7 @@ mod error;
 mod format;
 mod json;
 mod options;
+mod panic;
 mod read;
 mod row;
 mod source;
@@ -48,6 +49,7 @@ pub use options::{CsvOptions, ReadOptions, WriteOptions};
 pub(crate) use read::{Batches, Slice};
 pub use read::{Input, Table, TableRow, open, read_metered, read_stream};
 pub use row::{Answered, Fields, InputColumns, InputRow, Position, Record, Row, Rows};
+pub use source::compression::is_window_too_large;
 pub(crate) use write::answer_columns::AnswerColumns;
 pub(crate) use write::columnar::AnswerBuffer;
 pub(crate) use write::encoder::OutputRow;
@@ -62,5 +64,5 @@ pub use write::{RowWriter, write_stream};
 /// is a folder or an input, whose folder is missing; an input column that has the name of an answer column; binary
 /// columns in a text format.
 pub fn create(output: impl AsRef<Path>, input: &Input, options: &WriteOptions) -> Result<Box<dyn RowWriter>> {
-    write::create(output.as_ref(), input.columns(), input.paths(), options)
+    write::create(output.as_ref(), input.columns(), input.metadata(), input.paths(), options)
 }

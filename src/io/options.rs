@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use super::encoding::Encoding;
 use super::format::{InputFormat, OutputFormat};
+use super::source::compression::DEFAULT_WINDOW_LOG_MAX;
 
 /// How inputs are read.
 #[derive(Debug, Clone)]
@@ -14,15 +15,21 @@ pub struct ReadOptions {
     pub id: Option<String>,
     /// Which columns to carry along; `None` for all.
     pub columns: Option<Vec<String>>,
+    /// A column of this name is added, with the input that a row is from: its path as it was given or found.
+    pub source_file: Option<String>,
     /// `None` to go by the extension, and to take standard input for JSON Lines.
     pub format: Option<InputFormat>,
     /// The output: where it stands in a folder that is read, it is no input.
     pub output: Option<PathBuf>,
     /// In which text is encoded; `None` for UTF-8, or for UTF-16 where a byte order mark says so.
     pub encoding: Option<Encoding>,
+    /// The largest window of Zstandard and dictionary of xz, as a power of 2: so much memory an input may take.
+    pub window_log_max: u32,
     /// How CSV is written.
     pub csv: CsvOptions,
-    /// The longest line of JSON Lines or record of CSV, in bytes.
+    /// The sheet of a spreadsheet, by its name or its number from 1; `None` for the first that is shown.
+    pub sheet: Option<String>,
+    /// The longest line of JSON Lines, record of CSV or row of a sheet, in bytes.
     pub max_line_bytes: usize,
     /// The most rows of a columnar input that are decoded at a time.
     pub chunk_rows: usize,
@@ -35,10 +42,13 @@ impl Default for ReadOptions {
             context: "context".to_owned(),
             id: None,
             columns: None,
+            source_file: None,
             format: None,
             output: None,
             encoding: None,
+            window_log_max: DEFAULT_WINDOW_LOG_MAX,
             csv: CsvOptions::default(),
+            sheet: None,
             max_line_bytes: 64 << 20,
             chunk_rows: 4096,
         }

@@ -1,6 +1,7 @@
 //! What users do, against the built binary.
 
 mod answers;
+mod arrow;
 mod bench;
 mod contract;
 mod devices;
@@ -17,6 +18,7 @@ mod models;
 mod outputs;
 mod precision;
 mod serve;
+mod sheets;
 mod sides;
 mod stream;
 mod support;

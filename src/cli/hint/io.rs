@@ -18,9 +18,15 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
             "give the answers other names, as with --prefix predicted_, or leave the column out with --columns"
         }
         io::Error::Binary(_) => "write Parquet or Arrow, or leave the column out with --columns",
-        io::Error::UnsupportedType { .. } | io::Error::UnknownTimeZone { .. } => {
+        io::Error::UnsupportedType { .. } | io::Error::UnreadableType { .. } | io::Error::UnknownTimeZone { .. } => {
             "leave the column out: name those to carry along with --columns"
         }
+        io::Error::NoSheet { .. } => "name one of them, or its number, with --sheet",
+        io::Error::WorkbookTooLarge { .. } => "save the sheet as CSV",
+        io::Error::Read { source, .. } | io::Error::ReadOnLine { source, .. } if io::is_window_too_large(source) => {
+            "allow it, and the memory that it takes, with --window-log-max 31"
+        }
+        io::Error::SourceFileClash { .. } => "give the column another name, as with --source-file=input",
         io::Error::LfsPointer(_) => "fetch the file itself with git lfs pull",
         io::Error::NoRows { .. } => "name the columns with --question and --context",
         io::Error::OutputExists(_) => "overwrite it with --force, or write to another file",

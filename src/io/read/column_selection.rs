@@ -23,6 +23,8 @@ pub(crate) struct ColumnSelection {
     columns: Option<Vec<String>>,
     /// Columns that folders name, and files need not have.
     partitions: HashSet<String>,
+    /// The column that says from which file a row is.
+    source_file: Option<String>,
     /// Whether it was said how a CSV is delimited; once is enough.
     pub(crate) announced: AtomicBool,
 }
@@ -47,12 +49,16 @@ impl ColumnSelection {
             id: options.id.clone(),
             columns: options.columns.clone(),
             partitions,
+            source_file: options.source_file.clone(),
             announced: AtomicBool::new(false),
         })
     }
 
     /// Whether a column is carried along.
     pub(crate) fn keeps(&self, name: &str) -> bool {
+        if self.source_file.as_deref() == Some(name) {
+            return true;
+        }
         let Some(columns) = &self.columns else { return true };
         columns.iter().any(|column| column == name) || self.id.as_deref() == Some(name)
     }
@@ -106,6 +112,23 @@ impl ColumnSelection {
         InputRow { position, record: Record::Fields(fields), example }
     }
 
+    /// A row of fields, or an error if it has one that is called as the column of its file is.
+    pub(crate) fn without_clash(&self, row: InputRow) -> InputRow {
+        match (&self.source_file, row) {
+            (Some(column), InputRow { position, record: Record::Fields(mut fields), example: Ok(_) })
+                if fields.contains_key(column) =>
+            {
+                fields.shift_remove(column);
+                self.unreadable(
+                    position,
+                    fields,
+                    format!("it has a field `{column}`, which is the name of its file's column"),
+                )
+            }
+            (_, row) => row,
+        }
+    }
+
     /// Columns to carry along that are inside of others.
     fn nested(&self, fields: &Fields) -> Vec<(String, Box<RawValue>)> {
         let names = self.id.iter().chain(self.columns.iter().flatten());
@@ -147,6 +170,7 @@ fn text(value: Option<&RawValue>) -> Text {
                 None => error.to_string(),
             }),
         },
+        Kind::List if serde_json::from_str::<[(); 0]>(value.get()).is_ok() => Text::Other("an empty list"),
         kind => Text::Other(kind.name()),
     }
 }

@@ -8,10 +8,12 @@ use polars::prelude::{DataType, Schema};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::column_selection::ColumnSelection;
-use super::columnar::{ColumnarFile, ColumnarRows, check_text};
+use super::columnar::{ColumnarFile, ColumnarRows, check_text, question_list};
+use super::sheet::SheetRows;
 use super::text;
+use crate::io::columnar::metadata::Metadata;
 use crate::io::error::{Error, Result};
-use crate::io::format::{ColumnarFormat, Layout, TextFormat};
+use crate::io::format::{ColumnarFormat, Layout, SheetFormat, TextFormat};
 use crate::io::options::ReadOptions;
 use crate::io::row::{InputColumns, InputRow, Record, Rows};
 use crate::io::source::partitions::{Partition, PartitionValue};
@@ -23,6 +25,7 @@ pub struct Input {
     options: ReadOptions,
     selection: Arc<ColumnSelection>,
     columns: InputColumns,
+    metadata: Metadata,
     total_rows: Option<u64>,
     total_bytes: Option<u64>,
     bytes_read: Arc<AtomicU64>,
@@ -34,6 +37,8 @@ enum Opened {
     Text(TextFormat),
     /// A columnar file, which is reopened too, or a copy of what came through a pipe.
     Columnar(ColumnarFormat, Option<File>),
+    /// A spreadsheet, likewise.
+    Sheet(SheetFormat, Option<File>),
 }
 
 /// Resolves INPUT arguments: files, globs, folders, `-` for standard input.
@@ -48,7 +53,16 @@ pub fn open(inputs: &[impl AsRef<Path>], options: &ReadOptions) -> Result<Input>
 
 /// With `needs_question`, every row has to have a question and a context.
 pub(crate) fn open_with(inputs: &[impl AsRef<Path>], options: &ReadOptions, needs_question: bool) -> Result<Input> {
-    let sources = source::resolve(inputs, options.format, options.output.as_deref())?;
+    let mut sources = source::resolve(inputs, options.format, options.output.as_deref())?;
+    if let Some(column) = &options.source_file {
+        for source in &mut sources {
+            let name = source.name.clone();
+            if source.partitions.iter().any(|partition| partition.name == *column) {
+                return Err(Error::SourceFileClash { name, column: column.clone() });
+            }
+            source.partitions.push(Partition { name: column.clone(), value: PartitionValue::Text(name.to_string()) });
+        }
+    }
     let partitions = sources.iter().flat_map(|source| &source.partitions);
     let partitions = partitions.map(|partition| partition.name.clone()).collect();
     let selection = ColumnSelection::new(options, needs_question, partitions);
@@ -56,42 +70,81 @@ pub(crate) fn open_with(inputs: &[impl AsRef<Path>], options: &ReadOptions, need
     for source in sources {
         source.refuse_pointer()?;
         match source.format.layout() {
-            Layout::Text(format) => texts.push((source, format)),
+            Layout::Text(format) => texts.push((source, Opened::Text(format))),
+            Layout::Sheet(format) => texts.push((source, Opened::Sheet(format, None))),
             Layout::Columnar(format) => columnar.push((source, format)),
         }
     }
     match (texts.is_empty(), columnar.is_empty()) {
-        (_, true) => open_text(texts, options, selection),
+        (_, true) => open_fields(texts, options, selection),
         (true, false) => open_columnar(columnar, options, selection),
         (false, false) => Err(Error::MixedLayouts),
     }
 }
 
-fn open_text(
-    sources: Vec<(Source, TextFormat)>,
+/// Opens inputs whose rows are fields without types.
+fn open_fields(
+    mut sources: Vec<(Source, Opened)>,
     options: &ReadOptions,
     selection: Arc<ColumnSelection>,
 ) -> Result<Input> {
     let mut names = IndexSet::new();
     let (mut complete, mut parts) = (true, false);
     let mut total_bytes = Some(0);
-    for (source, format) in &sources {
+    for (source, opened) in &mut sources {
         let size = source.regular_size()?;
-        total_bytes = total_bytes.zip(size).map(|(total, size)| total + size);
-        complete &= matches!(format, TextFormat::Delimited(_)) && size.is_some();
-        // What comes through a pipe can be looked at only once.
-        if size.is_some() {
-            let text = source.text(Arc::default(), options.encoding)?;
-            let beginning = text::beginning(text, source.name.clone(), *format, options, &selection)?;
-            names.extend(beginning.names);
-            names.extend(partition_names(source, &selection).map(str::to_owned));
-            parts |= beginning.has_parts;
+        let counted = size.filter(|_| matches!(opened, Opened::Text(_)));
+        total_bytes = total_bytes.zip(counted).map(|(total, size)| total + size);
+        match opened {
+            Opened::Text(format) => {
+                complete &= matches!(format, TextFormat::Delimited(_)) && size.is_some();
+                // What comes through a pipe can be looked at only once.
+                if size.is_some() {
+                    let text = source.text(Arc::default(), options)?;
+                    let beginning = text::beginning(text, source.name.clone(), *format, options, &selection)?;
+                    refuse_clash(source, beginning.names.iter().map(String::as_str), options)?;
+                    names.extend(beginning.names);
+                    parts |= beginning.has_parts;
+                }
+            }
+            Opened::Sheet(format, spooled) => {
+                if size.is_none() {
+                    *spooled = Some(source.spool()?);
+                }
+                let rows = sheet(source, *format, spooled.as_ref(), options, &selection)?;
+                refuse_clash(source, rows.columns(), options)?;
+                names.extend(rows.columns().map(str::to_owned));
+            }
+            Opened::Columnar(..) => {}
         }
+        names.extend(partition_names(source, &selection).map(str::to_owned));
     }
     let columns = InputColumns::Fields { names: names.into_iter().collect(), complete, parts };
-    let sources = sources.into_iter().map(|(source, format)| (source, Opened::Text(format))).collect();
-    let bytes_read = Arc::default();
-    Ok(Input { sources, options: options.clone(), selection, columns, total_rows: None, total_bytes, bytes_read })
+    Ok(Input {
+        sources,
+        options: options.clone(),
+        selection,
+        columns,
+        metadata: Metadata::default(),
+        total_rows: None,
+        total_bytes,
+        bytes_read: Arc::default(),
+    })
+}
+
+/// The rows of a spreadsheet, from the beginning.
+fn sheet(
+    source: &Source,
+    format: SheetFormat,
+    spooled: Option<&File>,
+    options: &ReadOptions,
+    selection: &Arc<ColumnSelection>,
+) -> Result<SheetRows> {
+    let file = match spooled {
+        Some(copy) => copy.try_clone().map_err(Error::Temporary)?,
+        None => source.file()?,
+    };
+    SheetRows::new(file, source.name.clone(), selection.clone(), format, options)
 }
 
 fn open_columnar(
@@ -100,6 +153,7 @@ fn open_columnar(
     selection: Arc<ColumnSelection>,
 ) -> Result<Input> {
     let mut common: Option<(Arc<str>, Schema)> = None;
+    let mut metadata: Option<Metadata> = None;
     let mut total_rows = Some(0);
     let mut opened = Vec::with_capacity(sources.len());
     for (source, format) in sources {
@@ -112,8 +166,17 @@ fn open_columnar(
         };
         let file = ColumnarFile::open(file, source.name.clone(), format)?;
         selection.check(&source.name, file.names())?;
+        refuse_clash(&source, file.names(), options)?;
         check_text(&source.name, &file.columns(|name| selection.reads(name))?, &selection)?;
         let mut kept = file.columns(|name| selection.carries(name))?;
+        let mut rows = file.rows()?;
+        // A row comes out for each question of a list.
+        if selection.needs_question && question_list(&file.columns(|name| selection.reads(name))?, &selection) {
+            rows = None;
+            if let Some(question) = kept.get_mut(selection.question.as_str()) {
+                *question = DataType::String;
+            }
+        }
         for Partition { name, value } in source.partitions.iter().filter(|partition| selection.keeps(&partition.name)) {
             let dtype = match value {
                 PartitionValue::Null => DataType::Null,
@@ -124,6 +187,10 @@ fn open_columnar(
                 kept.insert(name.as_str().into(), dtype);
             }
         }
+        match &mut metadata {
+            None => metadata = Some(file.metadata()),
+            Some(metadata) => metadata.join(&file.metadata()),
+        }
         common = Some(match common {
             None => (source.name.clone(), kept),
             Some((first, schema)) => {
@@ -131,13 +198,30 @@ fn open_columnar(
                 (first, schema)
             }
         });
-        total_rows = total_rows.zip(file.rows()?).map(|(total, rows)| total + rows);
+        total_rows = total_rows.zip(rows).map(|(total, rows)| total + rows);
         opened.push((source, Opened::Columnar(format, spooled)));
     }
     let columns = InputColumns::Columnar(Arc::new(common.map(|(_, schema)| schema).unwrap_or_default()));
-    let bytes_read = Arc::default();
-    let options = options.clone();
-    Ok(Input { sources: opened, options, selection, columns, total_rows, total_bytes: None, bytes_read })
+    Ok(Input {
+        sources: opened,
+        options: options.clone(),
+        selection,
+        columns,
+        metadata: metadata.unwrap_or_default(),
+        total_rows,
+        total_bytes: None,
+        bytes_read: Arc::default(),
+    })
+}
+
+/// The column of input files is not one that an input has.
+fn refuse_clash<'a>(source: &Source, mut names: impl Iterator<Item = &'a str>, options: &ReadOptions) -> Result<()> {
+    match &options.source_file {
+        Some(column) if names.any(|name| name == column) => {
+            Err(Error::SourceFileClash { name: source.name.clone(), column: column.clone() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The columns to carry along that the folders of a file name.
@@ -232,6 +316,10 @@ impl Input {
         self.bytes_read.clone()
     }
 
+    pub(crate) fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.sources.iter().filter_map(|(source, _)| match &source.place {
             Place::File(path) => Some(path.as_path()),
@@ -271,28 +359,29 @@ fn rows(
     selection: &Arc<ColumnSelection>,
     bytes_read: &Arc<AtomicU64>,
 ) -> Result<Rows> {
-    match opened {
+    let rows = match opened {
         Opened::Text(format) => {
-            let text = source.text(bytes_read.clone(), options.encoding)?;
-            let rows = text::rows(text, source.name.clone(), format, options, selection)?;
-            let kept = |partition: &&Partition| selection.keeps(&partition.name);
-            let partitions: Vec<Partition> = source.partitions.iter().filter(kept).cloned().collect();
-            if partitions.is_empty() {
-                return Ok(rows);
-            }
-            Ok(Box::new(rows.map(move |row| Ok(with_partitions(row?, &partitions)))))
+            let text = source.text(bytes_read.clone(), options)?;
+            text::rows(text, source.name.clone(), format, options, selection)?
         }
+        Opened::Sheet(format, spooled) => Box::new(sheet(source, format, spooled.as_ref(), options, selection)?),
         Opened::Columnar(format, spooled) => {
             let file = spooled.map_or_else(|| source.file(), Ok)?;
             let file = ColumnarFile::open(file, source.name.clone(), format)?;
             let InputColumns::Columnar(schema) = columns else { return Err(Error::MixedLayouts) };
-            Ok(Box::new(ColumnarRows::new(
-                file,
-                selection.clone(),
-                schema.clone(),
-                &source.partitions,
-                options.chunk_rows,
-            )?))
+            let (selection, schema) = (selection.clone(), schema.clone());
+            let rows = ColumnarRows::new(file, selection, schema, &source.partitions, options.chunk_rows)?;
+            return Ok(Box::new(rows));
         }
+    };
+    let kept = |partition: &&Partition| selection.keeps(&partition.name);
+    let partitions: Vec<Partition> = source.partitions.iter().filter(kept).cloned().collect();
+    if partitions.is_empty() {
+        return Ok(rows);
     }
+    let selection = selection.clone();
+    Ok(Box::new(rows.map(move |row| {
+        let row = row?;
+        Ok(with_partitions(selection.without_clash(row), &partitions))
+    })))
 }

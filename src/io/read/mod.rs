@@ -9,6 +9,7 @@ mod json;
 mod jsonl;
 mod metered;
 mod shape;
+mod sheet;
 mod table;
 mod text;
 

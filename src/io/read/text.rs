@@ -13,9 +13,10 @@ use crate::io::error::{Error, Result};
 use crate::io::format::{InputFormat, Layout, TextFormat};
 use crate::io::options::ReadOptions;
 use crate::io::row::{InputRow, Record, Rows};
-use crate::io::source::compression;
+use crate::io::source::compression::{self, Accepted};
 
-/// The rows of a text that `reader` gives, compressed or not, a row at a time; `name` is what messages call it.
+/// The rows of a text that `reader` gives, a row at a time, compressed with gzip or Zstandard or not; `name` is what
+/// messages call it.
 ///
 /// # Errors
 /// A format that is not text, a text that cannot be read, a CSV header without a column that is asked for.
@@ -42,8 +43,8 @@ pub fn read_metered(
 ) -> Result<Rows> {
     let name: Arc<str> = name.into();
     let Layout::Text(text_format) = format.layout() else { return Err(Error::NotStreamable { name, format }) };
-    let text =
-        compression::decode(reader, options.encoding).map_err(|source| Error::Read { name: name.clone(), source })?;
+    let text = compression::decode(reader, options.encoding, Accepted::Bodies)
+        .map_err(|source| Error::Read { name: name.clone(), source })?;
     let text = Box::new(Metered::new(text, meter));
     rows(text, name, text_format, options, &ColumnSelection::new(options, true, HashSet::new()))
 }

@@ -11,12 +11,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use compression::Accepted;
 use partitions::Partition;
 pub(crate) use paths::resolve;
 
-use super::encoding::Encoding;
 use super::error::{Error, Result};
 use super::format::InputFormat;
+use super::options::ReadOptions;
 
 /// Where rows come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,13 +73,10 @@ impl Source {
     }
 
     /// The decompressed text; `bytes_read` counts those that are stored.
-    pub(crate) fn text(
-        &self,
-        bytes_read: Arc<AtomicU64>,
-        encoding: Option<Encoding>,
-    ) -> Result<Box<dyn BufRead + Send>> {
+    pub(crate) fn text(&self, bytes_read: Arc<AtomicU64>, options: &ReadOptions) -> Result<Box<dyn BufRead + Send>> {
         let reader = Counted { reader: self.raw()?, bytes_read };
-        compression::decode(reader, encoding).map_err(|source| self.unreadable(source))
+        let accepted = Accepted::Files { window_log_max: options.window_log_max };
+        compression::decode(reader, options.encoding, accepted).map_err(|source| self.unreadable(source))
     }
 
     fn raw(&self) -> Result<Box<dyn Read + Send>> {

@@ -294,3 +294,35 @@ fn inputs_without_rows_give_outputs_without_rows() {
     run(&[&columnar], &again, &read, &WriteOptions::default()).unwrap();
     assert_eq!((frame(&again).height(), frame(&again).width()), (0, 6));
 }
+
+#[test]
+fn what_a_file_says_of_itself_goes_along() {
+    use polars_arrow::io::ipc::write::{FileWriter, WriteOptions as IpcOptions};
+    let folder = Folder::new();
+    let original = all_types(3).select(["question", "context"]).unwrap();
+    let write = |name: &str, entries: &[(&str, &str)]| {
+        let fields = original.schema().iter_fields().map(|field| field.to_arrow(CompatLevel::newest()));
+        let schema: ArrowSchema = fields.map(|field| (field.name.clone(), field)).collect();
+        let path = folder.path(name);
+        let file = std::fs::File::create(&path).unwrap();
+        let mut writer = FileWriter::try_new(file, schema.into(), None, IpcOptions { compression: None }).unwrap();
+        let entries = entries.iter().map(|(name, text)| ((*name).into(), (*text).into()));
+        writer.set_custom_schema_metadata(std::sync::Arc::new(entries.collect()));
+        for batch in original.iter_chunks(CompatLevel::newest(), false) {
+            writer.write(&batch, None).unwrap();
+        }
+        writer.finish().unwrap();
+        path
+    };
+    let pandas = ("pandas", r#"{"columns": [{"name": "question"}]}"#);
+    let one = write("one.arrow", &[("origin", "a crawl"), ("part", "1"), pandas]);
+    let two = write("two.arrow", &[("part", "2"), ("origin", "a crawl")]);
+    for name in ["out.parquet", "out.arrow"] {
+        let output = folder.path(name);
+        run_default(&[&one, &two], &output).unwrap();
+        let read = ReadOptions { columns: Some(vec![]), ..Default::default() };
+        let written = open(std::slice::from_ref(&output), &read).unwrap();
+        let entries: Vec<_> = written.metadata().iter().collect();
+        assert_eq!(entries, [("origin".into(), "a crawl".into())], "{name}");
+    }
+}

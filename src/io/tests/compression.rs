@@ -1,8 +1,12 @@
 use std::io::{self, BufRead, Cursor, Read, Write};
 
 use crate::io::format::Compression;
-use crate::io::source::compression::decode;
+use crate::io::source::compression::{Accepted, is_window_too_large};
 use crate::io::write::sink::Compressed;
+
+fn decode(reader: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
+    crate::io::source::compression::decode(reader, None, Accepted::Files { window_log_max: 27 })
+}
 
 fn compress(text: &str, compression: Compression) -> Vec<u8> {
     let mut out = Vec::new();
@@ -14,7 +18,7 @@ fn compress(text: &str, compression: Compression) -> Vec<u8> {
 
 fn text(bytes: Vec<u8>) -> String {
     let mut text = String::new();
-    decode(Cursor::new(bytes), None).unwrap().read_to_string(&mut text).unwrap();
+    decode(Cursor::new(bytes)).unwrap().read_to_string(&mut text).unwrap();
     text
 }
 
@@ -32,7 +36,7 @@ fn zeros_behind_gzip_and_frames_to_skip_in_zstd() {
     assert_eq!(text([one.as_slice(), &two, &[0; 70_000]].concat()), "one two");
     assert_eq!(text([one.as_slice(), &[0; 512], &two].concat()), "one two");
     let mut bytes = Vec::new();
-    let error = decode(Cursor::new([one.as_slice(), b"\0garbage"].concat()), None).unwrap().read_to_end(&mut bytes);
+    let error = decode(Cursor::new([one.as_slice(), b"\0garbage"].concat())).unwrap().read_to_end(&mut bytes);
     assert!(error.is_err());
 
     let (one, two) = (compress("one ", Compression::Zstd), compress("two", Compression::Zstd));
@@ -51,7 +55,7 @@ fn byte_order_marks_are_dropped_and_near_misses_kept() {
         assert_eq!(text(compress("", compression)), "");
     }
     let mut bytes = Vec::new();
-    decode(Cursor::new(vec![0xef, 0xbb, b'x']), None).unwrap().read_to_end(&mut bytes).unwrap();
+    decode(Cursor::new(vec![0xef, 0xbb, b'x'])).unwrap().read_to_end(&mut bytes).unwrap();
     assert_eq!(bytes, [0xef, 0xbb, b'x']);
     assert_eq!(text(b"(\x1f".to_vec()), "(\x1f");
 }
@@ -70,6 +74,63 @@ impl Read for Pipe {
 #[test]
 fn a_short_line_is_there_before_more_input_is() {
     let mut line = String::new();
-    decode(Pipe(Cursor::new(b"{\n")), None).unwrap().read_line(&mut line).unwrap();
+    decode(Pipe(Cursor::new(b"{\n"))).unwrap().read_line(&mut line).unwrap();
     assert_eq!(line, "{\n");
+}
+
+/// `one `, `two`, and `one ` with a dictionary of 2^28 bytes, as Python's lzma writes them.
+const XZ_ONE: &[u8] = b"\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4F\x02\x00!\x01\x16\x00\x00\x00t/\xe5\xa3\x01\x00\x03one \x00Z\x8c\x83\xa315\xef~\x00\x01\x1c\x04o,\x9c\xc1\x1f\xb6\xf3}\x01\x00\x00\x00\x00\x04YZ";
+const XZ_TWO: &[u8] = b"\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4F\x02\x00!\x01\x16\x00\x00\x00t/\xe5\xa3\x01\x00\x02two\x00\x00]\xd3y)u(R\x03\x00\x01\x1b\x03\x0b/\xb9\x10\x1f\xb6\xf3}\x01\x00\x00\x00\x00\x04YZ";
+const XZ_LARGE: &[u8] = b"\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4F\x02\x00!\x01 \x00\x00\x00\x09\x88\xa5v\x01\x00\x03one \x00Z\x8c\x83\xa315\xef~\x00\x01\x1c\x04o,\x9c\xc1\x1f\xb6\xf3}\x01\x00\x00\x00\x00\x04YZ";
+
+fn bzip2(text: &str) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn bzip2_and_xz_in_several_parts_with_padding() {
+    assert_eq!(text(bzip2("one ")), "one ");
+    assert_eq!(text(bzip2("")), "");
+    assert_eq!(text([bzip2("one "), bzip2(""), bzip2("two"), vec![0; 70_000]].concat()), "one two");
+    assert_eq!(text([XZ_ONE, XZ_TWO].concat()), "one two");
+    assert_eq!(text([XZ_ONE, &[0; 8], XZ_TWO, &[0; 512]].concat()), "one two");
+    for cut in [[XZ_ONE, &XZ_TWO[..XZ_TWO.len() - 5]].concat(), bzip2("one ")[..20].to_vec()] {
+        assert!(decode(Cursor::new(cut)).and_then(|mut text| text.read_to_end(&mut Vec::new())).is_err());
+    }
+    // Text that begins as they do.
+    for near in [&b"BZh9 and so on"[..], b"BZ,context", b"\xfd7zX"] {
+        let mut bytes = Vec::new();
+        decode(Cursor::new(near)).unwrap().read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, near);
+    }
+}
+
+#[test]
+fn bodies_of_requests_are_not_of_these_kinds() {
+    for bytes in [bzip2("one "), XZ_ONE.to_vec()] {
+        let mut read = Vec::new();
+        let body = crate::io::source::compression::decode(Cursor::new(bytes.clone()), None, Accepted::Bodies);
+        body.unwrap().read_to_end(&mut read).unwrap();
+        assert_eq!(read, bytes);
+    }
+}
+
+#[test]
+fn windows_that_are_too_large() {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.window_log(28).unwrap();
+    encoder.write_all(b"one ").unwrap();
+    for bytes in [encoder.finish().unwrap(), XZ_LARGE.to_vec()] {
+        let read = |window_log_max| {
+            let accepted = Accepted::Files { window_log_max };
+            let mut text = String::new();
+            let decoder = crate::io::source::compression::decode(Cursor::new(bytes.clone()), None, accepted);
+            decoder.and_then(|mut decoder| decoder.read_to_string(&mut text)).map(|_| text)
+        };
+        assert_eq!(read(28).unwrap(), "one ");
+        let error = read(27).unwrap_err();
+        assert!(is_window_too_large(&error) && error.to_string().contains("2^27"), "{error}");
+    }
 }

@@ -98,6 +98,14 @@ fn columns_of_rows_that_share_a_context() {
     );
     let line = r#"{"context": "c", "questions": [{"id": 1, "question": "q", "answers": []}], "title": "t"}"#;
     assert_eq!(fields("a.jsonl", line), [r#"{"id":1,"question":"q","answers":[],"title":"t","context":"c"}"#]);
+    let line = r#"{"id": 7, "passage": "c", "questions": ["q", "r"], "n": 1}"#;
+    assert_eq!(
+        fields("a.jsonl", line),
+        [
+            r#"{"id":7,"passage":"c","n":1,"context":"c","question":"q"}"#,
+            r#"{"id":7,"passage":"c","n":1,"context":"c","question":"r"}"#
+        ]
+    );
     let named = ReadOptions { question: "questions".into(), context: "text".into(), ..Default::default() };
     let line = r#"{"text": "c", "questions": ["q", 5]}"#;
     let asked = asked("a.jsonl", line, &named);

@@ -102,7 +102,7 @@ fn compressed_outputs_read_back() {
         assert!(std::fs::metadata(&output).unwrap().len() < 10_000);
         let bytes = std::fs::File::open(&output).unwrap();
         let mut unpacked = String::new();
-        compression::decode(bytes, None).unwrap().read_to_string(&mut unpacked).unwrap();
+        compression::decode(bytes, None, compression::Accepted::Bodies).unwrap().read_to_string(&mut unpacked).unwrap();
         assert!(unpacked == text(&plain), "{name} differs");
     }
     let error = run_default(&[&input], &folder.path("out.parquet.gz")).unwrap_err().to_string();

@@ -20,6 +20,7 @@ use self::jsonl::JsonlEncoder;
 use self::sink::{Compressed, Sink};
 use self::target::Target;
 use super::columnar::json;
+use super::columnar::metadata::Metadata;
 use super::error::{Error, Result};
 use super::format::{ColumnarFormat, Compression, OutputFormat};
 use super::options::WriteOptions;
@@ -52,6 +53,7 @@ pub trait RowWriter: Send {
 pub(crate) fn create<'a>(
     output: &Path,
     input_columns: &InputColumns,
+    metadata: &Metadata,
     inputs: impl Iterator<Item = &'a Path>,
     options: &WriteOptions,
 ) -> Result<Box<dyn RowWriter>> {
@@ -103,8 +105,8 @@ pub(crate) fn create<'a>(
             };
             Box::new(CsvEncoder::new(sink, columns.clone(), delimiter, names)?)
         }
-        OutputFormat::Parquet => columnar(sink, ColumnarFormat::Parquet, &columns, input_columns, options)?,
-        OutputFormat::Arrow => columnar(sink, ColumnarFormat::Arrow, &columns, input_columns, options)?,
+        OutputFormat::Parquet => columnar(sink, ColumnarFormat::Parquet, &columns, (input_columns, metadata), options)?,
+        OutputFormat::Arrow => columnar(sink, ColumnarFormat::Arrow, &columns, (input_columns, metadata), options)?,
     };
     Ok(Box::new(Writer { encoder, columns, clashes, is_text: format.is_text(), target }))
 }
@@ -113,12 +115,12 @@ fn columnar(
     sink: Sink,
     format: ColumnarFormat,
     columns: &Arc<AnswerColumns>,
-    input_columns: &InputColumns,
+    (input_columns, metadata): (&InputColumns, &Metadata),
     options: &WriteOptions,
 ) -> Result<Box<dyn RowEncoder>> {
     let columns = columns.clone();
     Ok(match input_columns {
-        InputColumns::Columnar(schema) => Box::new(ColumnsEncoder::new(sink, format, columns, schema)?),
+        InputColumns::Columnar(schema) => Box::new(ColumnsEncoder::new(sink, format, columns, schema, metadata)?),
         InputColumns::Fields { names, complete, .. } => {
             let known = if *complete { names.clone() } else { Vec::new() };
             Box::new(FieldsEncoder::new(sink, format, columns, known, options.infer_schema_length))

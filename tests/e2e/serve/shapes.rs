@@ -132,6 +132,16 @@ fn compressed_bodies() {
             lines.iter().for_each(|line| assert_same_answer(line, &expected, path));
         }
     }
+    // As long as its window takes no more memory than those of HTTP.
+    let zstd = |window_log: u32| {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(window_log).unwrap();
+        encoder.write_all((question().to_string() + "\n").as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let send = |body: Vec<u8>| server.send("/inferences/stream", &[("content-type", "application/x-ndjson")], &body);
+    assert_same_answer(&rows(send(zstd(23)).text.as_bytes())[0], &expected, "zstd");
+    assert!(send(zstd(27)).error(422, "invalid").contains("2^23 bytes"));
     // What is inside counts.
     let bomb = gzip(json!({"question": "a", "context": "x".repeat(5_000_000)}).to_string().as_bytes());
     assert!(bomb.len() < 50_000);

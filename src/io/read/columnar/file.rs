@@ -3,9 +3,9 @@
 //! A Parquet row group is decoded in slices, however large it is. An Arrow record batch is the unit in which its
 //! writer chose to have it read, and is read whole.
 
+use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io::{self, BufReader, Seek};
 use std::sync::Arc;
 
 use polars::io::parquet::metadata::FileMetadataRef;
@@ -19,8 +19,11 @@ use polars_parquet::parquet::schema::types::{ParquetType, PrimitiveConvertedType
 use polars_parquet::read::{infer_schema, schema::parquet_to_arrow_schema};
 use polars_parquet::write::schema_to_metadata_key;
 
+use super::ipc::IpcFile;
+use crate::io::columnar::metadata::Metadata;
 use crate::io::error::{Error, Result};
 use crate::io::format::{ColumnarFormat, InputFormat};
+use crate::io::panic;
 
 /// A chunk holds about this much, unless a single row is larger.
 const CHUNK_BYTES: usize = 16 << 20;
@@ -31,12 +34,13 @@ pub(crate) struct ColumnarFile {
     name: Arc<str>,
     layout: Layout,
     schema: Arc<ArrowSchema>,
+    /// Columns that cannot be read, and what they are.
+    unreadable: HashMap<String, String>,
 }
 
 enum Layout {
     Parquet(FileMetadataRef),
-    Arrow(Box<ipc::FileMetadata>),
-    ArrowStream(Box<ipc::StreamMetadata>),
+    Arrow(IpcFile),
 }
 
 pub(crate) type Chunks = Box<dyn Iterator<Item = PolarsResult<DataFrame>> + Send>;
@@ -50,9 +54,12 @@ impl ColumnarFile {
             ColumnarFormat::Parquet => (guarded(|| open_parquet(&mut file)), InputFormat::Parquet),
             ColumnarFormat::Arrow => (guarded(|| open_arrow(&mut file)), InputFormat::Arrow),
         };
-        let (layout, arrow_schema) =
-            opened.map_err(|source| Error::NotColumnar { name: name.clone(), format, source })?;
-        Ok(Self { file, name, layout, schema: arrow_schema })
+        let (layout, schema) = opened.map_err(|source| Error::NotColumnar { name: name.clone(), format, source })?;
+        let unreadable = match &layout {
+            Layout::Parquet(_) => HashMap::new(),
+            Layout::Arrow(file) => file.unreadable(),
+        };
+        Ok(Self { file, name, layout, schema, unreadable })
     }
 
     /// Names of all columns, whatever their types.
@@ -67,10 +74,26 @@ impl ColumnarFile {
     pub(crate) fn columns(&self, is_wanted: impl Fn(&str) -> bool) -> Result<Schema> {
         let mut columns = Schema::default();
         for (name, field) in self.schema.iter().filter(|(name, _)| is_wanted(name)) {
+            if let Some(description) = self.unreadable.get(name.as_str()) {
+                let (column, dtype) = (name.to_string(), description.clone());
+                return Err(Error::UnreadableType { name: self.name.clone(), column, dtype });
+            }
             check_type(&self.name, name, &field.dtype)?;
             columns.insert(name.clone(), DataType::from_arrow_field(field));
         }
         Ok(columns)
+    }
+
+    /// What the file says of itself.
+    pub(crate) fn metadata(&self) -> Metadata {
+        let entries: Vec<(String, String)> = match &self.layout {
+            Layout::Parquet(file) => {
+                let entries = file.key_value_metadata.iter().flatten();
+                entries.filter_map(|entry| Some((entry.key.clone(), entry.value.clone()?))).collect()
+            }
+            Layout::Arrow(file) => file.metadata().to_vec(),
+        };
+        Metadata::new(entries.into_iter(), self.names())
     }
 
     fn unreadable(&self, source: io::Error) -> Error {
@@ -85,40 +108,26 @@ impl ColumnarFile {
     pub(crate) fn rows(&self) -> Result<Option<u64>> {
         match &self.layout {
             Layout::Parquet(metadata) => Ok(Some(metadata.num_rows as u64)),
+            Layout::Arrow(file) if !file.has_footer() => Ok(None),
             Layout::Arrow(_) => {
                 let file = self.file.try_clone().map_err(|source| self.unreadable(source))?;
                 let mut reader = BufReader::new(file);
                 Ok(u64::try_from(ipc::get_row_count(&mut reader)?).ok())
             }
-            Layout::ArrowStream(_) => Ok(None),
         }
     }
 
     /// The file's rows in chunks of at most `chunk_rows`, with only the columns `names`, in that order.
     pub(crate) fn chunks(self, names: Vec<String>, chunk_rows: usize) -> Result<Chunks> {
-        let mut projection: Vec<usize> = names.iter().filter_map(|name| self.schema.index_of(name)).collect();
-        projection.sort_unstable();
         let chunks: Chunks = match self.layout {
-            Layout::Parquet(metadata) => Box::new(parquet_chunks(self.file, metadata, projection, chunk_rows)),
-            Layout::Arrow(metadata) => {
-                let mut reader = BufReader::new(self.file);
-                reader.rewind().map_err(|source| Error::Read { name: self.name, source })?;
-                let batches = ipc::FileReader::new(reader, *metadata.clone(), Some(projection.clone()), None);
-                let schema = projected(&metadata.schema, &projection);
-                Box::new(batches.flat_map(move |batch| slices(frame(batch, &schema), chunk_rows)))
+            Layout::Parquet(metadata) => {
+                let mut projection: Vec<usize> = names.iter().filter_map(|name| self.schema.index_of(name)).collect();
+                projection.sort_unstable();
+                Box::new(parquet_chunks(self.file, metadata, projection, chunk_rows))
             }
-            Layout::ArrowStream(metadata) => {
-                // The reader begins after the metadata, where reading them has left the file.
-                let reader = BufReader::new(self.file);
-                let schema = projected(&metadata.schema, &projection);
-                let batches =
-                    ipc::StreamReader::new(reader, *metadata, Some(projection)).map_while(|state| match state {
-                        Ok(ipc::StreamState::Some(batch)) => Some(Ok(batch)),
-                        // The end of a file without an end mark.
-                        Ok(ipc::StreamState::Waiting) => None,
-                        Err(error) => Some(Err(error)),
-                    });
-                Box::new(batches.flat_map(move |batch| slices(frame(batch, &schema), chunk_rows)))
+            Layout::Arrow(ipc) => {
+                let batches = ipc.batches(self.file, &names);
+                Box::new(batches.flat_map(move |batch| slices(batch, chunk_rows)))
             }
         };
         let mut chunks = chunks;
@@ -175,26 +184,13 @@ fn json_is_text(metadata: &FileMetadataRef, schema: &mut ArrowSchema) {
 }
 
 fn open_arrow(file: &mut File) -> PolarsResult<(Layout, Arc<ArrowSchema>)> {
-    let mut magic = [0; 6];
-    let is_file = file.read_exact(&mut magic).is_ok() && &magic == b"ARROW1";
-    file.rewind()?;
-    let stored = |schema: &ArrowSchema| -> ArrowSchema {
-        schema.iter_values().map(storage).map(|field| (field.name.clone(), field)).collect()
-    };
-    if is_file {
-        let mut metadata = ipc::read_file_metadata(file)?;
-        metadata.schema = Arc::new(stored(&metadata.schema));
-        let schema = metadata.schema.clone();
-        return Ok((Layout::Arrow(Box::new(metadata)), schema));
-    }
-    let mut metadata = ipc::read_stream_metadata(file)?;
-    metadata.schema = stored(&metadata.schema);
-    let schema = Arc::new(metadata.schema.clone());
-    Ok((Layout::ArrowStream(Box::new(metadata)), schema))
+    let file = IpcFile::open(file)?;
+    let schema = Arc::new(file.schema());
+    Ok((Layout::Arrow(file), schema))
 }
 
 /// What an extension type is stored as, such as the bytes of a UUID or the text of JSON.
-fn storage(field: &Field) -> Field {
+pub(super) fn storage(field: &Field) -> Field {
     fn stored(dtype: &ArrowDataType) -> ArrowDataType {
         use ArrowDataType as A;
         match dtype {
@@ -211,11 +207,9 @@ fn storage(field: &Field) -> Field {
 }
 
 /// What `decode` gives, or that it panicked: a decoder that meets what it does not expect must not end the program.
-fn guarded<T>(decode: impl FnOnce() -> PolarsResult<T>) -> PolarsResult<T> {
-    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-        Err(PolarsError::ComputeError(format!("it is damaged, or has what cannot be read yet ({text})").into()))
+pub(super) fn guarded<T>(decode: impl FnOnce() -> PolarsResult<T>) -> PolarsResult<T> {
+    panic::caught(decode).unwrap_or_else(|message| {
+        Err(PolarsError::ComputeError(format!("it is damaged, or has what cannot be read yet ({message})").into()))
     })
 }
 
@@ -249,20 +243,11 @@ fn check_type(name: &Arc<str>, column: &str, dtype: &ArrowDataType) -> Result<()
 }
 
 fn unsupported(name: &Arc<str>, column: &str, dtype: &ArrowDataType) -> Error {
-    Error::UnsupportedType { name: name.clone(), column: column.to_owned(), dtype: format!("{dtype:?}") }
-}
-
-fn projected(schema: &ArrowSchema, projection: &[usize]) -> Arc<ArrowSchema> {
-    let fields = projection.iter().filter_map(|&index| schema.get_at_index(index));
-    Arc::new(fields.map(|(name, field)| (name.clone(), field.clone())).collect())
-}
-
-type Batch = polars_arrow::record_batch::RecordBatchT<Box<dyn polars_arrow::array::Array>>;
-
-fn frame(batch: PolarsResult<Batch>, schema: &Arc<ArrowSchema>) -> PolarsResult<DataFrame> {
-    let batch = batch?;
-    let length = batch.len();
-    Ok(Batch::new(length, schema.clone(), batch.into_arrays()).into())
+    let dtype = match dtype {
+        ArrowDataType::Union(_) => "Union".to_owned(),
+        other => format!("{other:?}"),
+    };
+    Error::UnsupportedType { name: name.clone(), column: column.to_owned(), dtype }
 }
 
 fn slices(

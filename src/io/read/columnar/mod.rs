@@ -2,8 +2,9 @@
 
 mod batches;
 mod file;
+mod ipc;
 mod rows;
 
 pub(crate) use batches::{Batches, Slice};
 pub(crate) use file::ColumnarFile;
-pub(crate) use rows::{ColumnarRows, check_text};
+pub(crate) use rows::{ColumnarRows, check_text, question_list};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use polars::prelude::{
-    Column, DataFrame, DataType, PlSmallStr, PolarsError, PolarsResult, Scalar, Schema, SchemaRef, StringChunked,
+    Column, DataFrame, DataType, IdxCa, PlSmallStr, PolarsError, PolarsResult, Scalar, Schema, SchemaRef, StringChunked,
 };
 
 use super::file::{Chunks, ColumnarFile};
@@ -28,8 +28,18 @@ struct Chunk {
     frame: Arc<DataFrame>,
     /// Questions and contexts, where rows need them.
     texts: Option<(StringChunked, StringChunked)>,
+    /// Where lists of questions were taken apart: of which row each is, from 0, or none of an empty list.
+    parts: Option<Vec<Part>>,
+    /// Rows of the file before it.
+    first: u64,
     rows: usize,
     next: usize,
+}
+
+/// A question of a list.
+struct Part {
+    row: usize,
+    is_none: bool,
 }
 
 impl ColumnarRows {
@@ -53,12 +63,23 @@ impl ColumnarRows {
         Ok(Self { chunks, chunk: None, number: 0, source, selection, carried, partitions })
     }
 
-    fn load(&self, frame: DataFrame) -> PolarsResult<Chunk> {
+    fn load(&self, mut frame: DataFrame) -> PolarsResult<Chunk> {
+        let ColumnSelection { needs_question, question, context, .. } = &*self.selection;
+        let mut parts = None;
+        if *needs_question
+            && let Ok(questions) = find(&frame, question)
+            && is_list(questions.dtype())
+        {
+            let (apart, questions) = questions_apart(&questions)?;
+            let places = apart.iter().map(|part| part.row as u32).collect();
+            frame = frame.take(&IdxCa::from_vec(PlSmallStr::EMPTY, places))?;
+            frame.with_column(questions.with_name(question.as_str().into()))?;
+            parts = Some(apart);
+        }
         let strings = |path: &str| -> PolarsResult<StringChunked> {
             let column = find(&frame, path)?.cast(&DataType::String)?;
             Ok(column.str()?.rechunk().into_owned())
         };
-        let ColumnSelection { needs_question, question, context, .. } = &*self.selection;
         let texts = if *needs_question { Some((strings(question)?, strings(context)?)) } else { None };
         let rows = frame.height();
         // Strictly: a value that the common type cannot hold is an error, and not null.
@@ -68,7 +89,7 @@ impl ColumnarRows {
         };
         let carried = self.carried.iter().map(|(name, dtype)| column(name)?.strict_cast(dtype));
         let frame = Arc::new(DataFrame::new(rows, carried.collect::<PolarsResult<Vec<_>>>()?)?);
-        Ok(Chunk { frame, texts, rows, next: 0 })
+        Ok(Chunk { frame, texts, parts, first: self.number, rows, next: 0 })
     }
 }
 
@@ -114,10 +135,14 @@ impl Iterator for ColumnarRows {
             {
                 let index = chunk.next;
                 chunk.next += 1;
-                self.number += 1;
+                let part = chunk.parts.as_ref().and_then(|parts| parts.get(index));
+                self.number = chunk.first + 1 + part.map_or(index, |part| part.row) as u64;
                 let position = Position { source: self.source.clone(), number: self.number };
                 let record = Record::Columnar { frame: chunk.frame.clone(), index };
                 let (question, context) = match &chunk.texts {
+                    Some((_, contexts)) if part.is_some_and(|part| part.is_none) => {
+                        (Text::Other("an empty list"), text(contexts, index))
+                    }
                     Some((questions, contexts)) => (text(questions, index), text(contexts, index)),
                     None => (Text::Missing, Text::Missing),
                 };
@@ -135,6 +160,37 @@ impl Iterator for ColumnarRows {
     }
 }
 
+fn is_list(dtype: &DataType) -> bool {
+    matches!(dtype, DataType::List(_) | DataType::Array(..))
+}
+
+fn is_text(dtype: &DataType) -> bool {
+    matches!(dtype, DataType::String | DataType::Categorical(..) | DataType::Enum(..))
+}
+
+/// The questions of lists one after the other, and of which row each is; a row without a question has one that is null.
+fn questions_apart(lists: &Column) -> PolarsResult<(Vec<Part>, Column)> {
+    let lists = lists.cast(&DataType::List(Box::new(DataType::String)))?;
+    let (mut parts, mut questions) = (Vec::new(), Vec::new());
+    for (row, list) in lists.list()?.series_iter().enumerate() {
+        let texts = list.as_ref().map(|list| list.str()).transpose()?;
+        let begin = questions.len();
+        questions.extend(texts.iter().flat_map(|texts| texts.iter()).map(|text| text.map(str::to_owned)));
+        let is_none = questions.len() == begin;
+        if is_none {
+            questions.push(None);
+        }
+        let is_empty = is_none && texts.is_some();
+        parts.extend((begin..questions.len()).map(|_| Part { row, is_none: is_empty }));
+    }
+    Ok((parts, Column::new(PlSmallStr::EMPTY, questions)))
+}
+
+/// Whether the question is a list of texts.
+pub(crate) fn question_list(schema: &Schema, selection: &ColumnSelection) -> bool {
+    find_type(schema, &selection.question).is_some_and(|dtype| is_list(&dtype))
+}
+
 fn text(column: &StringChunked, index: usize) -> Text {
     match column.get(index) {
         Some(text) => Text::Valid(text.to_owned()),
@@ -149,7 +205,10 @@ pub(crate) fn check_text(name: &Arc<str>, schema: &Schema, selection: &ColumnSel
     }
     for (column, role) in [(&selection.question, ColumnRole::Question), (&selection.context, ColumnRole::Context)] {
         match find_type(schema, column) {
-            Some(DataType::String | DataType::Categorical(..) | DataType::Enum(..)) => {}
+            Some(dtype) if is_text(&dtype) => {}
+            // A row for each.
+            Some(DataType::List(inner) | DataType::Array(inner, _))
+                if role == ColumnRole::Question && is_text(&inner) => {}
             None => {
                 let available = schema.iter_names().map(ToString::to_string).collect();
                 return Err(Error::MissingColumn { name: name.clone(), column: column.clone(), role, available });

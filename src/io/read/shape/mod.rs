@@ -137,6 +137,14 @@ fn object(fields: Fields, place: Place, above: &Arc<Above>, names: &ColumnSelect
         let context = context.or_else(|| above.context.clone());
         Arc::new(Above { depth: above.depth + 1, title: title.clone(), context, row: Fields::new() })
     };
+    if let Some(questions) = plain_questions(&fields, place) {
+        let mut row = fields.clone();
+        row.shift_remove("questions");
+        if let Some(context) = context(&fields, names) {
+            row.insert(names.context.clone(), context);
+        }
+        return several(&row, &questions, above, names);
+    }
     for name in ["qas", "questions"] {
         if let Some(questions) = fields.get(name).and_then(|value| children(value)) {
             return holds(questions, Place::Question, &below(context(&fields, names)));
@@ -167,6 +175,20 @@ fn object(fields: Fields, place: Place, above: &Arc<Above>, names: &ColumnSelect
     }
     // It says best itself what it lacks.
     Step::Row(fields)
+}
+
+/// The list `questions` of a row, where each is only a text.
+fn plain_questions(fields: &Fields, place: Place) -> Option<Box<RawValue>> {
+    let value = fields.get("questions").filter(|value| Kind::of(value) == Kind::List)?;
+    let questions: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
+    // A row is a row, if only to say that it has none.
+    let is_row = match place {
+        Place::Element => true,
+        Place::Document => !questions.is_empty(),
+        Place::Paragraph | Place::Question => false,
+    };
+    let are_plain = questions.iter().all(|question| !matches!(Kind::of(question), Kind::Object | Kind::List));
+    (is_row && are_plain).then(|| value.clone())
 }
 
 /// An object at the top whose names say nothing: rows by id, or one list of rows.
@@ -236,6 +258,11 @@ fn several(fields: &Fields, questions: &RawValue, above: &Arc<Above>, names: &Co
     let mut questions = values(questions);
     // The rows share this; the list in it would be repeated in each.
     let mut row = fields.clone();
+    if questions.is_empty() {
+        // A row is a row, if only to say that it has none.
+        row.insert(names.question.clone(), RawValue::from_string("[]".to_owned()).unwrap_or_default());
+        return Step::Row(row);
+    }
     row.insert(names.question.clone(), RawValue::NULL.to_owned());
     let contexts = field_path::find(fields, &names.context).filter(|value| Kind::of(value) == Kind::List);
     if let Some(contexts) = contexts.map(|value| values(&value)).filter(|contexts| contexts.len() == questions.len()) {

@@ -6,6 +6,7 @@ use polars::prelude::{DataFrame, Schema};
 
 use super::buffer::AnswerBuffer;
 use super::file::ColumnarFile;
+use crate::io::columnar::metadata::Metadata;
 use crate::io::error::Result;
 use crate::io::format::ColumnarFormat;
 use crate::io::row::Record;
@@ -36,11 +37,12 @@ impl ColumnsEncoder {
         format: ColumnarFormat,
         columns: Arc<AnswerColumns>,
         schema: &Schema,
+        metadata: &Metadata,
     ) -> Result<Self> {
         let answers = AnswerBuffer::new(columns);
         let mut whole = schema.clone();
         whole.extend(answers.fields.iter().map(|field| (field.name().clone(), field.dtype().clone())));
-        let file = ColumnarFile::new(sink, format, &whole)?;
+        let file = ColumnarFile::new(sink, format, &whole, metadata)?;
         Ok(Self { file, answers, schema: schema.clone(), slices: Vec::new(), run: None })
     }
 

@@ -7,6 +7,7 @@ use polars::prelude::{AnyValue, DataFrame, Field};
 
 use super::buffer::{AnswerBuffer, column};
 use super::file::ColumnarFile;
+use crate::io::columnar::metadata::Metadata;
 use crate::io::columnar::schema::FieldType;
 use crate::io::error::Result;
 use crate::io::format::ColumnarFormat;
@@ -78,7 +79,8 @@ impl FieldsEncoder {
             .collect();
         let fields = columns.iter().map(|column| &column.field).chain(&self.answers.fields);
         let schema = fields.map(|field| (field.name().clone(), field.dtype().clone())).collect();
-        self.state = State::Writing { file: ColumnarFile::new(sink, self.format, &schema)?, columns };
+        self.state =
+            State::Writing { file: ColumnarFile::new(sink, self.format, &schema, &Metadata::default())?, columns };
         for (fields, output) in first {
             self.write_row(fields, output)?;
         }

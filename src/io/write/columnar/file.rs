@@ -19,6 +19,7 @@ use polars_arrow::io::ipc::write::{
 use polars_arrow::record_batch::RecordBatchT;
 use polars_parquet::write::{KeyValue, schema_to_metadata_key};
 
+use crate::io::columnar::metadata::Metadata;
 use crate::io::error::Result;
 use crate::io::format::ColumnarFormat;
 use crate::io::write::sink::{Failure, Sink};
@@ -35,16 +36,16 @@ enum Encoder {
 }
 
 impl ColumnarFile {
-    pub(crate) fn new(sink: Sink, format: ColumnarFormat, schema: &Schema) -> Result<Self> {
+    pub(crate) fn new(sink: Sink, format: ColumnarFormat, schema: &Schema, metadata: &Metadata) -> Result<Self> {
         let failure = sink.failure();
         let encoder = match format {
             ColumnarFormat::Parquet => ParquetWriter::new(sink)
-                .with_key_value_metadata(Some(widely_read(schema)))
+                .with_key_value_metadata(Some(key_values(schema, metadata)))
                 .with_compression(ParquetCompression::Zstd(None))
                 .set_parallel(false)
                 .batched(schema)
                 .map(|writer| Encoder::Parquet(Box::new(writer))),
-            ColumnarFormat::Arrow => ArrowFile::new(sink, schema).map(|file| Encoder::Arrow(Box::new(file))),
+            ColumnarFormat::Arrow => ArrowFile::new(sink, schema, metadata).map(|file| Encoder::Arrow(Box::new(file))),
         };
         Ok(Self { encoder: encoder.map_err(|error| failure.explain(error))?, failure })
     }
@@ -68,12 +69,14 @@ impl ColumnarFile {
     }
 }
 
-/// The Arrow types that a Parquet file says it has: those that old readers know too, which stand for the same bytes.
-fn widely_read(schema: &Schema) -> KeyValueMetadata {
+/// What a Parquet file says of itself: `metadata`, and the Arrow types that it has. Those are the ones that old readers
+/// know too, which stand for the same bytes.
+fn key_values(schema: &Schema, metadata: &Metadata) -> KeyValueMetadata {
     let fields = schema.iter_fields().map(|field| with_signed_keys(field.to_arrow(CompatLevel::oldest())));
     let arrow_schema: ArrowSchema = fields.map(|field| (field.name.clone(), field)).collect();
     let KeyValue { key, value } = schema_to_metadata_key(&arrow_schema);
-    KeyValueMetadata::from_static(vec![(key, value.unwrap_or_default())])
+    let entries = metadata.iter().map(|(name, text)| (name.to_string(), text.to_string()));
+    KeyValueMetadata::from_static([(key, value.unwrap_or_default())].into_iter().chain(entries).collect())
 }
 
 /// A field whose categories, if it has such, are numbered as old readers can hand them to pandas.
@@ -125,12 +128,15 @@ struct ArrowColumn {
 const UNCOMPRESSED: WriteOptions = WriteOptions { compression: None };
 
 impl ArrowFile {
-    fn new(sink: Sink, schema: &Schema) -> PolarsResult<Self> {
+    fn new(sink: Sink, schema: &Schema, metadata: &Metadata) -> PolarsResult<Self> {
         let fields: Vec<Field> = schema.iter_fields().map(|field| field.to_arrow(CompatLevel::oldest())).collect();
         let written: Vec<Field> = fields.iter().cloned().map(with_signed_keys).collect();
         let ipc_fields = default_ipc_fields(written.iter());
         let arrow_schema: ArrowSchema = written.iter().map(|field| (field.name.clone(), field.clone())).collect();
-        let writer = FileWriter::try_new(sink, Arc::new(arrow_schema), Some(ipc_fields.clone()), UNCOMPRESSED)?;
+        let mut writer = FileWriter::try_new(sink, Arc::new(arrow_schema), Some(ipc_fields.clone()), UNCOMPRESSED)?;
+        if !metadata.is_empty() {
+            writer.set_custom_schema_metadata(Arc::new(metadata.iter().collect()));
+        }
         let columns = fields
             .into_iter()
             .zip(written)
