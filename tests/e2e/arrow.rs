@@ -97,6 +97,13 @@ fn dictionaries_that_grow() {
 }
 
 #[test]
+fn categories_of_pandas_where_some_are_missing() {
+    let rows = answered("pandas.feather", "category");
+    let categories: Vec<Value> = rows.iter().map(|row| row["category"].clone()).collect();
+    assert_eq!(json!(categories), json!(["a", null, "b"]));
+}
+
+#[test]
 fn a_stream_that_breaks_off() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("in.arrow");
