@@ -5,8 +5,10 @@
 
 use std::fs::File;
 use std::io::BufReader;
+use std::sync::Arc;
 
 use polars::prelude::{AnyValue, ArrowSchema, Column, DataFrame, DataType, IdxCa, PolarsResult, Series};
+use polars_arrow::array::{Array, DictionaryArray, PrimitiveArray};
 use polars_arrow::datatypes::{ArrowDataType, Field};
 use polars_arrow::io::ipc::format::ipc::planus::{Builder, ReadAsRoot};
 use polars_arrow::io::ipc::format::ipc::{
@@ -15,6 +17,7 @@ use polars_arrow::io::ipc::format::ipc::{
 use polars_arrow::io::ipc::read::common::read_record_batch;
 use polars_arrow::io::ipc::read::{Dictionaries, deserialize_schema};
 use polars_arrow::io::ipc::{IpcField, IpcSchema};
+use polars_arrow::record_batch::RecordBatchT;
 
 use super::message::damaged;
 use crate::io::read::columnar::file::{guarded, storage};
@@ -26,6 +29,8 @@ const MOST_REPEATED: usize = 1 << 24;
 pub(super) enum Reading {
     /// By polars.
     Plain(Part),
+    /// A dictionary with signed keys, which pandas gives rows without a value too.
+    Dictionary { keys: Part, categories: Part },
     /// Run-end encoded: for each run its end, and its value.
     Runs { ends: Part, values: Part },
     /// For each row where its values begin among all values, and how many they are.
@@ -78,6 +83,22 @@ impl Part {
         (&self.schema, &self.ipc)
     }
 
+    /// A dictionary's values, for rows with these keys.
+    fn categories(&self, keys: &[Option<i64>], dictionaries: &Dictionaries) -> PolarsResult<Column> {
+        let id = self.ipc.fields.first().and_then(|field| field.dictionary_id);
+        let values = id.and_then(|id| dictionaries.get(&id)).ok_or_else(|| damaged("a dictionary is missing"))?;
+        let place = |key: i64| {
+            let place = u32::try_from(key).ok().filter(|place| (*place as usize) < values.len());
+            place.ok_or_else(|| damaged(&format!("a dictionary has no key {key}")))
+        };
+        let keys = keys.iter().map(|key| key.map(place).transpose()).collect::<PolarsResult<Vec<_>>>()?;
+        let keys: PrimitiveArray<u32> = keys.into_iter().collect();
+        let array = DictionaryArray::try_from_keys(keys, values.clone(), false)?.boxed();
+        let field = Field { dtype: array.dtype().clone(), ..self.field() };
+        let schema = ArrowSchema::from_iter([(field.name.clone(), field)]);
+        column(RecordBatchT::try_new(array.len(), Arc::new(schema), vec![array])?)
+    }
+
     pub(super) fn has_dictionary(&self, id: i64) -> bool {
         fn has(field: &IpcField, id: i64) -> bool {
             field.dictionary_id == Some(id) || field.fields.iter().any(|field| has(field, id))
@@ -104,9 +125,14 @@ impl Part {
             scratch,
             checked,
         )?;
-        let frame: DataFrame = batch.into();
-        frame.into_columns().pop().ok_or_else(|| damaged("a column is missing"))
+        column(batch)
     }
+}
+
+/// The only column of a batch.
+fn column(batch: RecordBatchT<Box<dyn Array>>) -> PolarsResult<Column> {
+    let frame: DataFrame = batch.into();
+    frame.into_columns().pop().ok_or_else(|| damaged("a column is missing"))
 }
 
 impl Reading {
@@ -125,6 +151,16 @@ impl Reading {
                 (Some(Type::RunEndEncoded(_)), None) => Ok(Self::Runs { ends: child(0)?, values: child(1)? }),
                 (Some(Type::ListView(_)), None) => list_view(32),
                 (Some(Type::LargeListView(_)), None) => list_view(64),
+                (_, Some(dictionary)) => {
+                    let categories = Part::new(field, endianness)?;
+                    match dictionary.index_type.as_deref() {
+                        Some(keys) if !keys.is_signed => Ok(Self::Plain(categories)),
+                        keys => {
+                            let keys = Part::integers(keys.map_or(32, |keys| keys.bit_width), endianness)?;
+                            Ok(Self::Dictionary { keys, categories })
+                        }
+                    }
+                }
                 _ => Part::new(field, endianness).map(Self::Plain),
             }
         };
@@ -134,7 +170,9 @@ impl Reading {
     /// The column's type when it is read; `None` if that is not known.
     pub(super) fn field(&self) -> Option<Field> {
         match self {
-            Self::Plain(part) | Self::Runs { values: part, .. } => Some(part.field()),
+            Self::Plain(part) | Self::Dictionary { categories: part, .. } | Self::Runs { values: part, .. } => {
+                Some(part.field())
+            }
             Self::ListView { values, .. } => {
                 let values = values.field();
                 let inner = Field { name: "item".into(), ..values.clone() };
@@ -147,6 +185,7 @@ impl Reading {
     pub(super) fn parts(&self) -> Vec<&Part> {
         match self {
             Self::Plain(part) => vec![part],
+            Self::Dictionary { keys, categories } => vec![keys, categories],
             Self::Runs { ends, values } => vec![ends, values],
             Self::ListView { starts, sizes, values } => vec![starts, sizes, values],
             Self::Unknown(_) => Vec::new(),
@@ -158,6 +197,10 @@ impl Reading {
         let rows = usize::try_from(parts.length).map_err(|_| damaged("a record batch has a negative length"))?;
         match self {
             Self::Plain(part) => part.read(parts, context),
+            Self::Dictionary { keys, categories } => {
+                let keys = integers(keys.read(parts, context)?)?;
+                categories.categories(&keys, context.dictionaries)
+            }
             Self::Runs { ends, values } => {
                 let [_, ends_parts, values_parts] = split(parts, [(1, 0), (1, 2)])?;
                 let ends = integers(ends.read(ends_parts, context)?)?;
@@ -210,7 +253,7 @@ fn split<const HEADS: usize, const ALL: usize>(
 }
 
 fn integers(column: Column) -> PolarsResult<Vec<Option<i64>>> {
-    let column = column.cast(&DataType::Int64)?;
+    let column = column.strict_cast(&DataType::Int64)?;
     Ok(column.i64()?.iter().collect())
 }
 

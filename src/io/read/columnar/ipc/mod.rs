@@ -52,7 +52,7 @@ impl IpcFile {
     pub(super) fn unreadable(&self) -> HashMap<String, String> {
         let unknown = self.columns.iter().filter_map(|column| match &column.reading {
             Reading::Unknown(description) => Some((column.name.clone(), description.clone())),
-            Reading::Plain(_) | Reading::Runs { .. } | Reading::ListView { .. } => None,
+            Reading::Plain(_) | Reading::Dictionary { .. } | Reading::Runs { .. } | Reading::ListView { .. } => None,
         });
         unknown.collect()
     }
