@@ -1,73 +1,202 @@
 //! Rows of files and streams through the pipeline.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
 
 use super::StrictStop;
+use crate::io::journal::{self, Journal, Recorded, Replay};
 use crate::io::{self, Answered, InputRow, Row, RowWriter, Rows};
-use crate::pipeline::{self, Item, RowTag, Sink, Stats};
+use crate::pipeline::{self, Item, RowTag, Sink, Stats, Stop};
 use crate::qa::{Options, RowError};
 
 /// How many failed rows are shown on stderr; the output has them all.
 pub(super) const FAILURES_SHOWN: u64 = 5;
 
 /// Every row that was read is wanted in the output.
-impl RowTag for Row {}
+impl RowTag for AskedRow {}
+
+/// A row on its way through the pipeline.
+pub(super) struct AskedRow {
+    row: Row,
+    /// Of what was asked.
+    digest: u32,
+}
+
+/// Which rows of the input are answered.
+#[derive(Debug, Clone, Copy, Default, clap::Args, serde::Serialize)]
+pub(super) struct RowRange {
+    /// Pass over the first N rows of the input: they are read, and not answered
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub skip: u64,
+
+    /// Answer N rows only, the first that are not skipped
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+}
+
+impl RowRange {
+    /// Those of `rows` that are in it. An error is passed on, wherever it comes.
+    pub(super) fn of(self, rows: Rows) -> Rows {
+        let Self { skip, limit } = self;
+        let rows = (0..).zip(rows).filter(move |(index, row)| *index >= skip || row.is_err()).map(|(_, row)| row);
+        match limit.map(usize::try_from) {
+            Some(Ok(limit)) => Box::new(rows.take(limit)),
+            Some(Err(_)) | None => Box::new(rows),
+        }
+    }
+
+    /// How many of `total` rows are in it.
+    pub(super) fn count(self, total: u64) -> u64 {
+        total.saturating_sub(self.skip).min(self.limit.unwrap_or(u64::MAX))
+    }
+}
 
 /// Rows as the pipeline takes them.
 pub(super) fn items(
     rows: Rows,
     options: Options,
-    limit: Option<usize>,
-) -> impl Iterator<Item = anyhow::Result<Item<Row>>> + Send + 'static {
+) -> impl Iterator<Item = anyhow::Result<Item<AskedRow>>> + Send + 'static {
     let options = Arc::new(options);
-    rows.take(limit.unwrap_or(usize::MAX)).map(move |row| {
+    rows.map(move |row| {
         let InputRow { position, record, example } = row?;
         let example_bytes = example.as_ref().map_or(0, |example| example.question().len() + example.context().len());
-        let tag = Row { position, record };
-        let bytes = example_bytes + tag.bytes();
+        let row = Row { position, record };
+        let bytes = example_bytes + row.bytes();
+        let tag = AskedRow { row, digest: journal::digest(&example) };
         Ok(Item { tag, example, options: options.clone(), bytes })
     })
 }
 
-/// A writer that is still there when the pipeline that writes to it has failed.
-#[derive(Clone)]
-pub(super) struct SharedWriter(Arc<Mutex<Option<Box<dyn RowWriter>>>>);
+/// Where answers go: to the output, and to the journal beside it if there is one.
+pub(super) struct Output {
+    pub writer: Box<dyn RowWriter>,
+    pub journal: Option<Journal>,
+}
 
-impl SharedWriter {
-    pub(super) fn new(writer: Box<dyn RowWriter>) -> Self {
-        Self(Arc::new(Mutex::new(Some(writer))))
+impl Output {
+    fn write(&mut self, row: Answered, digest: u32) -> io::Result<Option<RowError>> {
+        if let Some(journal) = &mut self.journal {
+            journal.append(digest, &row.answers)?;
+        }
+        self.writer.write(row)
     }
 
-    /// The writer, when nothing is written to it any more.
-    pub(super) fn take(&self) -> Option<Box<dyn RowWriter>> {
+    fn idle(&mut self) -> io::Result<()> {
+        self.writer.flush()?;
+        self.journal.as_mut().map_or(Ok(()), Journal::idle)
+    }
+
+    /// Writes the rows again that the journal has answers of, and leaves `rows` behind them. False if it was stopped.
+    ///
+    /// # Errors
+    /// The rows are others than those that were answered.
+    pub(super) fn replay(
+        &mut self,
+        replay: Replay,
+        rows: &mut Rows,
+        stats: &Stats,
+        stop: &Stop,
+    ) -> anyhow::Result<bool> {
+        let recorded_rows = replay.left();
+        for recorded in replay {
+            if stop.is_stopped() {
+                return Ok(false);
+            }
+            let Recorded { input, answers } = recorded?;
+            let Some(InputRow { position, record, example }) = rows.next().transpose()? else {
+                return Err(io::Error::RowsMissing { rows: stats.rows.get(), recorded: recorded_rows }.into());
+            };
+            if journal::digest(&example) != input {
+                return Err(io::Error::RowChanged { position: position.to_string() }.into());
+            }
+            let answers = example.and(answers);
+            let mut failed = answers.is_err();
+            failed |= self.writer.write(Answered { row: Row { position, record }, answers })?.is_some();
+            stats.read.add(1);
+            stats.rows.add(1);
+            stats.failed.add(usize::from(failed));
+        }
+        Ok(true)
+    }
+
+    /// Completes the output. `failed` is how many of its rows failed.
+    pub(super) fn finish(self, failed: u64) -> io::Result<()> {
+        let Self { writer, mut journal } = self;
+        if let Some(journal) = &mut journal {
+            journal.complete(failed)?;
+        }
+        let finished = writer.finish();
+        // Also where only the name could not be had, all is there.
+        if matches!(finished, Ok(()) | Err(io::Error::NotNamed { .. }))
+            && let Some(journal) = journal
+        {
+            if let Err(io::Error::NotNamed { kept, .. }) = &finished {
+                journal.remove_kept(Some(kept));
+            } else {
+                journal.remove_kept(None);
+            }
+            finished.and(journal.finish())
+        } else {
+            finished
+        }
+    }
+
+    /// Keeps what there is of the output, and gives its path.
+    pub(super) fn keep(self) -> io::Result<Option<PathBuf>> {
+        let Self { writer, mut journal } = self;
+        let recorded = journal.as_mut().map_or(Ok(()), Journal::checkpoint);
+        let kept = writer.finish_partial();
+        if let (Some(journal), Ok(Some(path))) = (&journal, &kept) {
+            journal.remove_kept(Some(path));
+        }
+        recorded.and(kept)
+    }
+
+    /// Leaves nothing behind.
+    pub(super) fn discard(self) -> io::Result<()> {
+        self.journal.map_or(Ok(()), Journal::finish)
+    }
+}
+
+/// An output that is still there when the pipeline that writes to it has failed.
+#[derive(Clone)]
+pub(super) struct SharedOutput(Arc<Mutex<Option<Output>>>);
+
+impl SharedOutput {
+    pub(super) fn new(output: Output) -> Self {
+        Self(Arc::new(Mutex::new(Some(output))))
+    }
+
+    /// The output, when nothing is written to it any more.
+    pub(super) fn take(&self) -> Option<Output> {
         self.0.lock().ok()?.take()
     }
 
-    fn with<T>(&self, use_it: impl FnOnce(&mut dyn RowWriter) -> io::Result<T>) -> anyhow::Result<T> {
-        let mut writer = self.0.lock().map_err(|_| anyhow::anyhow!("writing has panicked"))?;
-        let writer = writer.as_mut().context("the output is closed")?;
-        Ok(use_it(writer.as_mut())?)
+    fn with<T>(&self, use_it: impl FnOnce(&mut Output) -> io::Result<T>) -> anyhow::Result<T> {
+        let mut output = self.0.lock().map_err(|_| anyhow::anyhow!("writing has panicked"))?;
+        let output = output.as_mut().context("the output is closed")?;
+        Ok(use_it(output)?)
     }
 }
 
 /// Writes answered rows, shows the first that failed, and stops at one under `--strict`.
-pub(super) struct Output {
-    writer: SharedWriter,
+pub(super) struct RowSink {
+    output: SharedOutput,
     stats: Arc<Stats>,
     strict: bool,
     shown: u64,
 }
 
-impl Output {
-    pub(super) fn new(writer: SharedWriter, stats: Arc<Stats>, strict: bool) -> Self {
-        Self { writer, stats, strict, shown: 0 }
+impl RowSink {
+    pub(super) fn new(output: SharedOutput, stats: Arc<Stats>, strict: bool) -> Self {
+        Self { output, stats, strict, shown: 0 }
     }
 
     fn failed(&mut self, position: &io::Position, error: &RowError) -> anyhow::Result<()> {
         if self.strict {
-            self.writer.with(|writer| writer.flush())?;
+            self.output.with(|output| output.writer.flush())?;
             return Err(StrictStop(format!("{position}: {error}")).into());
         }
         self.shown += 1;
@@ -81,12 +210,12 @@ impl Output {
     }
 }
 
-impl Sink<Row> for Output {
-    fn write(&mut self, row: pipeline::Answered<Row>) -> anyhow::Result<()> {
-        let pipeline::Answered { tag, answers, .. } = row;
-        let position = tag.position.clone();
+impl Sink<AskedRow> for RowSink {
+    fn write(&mut self, row: pipeline::Answered<AskedRow>) -> anyhow::Result<()> {
+        let pipeline::Answered { tag: AskedRow { row, digest }, answers, .. } = row;
+        let position = row.position.clone();
         let error = answers.as_ref().err().cloned();
-        let misfit = self.writer.with(|writer| writer.write(Answered { row: tag, answers }))?;
+        let misfit = self.output.with(|output| output.write(Answered { row, answers }, digest))?;
         if misfit.is_some() && error.is_none() {
             self.stats.failed.add(1);
         }
@@ -94,6 +223,6 @@ impl Sink<Row> for Output {
     }
 
     fn idle(&mut self) -> anyhow::Result<()> {
-        self.writer.with(|writer| writer.flush())
+        self.output.with(Output::idle)
     }
 }

@@ -28,8 +28,11 @@ mod columnar;
 mod encoding;
 mod error;
 mod format;
+#[cfg(feature = "cli")]
+pub(crate) mod journal;
 mod json;
 mod options;
+mod output_path;
 mod read;
 mod row;
 mod source;
