@@ -15,6 +15,8 @@ mod kills;
 mod lying_hub;
 mod models;
 mod outputs;
+#[cfg(target_os = "linux")]
+mod power;
 mod precision;
 mod resume;
 mod serve;
