@@ -3,6 +3,8 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::bail;
+
 use super::args::CommonArgs;
 use super::rows::RowRange;
 use super::session::{JournalPlan, Session, Work};
@@ -123,6 +125,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         work_file: claim.as_ref().map(Claim::work_file).transpose()?,
     };
     let output = io::create(&args.output, &input, &write)?;
+    if args.checkpoints.resume && output.work_file().is_none() {
+        bail!("{} is no file and has no journal to go on from; --skip leaves out rows", args.output.display());
+    }
     let journal = match claim {
         Some(claim) => Some(JournalPlan {
             claim,

@@ -6,9 +6,10 @@ use std::time::Instant;
 use indicatif::ProgressBar;
 
 use super::args::{CommonArgs, ModelArgs};
+use super::output::{Output, RowSink, SharedOutput};
 use super::profile::Observed;
 use super::progress::Progress;
-use super::rows::{Output, RowRange, RowSink, SharedOutput, items};
+use super::rows::{RowRange, items};
 use super::summary::Summary;
 use super::{Status, StrictStop, interrupt, logging};
 use crate::engine::Precision;
@@ -63,6 +64,8 @@ impl JournalPlan {
     ) -> io::Result<(Journal, Option<Replay>)> {
         let Self { claim, identity, overwrites, interval } = self;
         let identity = identity.with("rows", &range)?.with("answers", options)?.with("model", model)?;
+        // Requests cannot change it, so it is not among those that serde writes.
+        let identity = identity.with("max_windows", &options.max_windows)?;
         claim.begin(identity, work_file, overwrites, interval)
     }
 }

@@ -108,3 +108,28 @@ fn a_run_goes_on_after_a_power_failure() {
         }
     }
 }
+
+#[test]
+fn a_run_that_waits_for_rows_has_the_others_on_the_disk() {
+    let machine = Machine::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bertqa"));
+    command.args(["run", "-", "--checkpoint-interval", "2", "-o", "out.jsonl", "--model"]).arg(tiny_model());
+    command.current_dir(machine.disk()).stdin(Stdio::piped()).stderr(Stdio::null());
+    command.env("LD_PRELOAD", machine.0.path().join("shim.so")).env("SYNCED", machine.synced_file());
+    let mut child = command.spawn().unwrap();
+    let row = b"{\"question\":\"Who?\",\"context\":\"Ada did.\"}\n";
+    std::io::Write::write_all(child.stdin.as_mut().unwrap(), row).unwrap();
+    let journal = machine.disk().join("out.jsonl.journal");
+    let is_synced = || {
+        let text = std::fs::read_to_string(&journal).unwrap_or_default();
+        text.contains("{\"row\":") && machine.synced().contains(&(inode(&journal), text.len() as u64))
+    };
+    // No other row comes.
+    let began = Instant::now();
+    while !is_synced() {
+        assert!(began.elapsed() < Duration::from_secs(120), "{:?}", machine.synced());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}

@@ -210,6 +210,12 @@ fn one_run_writes_an_output_at_a_time() {
 }
 
 #[test]
+fn without_a_file_there_is_nothing_to_go_on_from() {
+    let said = Place::new().run("-", &["--resume"], &lines(0..5), 2);
+    assert!(said.contains("no journal to go on from") && said.contains("--skip"), "{said}");
+}
+
+#[test]
 fn a_file_in_the_place_of_a_journal_stays() {
     let place = Place::new();
     std::fs::write(place.at("out.jsonl.journal"), "dear diary").unwrap();

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 
 use super::entry::{self, Begin, Entry};
-use super::{journal_error, lock};
+use super::file;
 use crate::io::error::{Error, Result};
 
 /// What every journal begins with.
@@ -31,13 +31,13 @@ impl Found {
     /// # Errors
     /// A journal that another run writes to, or a file that is none.
     pub(super) fn open(path: &Path) -> Result<Option<Self>> {
-        let failed = |source| journal_error(path, source);
+        let failed = |source| file::failed(path, source);
         let file = match File::options().read(true).write(true).open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(failed(source)),
         };
-        let is_locked = lock(&file, path)?;
+        let is_locked = file::lock(&file, path)?;
         let mut found = Self { file, is_locked, begin: None, rows: 0, end: 0, inode: None, failed: None };
         let mut start = Vec::new();
         (&found.file).take(START.len() as u64).read_to_end(&mut start).map_err(failed)?;

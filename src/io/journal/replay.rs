@@ -3,7 +3,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use super::entry::{self, Entry};
-use super::journal_error;
+use super::file;
 use crate::io::error::Result;
 use crate::qa::{Answer, RowError};
 
@@ -23,7 +23,7 @@ pub(crate) struct Recorded {
 
 impl Replay {
     pub(super) fn open(path: &Path, rows: u64) -> Result<Self> {
-        let file = File::open(path).map_err(|source| journal_error(path, source))?;
+        let file = File::open(path).map_err(|source| file::failed(path, source))?;
         Ok(Self { reader: BufReader::with_capacity(256 << 10, file), path: path.to_owned(), left: rows })
     }
 
@@ -42,7 +42,7 @@ impl Iterator for Replay {
             line.clear();
             if let Err(source) = self.reader.read_until(b'\n', &mut line) {
                 self.left = 0;
-                return Some(Err(journal_error(&self.path, source)));
+                return Some(Err(file::failed(&self.path, source)));
             }
             match entry::parse(&line) {
                 Some(Entry::Row(row)) => {
@@ -53,7 +53,7 @@ impl Iterator for Replay {
                 // All lines were whole a moment ago.
                 None => {
                     self.left = 0;
-                    return Some(Err(journal_error(&self.path, std::io::ErrorKind::InvalidData.into())));
+                    return Some(Err(file::failed(&self.path, std::io::ErrorKind::InvalidData.into())));
                 }
             }
         }

@@ -1,7 +1,14 @@
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::io::error::{Error, Result};
+use crate::io::output_path;
 use crate::io::{InputFormat, ReadOptions, WriteOptions, open};
+use crate::qa::Answer;
 
 struct Place {
     folder: tempfile::TempDir,
@@ -99,6 +106,20 @@ fn another_run_is_refused_with_what_differs() {
     assert!(error.contains("in.jsonl`.bytes was 3, and is 4"), "{error}");
     // It is still there.
     assert!(matches!(place.begin(Leftover::Refuse), Err(Error::Leftover { rows: 1, .. })));
+}
+
+#[test]
+fn a_run_that_had_answered_nothing_is_none_to_go_on_with() {
+    let place = Place::new();
+    place.broken_off(&[Err(RowError::NoTokens)]);
+    // Down to its first line.
+    let journal = std::fs::read_to_string(place.journal()).unwrap();
+    std::fs::write(place.journal(), journal.split_inclusive('\n').next().unwrap()).unwrap();
+    std::fs::write(place.folder.path().join("in.jsonl"), "{ }\n").unwrap();
+    let (journal, replay) = place.begin(Leftover::Resume).unwrap();
+    assert!(replay.is_none());
+    drop(journal);
+    assert!(place.begin(Leftover::Refuse).is_ok());
 }
 
 #[test]
