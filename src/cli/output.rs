@@ -92,12 +92,14 @@ impl Output {
     /// Keeps what there is of the output, and gives its path.
     pub(super) fn keep(self) -> io::Result<Option<PathBuf>> {
         let Self { writer, mut journal } = self;
-        let recorded = journal.as_mut().map_or(Ok(()), Journal::checkpoint);
+        if let Some(Err(error)) = journal.as_mut().map(Journal::checkpoint) {
+            tracing::warn!("the last rows are not in the journal: {:#}", anyhow::Error::new(error));
+        }
         let kept = writer.finish_partial();
         if let (Some(journal), Ok(Some(path))) = (&journal, &kept) {
             journal.remove_kept(Some(path));
         }
-        recorded.and(kept)
+        kept
     }
 
     /// Leaves nothing behind.

@@ -15,7 +15,7 @@ const OUTPUTS: [&str; 8] =
     ["out.jsonl", "out.csv", "out.tsv", "out.jsonl.gz", "out.jsonl.zst", "out.csv.zst", "out.parquet", "out.arrow"];
 /// Each goes to each of the outputs.
 const INPUTS: [&str; 2] = ["in.jsonl", "in.parquet"];
-const ROWS: usize = 1500;
+const ROWS: usize = 800;
 
 fn run(folder: &Path, input: &str, output: &Path, options: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bertqa"));

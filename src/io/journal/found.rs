@@ -45,12 +45,15 @@ impl Found {
             return Err(Error::NotAJournal(path.to_owned()));
         }
         found.file.rewind().map_err(failed)?;
-        found.scan().map_err(failed)?;
+        // A first line that is whole and says something else may be of a later version.
+        if found.scan().map_err(failed)?.ends_with(b"\n") && found.begin.is_none() {
+            return Err(Error::NotAJournal(path.to_owned()));
+        }
         Ok(Some(found))
     }
 
-    /// Reads all lines up to the first that is not whole.
-    fn scan(&mut self) -> io::Result<()> {
+    /// Reads all lines up to the first that is not whole, which is returned.
+    fn scan(&mut self) -> io::Result<Vec<u8>> {
         let mut reader = BufReader::with_capacity(256 << 10, &self.file);
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line)? > 0 {
@@ -67,7 +70,7 @@ impl Found {
             self.end += line.len() as u64;
             line.clear();
         }
-        Ok(())
+        Ok(line)
     }
 
     /// How many rows failed, if the output was complete and `output` is it.

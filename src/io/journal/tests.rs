@@ -125,7 +125,7 @@ fn a_run_that_had_answered_nothing_is_none_to_go_on_with() {
 #[test]
 fn a_file_that_is_no_journal_stays() {
     let place = Place::new();
-    for content in ["mine", "{\"a\": 1}\n"] {
+    for content in ["mine", "{\"a\": 1}\n", "{\"crc32\":1,\"entry\":{\"other\":1}}\n"] {
         std::fs::write(place.journal(), content).unwrap();
         for leftover in [Leftover::Refuse, Leftover::Resume, Leftover::Discard] {
             assert!(matches!(place.begin(leftover), Err(Error::NotAJournal(_))));
