@@ -104,6 +104,16 @@ readers: build
 openapi: build
     tests/openapi.sh
 
+# Kill runs at random moments, over all formats, and compare what comes out when they go on with an unbroken run's
+[group('check')]
+kills count="1000":
+    BERTQA_KILLS={{ count }} cargo test --release --locked --test e2e kills:: -- --nocapture
+
+# Run out of disk on a small tmpfs, and go on when there is room (Linux; needs user namespaces or root)
+[group('check')]
+full-disk: build
+    tests/full-disk.sh
+
 # Run what CI runs
 [group('check')]
 ci:

@@ -17,7 +17,20 @@ pub(super) fn handle(stop: &Stop) -> anyhow::Result<()> {
         stop.stop();
         tracing::warn!("interrupted: finishing the rows that were read; interrupt again to end at once");
     })
-    .context("cannot handle signals")
+    .context("cannot handle signals")?;
+    fail_at_size_limit()
+}
+
+/// A file that may not grow any more (`ulimit -f`) is an error when it is written to, as a full disk is, and not the end.
+#[cfg(unix)]
+fn fail_at_size_limit() -> anyhow::Result<()> {
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default())?;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn fail_at_size_limit() -> anyhow::Result<()> {
+    Ok(())
 }
 
 #[cfg(unix)]

@@ -10,6 +10,7 @@ mod interrupt;
 mod logging;
 mod man;
 mod models;
+mod output;
 mod precision;
 mod profile;
 mod progress;

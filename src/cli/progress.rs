@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::rows::RowRange;
 use crate::io::Input;
 use crate::pipeline::Stats;
 use crate::plural::plural;
@@ -30,19 +31,13 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn start(
-        bar: ProgressBar,
-        input: &Input,
-        limit: Option<usize>,
-        stats: Arc<Stats>,
-    ) -> anyhow::Result<Self> {
+    pub(super) fn start(bar: ProgressBar, input: &Input, range: RowRange, stats: Arc<Stats>) -> anyhow::Result<Self> {
         let ended = Arc::new(AtomicBool::new(false));
         if bar.is_hidden() {
             return Ok(Self { bar, ended, ticker: None });
         }
-        let limit = limit.map(|rows| rows as u64);
-        let total = match (input.total_rows(), limit, input.total_bytes()) {
-            (Some(rows), limit, _) => Total::Rows(limit.unwrap_or(u64::MAX).min(rows)),
+        let total = match (input.total_rows(), range.limit, input.total_bytes()) {
+            (Some(rows), _, _) => Total::Rows(range.count(rows)),
             (None, Some(limit), _) => Total::Rows(limit),
             (None, None, Some(size)) => Total::Bytes { size, read: input.bytes_read() },
             (None, None, None) => Total::Unknown,

@@ -1,10 +1,15 @@
 use std::io::IsTerminal;
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::bail;
 
 use super::args::CommonArgs;
-use super::session::Session;
+use super::rows::RowRange;
+use super::session::{JournalPlan, Session, Work};
 use super::{Status, progress};
+use crate::io::journal::{CheckpointInterval, Claim, Identity, Leftover};
 use crate::io::{self, InputFormat, OutputFormat, ReadOptions, WriteOptions};
 
 /// Answer the rows of files: JSONL, CSV, Parquet, Arrow IPC or SQuAD-format JSON in; JSONL, CSV, Parquet or Arrow
@@ -47,20 +52,63 @@ pub(super) struct Args {
     #[arg(long)]
     csv_bom: bool,
 
-    /// Overwrite the output if it exists
-    #[arg(long, short)]
+    /// Overwrite the output if it exists, and begin anew where an earlier run broke off
+    #[arg(long, short, conflicts_with = "resume")]
     force: bool,
 
-    /// Answer the first N rows only
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
+    #[command(flatten)]
+    range: RowRange,
 
     /// Rows used to infer the output's columns and types, where the input is text
     #[arg(long, value_name = "N", default_value = "100")]
     infer_schema_length: NonZeroUsize,
 
     #[command(flatten)]
+    checkpoints: CheckpointArgs,
+
+    #[command(flatten)]
     common: CommonArgs,
+}
+
+/// What is kept of a run that breaks off.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Breaking off")]
+struct CheckpointArgs {
+    /// Go on where a run with the same inputs, model and options broke off, whatever ended it; where none did, begin.
+    /// The output is the same as that of a run that does not break off
+    #[arg(long)]
+    resume: bool,
+
+    /// Force what was answered to the disk, in OUT.journal, every so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, conflicts_with = "no_checkpoints")]
+    checkpoint_interval: u64,
+
+    /// And every so many rows, if these come first
+    #[arg(long, value_name = "N", default_value = "10000", conflicts_with = "no_checkpoints")]
+    checkpoint_rows: NonZeroU64,
+
+    /// Keep no journal: a run that is killed has to begin anew
+    #[arg(long, conflicts_with = "resume")]
+    no_checkpoints: bool,
+}
+
+impl CheckpointArgs {
+    fn interval(&self) -> CheckpointInterval {
+        CheckpointInterval { rows: self.checkpoint_rows, time: Duration::from_secs(self.checkpoint_interval) }
+    }
+
+    /// The right to write the journal of `output`, where one is wanted.
+    fn claim(&self, output: &Path, force: bool) -> io::Result<Option<Claim>> {
+        if self.no_checkpoints {
+            return Ok(None);
+        }
+        let leftover = match (self.resume, force) {
+            (true, _) => Leftover::Resume,
+            (false, true) => Leftover::Discard,
+            (false, false) => Leftover::Refuse,
+        };
+        Claim::new(output, leftover)
+    }
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Status> {
@@ -75,14 +123,32 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         ..args.common.rows.read_options()
     };
     let input = io::open(&args.inputs, &read)?;
+    let claim = args.checkpoints.claim(&args.output, args.force)?;
+    if let Some(failed) = claim.as_ref().map_or(Ok(None), |claim| claim.take_complete())? {
+        tracing::info!("{} was complete already", args.output.display());
+        return Ok(if failed > 0 { Status::SomeFailed } else { Status::AllAnswered });
+    }
     let write = WriteOptions {
         format: args.output_format,
         prefix: args.common.rows.prefix.clone(),
         top_k: args.common.top_k(),
         infer_schema_length: args.infer_schema_length.get(),
         csv_bom: args.csv_bom,
-        force: args.force,
+        force: args.force || claim.as_ref().is_some_and(Claim::overwrites),
+        work_file: claim.as_ref().map(Claim::work_file).transpose()?,
     };
     let output = io::create(&args.output, &input, &write)?;
-    session.answer(input, output, args.limit)
+    if args.checkpoints.resume && output.work_file().is_none() {
+        bail!("{} is no file and has no journal to go on from; --skip leaves out rows", args.output.display());
+    }
+    let journal = match claim {
+        Some(claim) => Some(JournalPlan {
+            claim,
+            identity: Identity::new(&input, &read, &write)?,
+            overwrites: write.force,
+            interval: args.checkpoints.interval(),
+        }),
+        None => None,
+    };
+    session.answer(Work { input, output, range: args.range, journal })
 }

@@ -1,16 +1,21 @@
 //! What `run` and `stdin` share: rows in, the pipeline, rows out, and what is said about it.
 
+use std::path::Path;
 use std::time::Instant;
 
 use indicatif::ProgressBar;
 
 use super::args::{CommonArgs, ModelArgs};
+use super::output::{Output, RowSink, SharedOutput};
 use super::profile::Observed;
 use super::progress::Progress;
-use super::rows::{Output, SharedWriter, items};
+use super::rows::{RowRange, items};
 use super::summary::Summary;
 use super::{Status, StrictStop, interrupt, logging};
-use crate::io::{Input, RowWriter, is_broken_pipe};
+use crate::engine::Precision;
+use crate::io::journal::{CheckpointInterval, Claim, Identity, Journal, Replay};
+use crate::io::{self, Input, RowWriter, is_broken_pipe};
+use crate::model::ModelFile;
 use crate::pipeline::{Pipeline, Stats, Stop};
 use crate::plural::plural;
 use crate::qa::{Options, RequestOptions};
@@ -21,7 +26,48 @@ pub(super) struct Ready {
     pub options: Options,
     /// How the network runs, for people.
     pub engine: String,
+    pub model: ModelIdentity,
     pub observed: Option<Observed>,
+}
+
+/// What of a model its answers depend on. In which order of which instructions it adds up is not in it: another
+/// processor may give other last digits.
+#[derive(serde::Serialize)]
+pub(super) struct ModelIdentity {
+    precision: Option<Precision>,
+    files: Vec<ModelFile>,
+}
+
+/// What is to be answered, and where to.
+pub(super) struct Work {
+    pub input: Input,
+    pub output: Box<dyn RowWriter>,
+    pub range: RowRange,
+    pub journal: Option<JournalPlan>,
+}
+
+/// How a journal is kept, and what is known before the model is loaded of the run that it is of.
+pub(super) struct JournalPlan {
+    pub claim: Claim,
+    pub identity: Identity,
+    pub overwrites: bool,
+    pub interval: CheckpointInterval,
+}
+
+impl JournalPlan {
+    fn begin(
+        self,
+        range: RowRange,
+        options: &Options,
+        model: &ModelIdentity,
+        work_file: &Path,
+    ) -> io::Result<(Journal, Option<Replay>)> {
+        let Self { claim, identity, overwrites, interval } = self;
+        let identity = identity.with("rows", &range)?.with("answers", options)?.with("model", model)?;
+        // Requests cannot change it, so it is not among those that serde writes.
+        let identity = identity.with("max_windows", &options.max_windows)?;
+        claim.begin(identity, work_file, overwrites, interval)
+    }
 }
 
 impl Ready {
@@ -35,8 +81,9 @@ impl Ready {
         let options = answers.resolve(&Options::default(), loaded.engines.max_seq_len())?;
         let engine = loaded.engines.to_string();
         let observed = profile.then(|| Observed::new(&loaded));
+        let model = ModelIdentity { precision: loaded.engines.precision(), files: loaded.files.clone() };
         let pipeline = Pipeline { stop: stop.clone(), ..loaded.into_pipeline() };
-        Ok(Self { pipeline, options, engine, observed })
+        Ok(Self { pipeline, options, engine, model, observed })
     }
 }
 
@@ -57,38 +104,51 @@ impl<'a> Session<'a> {
         Ok(Self { args, bar, stop, began })
     }
 
-    /// Answers the rows of `input`, or its first `limit`, into `output`.
-    pub(super) fn answer(
-        self,
-        input: Input,
-        output: Box<dyn RowWriter>,
-        limit: Option<usize>,
-    ) -> anyhow::Result<Status> {
+    /// Answers the rows, after those that a journal has answers of.
+    pub(super) fn answer(self, work: Work) -> anyhow::Result<Status> {
         let CommonArgs { rows, answers, model, messages, profile } = self.args;
-        let Ready { pipeline, options, engine, observed } = Ready::load(model, answers, &self.stop, *profile)?;
+        let Work { input, output, range, journal } = work;
+        let Ready { pipeline, options, engine, model, observed } = Ready::load(model, answers, &self.stop, *profile)?;
+        let (journal, replay) = match journal.zip(output.work_file()) {
+            Some((plan, work_file)) => {
+                let (journal, replay) = plan.begin(range, &options, &model, work_file)?;
+                (Some(journal), replay)
+            }
+            None => (None, None),
+        };
+        let mut output = Output { writer: output, journal };
         let stats = pipeline.stats.clone();
-        let progress = Progress::start(self.bar, &input, limit, stats.clone())?;
+        let progress = Progress::start(self.bar, &input, range, stats.clone())?;
+        let mut input = range.of(input.rows());
+        if let Some(replay) = replay
+            && !output.replay(replay, &mut input, &stats, &self.stop)?
+        {
+            return Ok(Status::Interrupted);
+        }
+        let resumed = stats.rows.get();
         let began = Instant::now();
-        let writer = SharedWriter::new(output);
-        let sink = Output::new(writer.clone(), stats.clone(), rows.strict);
-        let ran = pipeline.run(items(input.rows(), options, limit), sink).map(drop);
+        let output = SharedOutput::new(output);
+        let sink = RowSink::new(output.clone(), stats.clone(), rows.strict);
+        let ran = pipeline.run(items(input, options), sink).map(drop);
         let elapsed = began.elapsed();
-        let writer = writer.take();
+        let output = output.take();
         let status = interrupt::status(&self.stop, stats.failed.get());
         if let Err(error) = ran {
             drop(progress);
-            // Who asked to stop at the first bad row has the row; whoever reads the answers has gone.
-            if stats.rows.get() > 0 && !error.is::<StrictStop>() && !is_broken_pipe(&error) {
-                keep(writer, &stats);
+            if error.is::<StrictStop>() && resumed == 0 {
+                // Who asked to stop at the first bad row has the row.
+                output.map_or(Ok(()), Output::discard)?;
+            } else if stats.rows.get() > 0 && !is_broken_pipe(&error) {
+                keep(output, &stats);
             }
             return Err(error);
         }
         if status == Status::Interrupted {
             drop(progress);
-            keep(writer, &stats);
+            keep(output, &stats);
         } else {
-            if let Some(writer) = writer {
-                writer.finish()?;
+            if let Some(output) = output {
+                output.finish(stats.failed.get())?;
             }
             drop(progress);
         }
@@ -98,18 +158,21 @@ impl<'a> Session<'a> {
                 logging::say(format!("{operators}\n").as_bytes());
             }
         }
-        Summary::new(&stats, self.began, engine).print(messages)?;
+        Summary::new(&stats, resumed, self.began, engine).print(messages)?;
         Ok(status)
     }
 }
 
 /// Keeps what was answered before a run broke off.
-fn keep(writer: Option<Box<dyn RowWriter>>, stats: &Stats) {
+fn keep(output: Option<Output>, stats: &Stats) {
     let rows = stats.rows.get();
-    match writer.map(|writer| writer.finish_partial()).transpose() {
+    let resumable = output.as_ref().is_some_and(|output| output.journal.is_some());
+    match output.map(Output::keep).transpose() {
         Ok(kept) => {
             if let Some(path) = kept.flatten() {
-                tracing::warn!("the {rows} {} answered so far are in {}", plural(rows, "row"), path.display());
+                let (rows_are, path) = (format!("{rows} {}", plural(rows, "row")), path.display());
+                let advice = if resumable { "; --resume goes on from there" } else { "" };
+                tracing::warn!("the {rows_are} answered so far are in {path}{advice}");
             }
         }
         Err(error) => tracing::warn!("the {rows} {} answered so far cannot be kept: {error}", plural(rows, "row")),

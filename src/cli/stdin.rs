@@ -1,5 +1,6 @@
 use super::args::CommonArgs;
-use super::session::Session;
+use super::rows::RowRange;
+use super::session::{Session, Work};
 use super::{Status, progress};
 use crate::io::{self, InputFormat, OutputFormat, ReadOptions, WriteOptions};
 
@@ -12,6 +13,9 @@ use crate::io::{self, InputFormat, OutputFormat, ReadOptions, WriteOptions};
   echo '{\"question\": \"Who?\", \"context\": \"Bell did.\"}' | bertqa stdin
   tail -f rows.jsonl | bertqa stdin | jq -r .answer")]
 pub(super) struct Args {
+    #[command(flatten)]
+    range: RowRange,
+
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -28,5 +32,5 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         ..WriteOptions::default()
     };
     let output = io::create("-", &input, &write)?;
-    session.answer(input, output, None)
+    session.answer(Work { input, output, range: args.range, journal: None })
 }

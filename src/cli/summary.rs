@@ -12,6 +12,9 @@ use crate::plural::plural;
 #[derive(Debug, serde::Serialize)]
 pub(super) struct Summary {
     rows: u64,
+    /// Of these, those that an earlier run had answered.
+    #[serde(skip_serializing_if = "is_zero")]
+    resumed: u64,
     failed: u64,
     windows: u64,
     tokens: u64,
@@ -25,17 +28,18 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    pub(super) fn new(stats: &Stats, since: Instant, engine: String) -> Self {
+    pub(super) fn new(stats: &Stats, resumed: u64, since: Instant, engine: String) -> Self {
         let elapsed: Duration = since.elapsed();
         let seconds = elapsed.as_secs_f64();
         let (rows, tokens) = (stats.rows.get(), stats.tokens.get());
         Self {
             rows,
+            resumed,
             failed: stats.failed.get(),
             windows: stats.windows.get(),
             tokens,
             seconds,
-            rows_per_second: rows as f64 / seconds,
+            rows_per_second: (rows - resumed) as f64 / seconds,
             tokens_per_second: tokens as f64 / seconds,
             batch_fill: if tokens == 0 { 1.0 } else { tokens as f64 / stats.slots.get() as f64 },
             engine,
@@ -49,9 +53,10 @@ impl Summary {
         let text = match args.log_format {
             LogFormat::Json => serde_json::to_string(self)?,
             LogFormat::Text => format!(
-                "{} {}, {} failed, {} {}, {} {} in {:.2} s: {:.1} rows/s, {:.0} tokens/s{} ({})",
+                "{} {}{}, {} failed, {} {}, {} {} in {:.2} s: {:.1} rows/s, {:.0} tokens/s{} ({})",
                 HumanCount(self.rows),
                 plural(self.rows, "row"),
+                Resumed(self.resumed),
                 HumanCount(self.failed),
                 HumanCount(self.windows),
                 plural(self.windows, "window"),
@@ -67,6 +72,20 @@ impl Summary {
         logging::say((text + "\n").as_bytes());
         Ok(())
     }
+}
+
+/// How many rows came from an earlier run, for people; nothing where none did.
+struct Resumed(u64);
+
+impl fmt::Display for Resumed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 > 0 { write!(f, " ({} answered before)", HumanCount(self.0)) } else { Ok(()) }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// How full batches were, for people; nothing where no padding was computed.

@@ -6,6 +6,7 @@ use polars::prelude::PolarsError;
 
 use super::columnar::json::JsonError;
 use super::format::{InputFormat, Layout, OutputFormat};
+use crate::plural::plural;
 
 /// The result of reading or writing.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -85,6 +86,18 @@ pub enum Error {
         name: Arc<str>,
         /// Why not.
         source: io::Error,
+    },
+    /// An input that was written to between being found and being read to its end.
+    #[error(
+        "{name}: was changed while it was read: it had {before} bytes, and has {now}; its rows may be of either or torn"
+    )]
+    Changed {
+        /// The input.
+        name: Arc<str>,
+        /// Its size when it was found.
+        before: u64,
+        /// Its size when it had been read.
+        now: u64,
     },
     /// A text input that broke off.
     #[error("{name}: cannot read on after line {line}")]
@@ -375,6 +388,60 @@ pub enum Error {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// A file of the output that cannot be written on.
+    #[error("cannot write {}", path.display())]
+    WriteTo {
+        /// The output.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// An earlier run that broke off has left its answers.
+    #[error(
+        "{}: is left from a run that broke off, with the answers of {rows} {}", journal.display(), plural(*rows, "row")
+    )]
+    Leftover {
+        /// The journal.
+        journal: PathBuf,
+        /// Rows that it has answers of.
+        rows: u64,
+    },
+    /// Another run writes the same output.
+    #[error("{}: another run is writing this output", .0.display())]
+    JournalInUse(PathBuf),
+    /// A file that is no journal has its name.
+    #[error("{}: this is where the journal of the run goes, and the file there is none; move it away", .0.display())]
+    NotAJournal(PathBuf),
+    /// A journal that cannot be read or written.
+    #[error("cannot write the journal {}", path.display())]
+    Journal {
+        /// The journal.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The run to go on with was another.
+    #[error("{}: is the journal of another run: {}", journal.display(), changes.join("; "))]
+    RunChanged {
+        /// The journal.
+        journal: PathBuf,
+        /// What differs.
+        changes: Vec<String>,
+    },
+    /// A row that is not the one that was answered when the run began.
+    #[error("{position}: is not the row that was answered before; the input has changed")]
+    RowChanged {
+        /// Where it stands.
+        position: String,
+    },
+    /// The input ends before the last row that was answered when the run began.
+    #[error("the input has {rows} {}, fewer than the {recorded} that were answered before", plural(*rows, "row"))]
+    RowsMissing {
+        /// Rows that it has.
+        rows: u64,
+        /// Rows that were answered.
+        recorded: u64,
     },
     /// An output that cannot be written on; see [`is_broken_pipe`](super::is_broken_pipe).
     #[error("cannot write the output")]

@@ -28,9 +28,12 @@ mod columnar;
 mod encoding;
 mod error;
 mod format;
+#[cfg(feature = "cli")]
+pub(crate) mod journal;
 mod json;
 mod options;
 mod panic;
+mod output_path;
 mod read;
 mod row;
 mod source;

@@ -1,11 +1,13 @@
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use super::encoding::Encoding;
 use super::format::{InputFormat, OutputFormat};
 use super::source::compression::DEFAULT_WINDOW_LOG_MAX;
 
 /// How inputs are read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ReadOptions {
     /// Column of the question.
     pub question: String,
@@ -20,6 +22,7 @@ pub struct ReadOptions {
     /// `None` to go by the extension, and to take standard input for JSON Lines.
     pub format: Option<InputFormat>,
     /// The output: where it stands in a folder that is read, it is no input.
+    #[serde(skip)]
     pub output: Option<PathBuf>,
     /// In which text is encoded; `None` for UTF-8, or for UTF-16 where a byte order mark says so.
     pub encoding: Option<Encoding>,
@@ -56,7 +59,7 @@ impl Default for ReadOptions {
 }
 
 /// How CSV is written that is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct CsvOptions {
     /// Between fields; `None` to find it out from the header.
     pub delimiter: Option<u8>,
@@ -73,7 +76,7 @@ impl Default for CsvOptions {
 }
 
 /// How rows are written.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct WriteOptions {
     /// `None` to go by the extension, and to write JSON Lines to standard output.
     pub format: Option<OutputFormat>,
@@ -86,11 +89,24 @@ pub struct WriteOptions {
     /// Begin CSV with a byte order mark, without which Excel takes it for another encoding.
     pub csv_bom: bool,
     /// Overwrite an existing output.
+    #[serde(skip)]
     pub force: bool,
+    /// Where the output is written until it is complete, in the same folder; a file that must not exist. `None` for a new
+    /// name each time.
+    #[serde(skip)]
+    pub work_file: Option<PathBuf>,
 }
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        Self { format: None, prefix: None, top_k: 1, infer_schema_length: 100, csv_bom: false, force: false }
+        Self {
+            format: None,
+            prefix: None,
+            top_k: 1,
+            infer_schema_length: 100,
+            csv_bom: false,
+            force: false,
+            work_file: None,
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::engine::native::WeightBytes;
 /// The built-in files, with the tokenizer of a folder if one is given.
 pub(super) fn files(tokenizer: Option<&Path>) -> Result<Files, ModelError> {
     let bytes = WeightBytes::Static(include_bytes!("../../models/default/model.safetensors"));
-    let file = ModelFile { name: weights::USUAL.to_owned(), part: ModelPart::Weights, bytes: bytes.as_ref().len() };
+    let file = ModelFile::new(weights::USUAL, ModelPart::Weights, bytes.as_ref());
     let tensors = weights::safetensors(weights::USUAL, bytes)
         .map_err(|source| ModelError::Weights { path: weights::USUAL.into(), source })?;
     let config = include_bytes!("../../models/default/config.json").as_slice();

@@ -1,7 +1,8 @@
 use std::path::Path;
 
+use super::map::map;
 use super::tokenizer::ModelConfig;
-use super::{Engines, LoadOptions, Model, ModelError, encoder, folder};
+use super::{Engines, LoadOptions, Model, ModelError, ModelFile, ModelPart, encoder, folder};
 use crate::engine::torch::Compiled;
 use crate::engine::{Input, Precision};
 
@@ -11,7 +12,14 @@ pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Model, ModelErr
     let compiled = Compiled::open(path, options.inputs.as_deref())?;
     let manifest = compiled.manifest();
     let model = ModelConfig::of(&manifest.model_type);
-    let tokenizer = folder::tokenizer_files(options.tokenizer.as_deref().unwrap_or(beside), model)?
+    let tokenizer = folder::tokenizer_files(options.tokenizer.as_deref().unwrap_or(beside), model)?;
+    let graph = ModelFile::new(
+        &path.file_name().unwrap_or_default().to_string_lossy(),
+        ModelPart::Weights,
+        &map(path).map_err(folder::unreadable(path))?,
+    );
+    let files = [graph].into_iter().chain(tokenizer.list().to_vec()).collect();
+    let tokenizer = tokenizer
         .load(options.mecab_dict.as_deref())
         .map_err(|source| ModelError::Tokenizer { model: path.display().to_string(), source })?;
 
@@ -20,7 +28,7 @@ pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Model, ModelErr
     let encoder = encoder(tokenizer, takes_token_types);
     let threads = options.pipeline.threads.get();
     let engines = compiled.load(&options.devices, options.neuron_library.as_deref(), threads)?;
-    Ok(Model { encoder, engines: Engines::Torch { compiled, engines, threads }, pipeline: options.pipeline })
+    Ok(Model { encoder, engines: Engines::Torch { compiled, engines, threads }, pipeline: options.pipeline, files })
 }
 
 /// A graph's precision was chosen when it was compiled.

@@ -3,7 +3,7 @@ use std::fmt;
 use crate::engine::native::NativeEngine;
 #[cfg(feature = "torch")]
 use crate::engine::torch::{Compiled, TorchEngine};
-use crate::engine::{Engine, Layout};
+use crate::engine::{Engine, Layout, Precision};
 #[cfg(feature = "torch")]
 use crate::plural::plural;
 
@@ -39,6 +39,15 @@ impl Engines {
             Self::Native(engine) => engine.model_type(),
             #[cfg(feature = "torch")]
             Self::Torch { compiled, .. } => &compiled.manifest().model_type,
+        }
+    }
+
+    /// The precision in which they run, where it is known.
+    pub fn precision(&self) -> Option<Precision> {
+        match self {
+            Self::Native(engine) => Some(engine.precision()),
+            #[cfg(feature = "torch")]
+            Self::Torch { compiled, .. } => compiled.manifest().precision,
         }
     }
 

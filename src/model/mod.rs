@@ -77,6 +77,8 @@ pub struct Model {
     pub engines: Engines,
     /// Of the pipeline that it was loaded for.
     pub pipeline: PipelineOptions,
+    /// The files that it was made of; a dictionary of MeCab is none of them.
+    pub files: Vec<ModelFile>,
 }
 
 impl Model {
@@ -106,6 +108,8 @@ impl LoadOptions {
             (asked_for, _) => asked_for,
         };
 
+        let files = list(&config, &weights, &tokenizer);
+
         // The two take about as long as each other, and starting is waited for.
         let (engine, tokenizer) = std::thread::scope(|scope| {
             let parsed = scope.spawn(|| tokenizer.load(self.mecab_dict.as_deref()));
@@ -123,7 +127,7 @@ impl LoadOptions {
         if precision.is_none() {
             engine = auto::choose(engine, &encoder, load).map_err(failed)?;
         }
-        Ok(Model { encoder, engines: Engines::Native(Box::new(engine)), pipeline: self.pipeline })
+        Ok(Model { encoder, engines: Engines::Native(Box::new(engine)), pipeline: self.pipeline, files })
     }
 
     /// Finds and reads the files of a model; a compiled one is loaded.
@@ -144,6 +148,12 @@ impl LoadOptions {
         };
         Ok(Found::Files(Box::new(files)))
     }
+}
+
+/// The files that a model is made of.
+fn list(config: &[u8], weights: &Weights, tokenizer: &TokenizerFiles) -> Vec<ModelFile> {
+    let config = ModelFile::new(folder::CONFIG, ModelPart::Config, config);
+    [config].into_iter().chain(weights.files.clone()).chain(tokenizer.list().to_vec()).collect()
 }
 
 /// What a name leads to.

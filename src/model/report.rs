@@ -6,10 +6,9 @@ use serde::Serialize;
 use tokenizers::ModelWrapper;
 
 use super::auto::{Drift, Trials};
-use super::folder::CONFIG;
-use super::part::{ModelFile, ModelPart};
+use super::part::ModelFile;
 use super::tokenizer::Splitter;
-use super::{Files, Found, LoadOptions, ModelError, Source, encoder};
+use super::{Files, Found, LoadOptions, ModelError, Source, encoder, list};
 use crate::engine::native::{self, NativeEngine, precisions_by_speed};
 use crate::engine::{EngineError, Precision};
 use crate::qa::Encoder;
@@ -158,8 +157,7 @@ impl LoadOptions {
         let class = files.class().to_owned();
         let tokenizer = TokenizerReport { class, kind, tokens: encoder.vocab_size() };
 
-        let config = ModelFile { name: CONFIG.to_owned(), part: ModelPart::Config, bytes: config.len() };
-        let listed = [config].into_iter().chain(weights.files.clone()).chain(files.list().to_vec()).collect();
+        let listed = list(&config, &weights, &files);
         let (parameters, parameter_bytes) = weights.tensors.size();
         let contents = ModelContents { files: listed, tokenizer, parameters, parameter_bytes };
         let precisions =

@@ -86,7 +86,7 @@ pub trait Sink<T>: Send {
     /// Takes a row.
     fn write(&mut self, row: Answered<T>) -> anyhow::Result<()>;
 
-    /// Called when no row is ready to be written: a chance to pass on what is buffered.
+    /// Called when no row is ready to be written, and every second until one is: a chance to pass on what is buffered.
     fn idle(&mut self) -> anyhow::Result<()> {
         Ok(())
     }

@@ -1,12 +1,16 @@
 //! The stage that restores the order of rows and writes them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, TryRecvError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 
 use super::budget::Budget;
 use super::messages::Done;
 use super::{Ended, Order, Sink, Stats};
+
+/// How often the sink hears that no row comes.
+const IDLE: Duration = Duration::from_secs(1);
 
 pub(super) fn write<T, S: Sink<T>>(
     mut sink: S,
@@ -25,9 +29,10 @@ pub(super) fn write<T, S: Sink<T>>(
             Err(TryRecvError::Disconnected) => break,
             Err(TryRecvError::Empty) => {
                 sink.idle()?;
-                match answered.recv() {
+                match answered.recv_timeout(IDLE) {
                     Ok(done) => done,
-                    Err(_) => break,
+                    Err(RecvTimeoutError::Timeout) => continue,
+                    Err(RecvTimeoutError::Disconnected) => break,
                 }
             }
         };

@@ -13,10 +13,14 @@ mod help;
 mod hints;
 mod hub;
 mod japanese;
+mod kills;
 mod lying_hub;
 mod models;
 mod outputs;
+#[cfg(target_os = "linux")]
+mod power;
 mod precision;
+mod resume;
 mod serve;
 mod sheets;
 mod sides;

@@ -7,6 +7,7 @@ use indicatif::ProgressBar;
 use super::args::{Args, NormalizationArg, RowArgs};
 use super::sink::ScoringSink;
 use crate::cli::progress::Progress;
+use crate::cli::rows::RowRange;
 use crate::cli::session::Ready;
 use crate::cli::summary::Summary;
 use crate::eval::{self, GoldColumns, Golds, Join, Normalization, PredictionColumns, Scorer};
@@ -37,13 +38,17 @@ impl Job<'_> {
         Ok((golds, Scorer::new(normalization, self.args.misses)))
     }
 
+    fn range(&self) -> RowRange {
+        RowRange { limit: self.args.limit.map(|limit| limit as u64), ..RowRange::default() }
+    }
+
     /// Scores answers that were made earlier.
     pub(super) fn score(self, input: Input, path: &Path) -> anyhow::Result<(Scorer, Arc<Stats>)> {
         let RowArgs { id, question, prefix, max_line_bytes, .. } = &self.args.rows;
         let columns = PredictionColumns { id: id.clone(), question: question.clone(), prefix: prefix.clone() };
         let mut join = Join::new(&path.display().to_string(), columns.open(path, max_line_bytes.get())?);
         let stats = Arc::new(Stats::default());
-        let progress = Progress::start(self.bar.clone(), &input, self.args.limit, stats.clone())?;
+        let progress = Progress::start(self.bar.clone(), &input, self.range(), stats.clone())?;
         let (golds, mut scorer) = self.golds(input)?;
         for gold in golds {
             if self.stop.is_stopped() {
@@ -73,7 +78,7 @@ impl Job<'_> {
         let threshold = may_win.then_some(options.no_answer_threshold);
         let options = Arc::new(options);
         let stats = pipeline.stats.clone();
-        let progress = Progress::start(self.bar.clone(), &input, self.args.limit, stats.clone())?;
+        let progress = Progress::start(self.bar.clone(), &input, self.range(), stats.clone())?;
         let (golds, scorer) = self.golds(input)?;
         let items = golds.map(move |gold| {
             let gold = gold?;
@@ -83,7 +88,7 @@ impl Job<'_> {
         });
         let ScoringSink { scorer, .. } = pipeline.run(items, ScoringSink { scorer, threshold, failed: 0 })?;
         drop(progress);
-        Summary::new(&stats, self.began, engine).print(messages)?;
+        Summary::new(&stats, 0, self.began, engine).print(messages)?;
         Ok((scorer, stats))
     }
 }

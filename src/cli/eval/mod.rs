@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Status> {
     let input = io::open(&args.gold, &read)?;
     let columns = GoldColumns { id: args.rows.id.clone(), answers: args.rows.gold_answers.clone() };
     columns.check(&input)?;
-    let report = args.report.as_ref().map(|path| Target::open(path, args.force, input.paths())).transpose()?;
+    let report = args.report.as_ref().map(|path| Target::open(path, args.force, None, input.paths())).transpose()?;
 
     let job = Job { args, bar, stop: stop.clone(), columns, began };
     let (scorer, stats) = match &args.predictions {

@@ -1,4 +1,4 @@
-use crate::cli::rows::FAILURES_SHOWN;
+use crate::cli::output::FAILURES_SHOWN;
 use crate::eval::{Gold, Prediction, Scorer};
 use crate::pipeline::{Answered, RowTag, Sink};
 use crate::qa::NoAnswerThreshold;

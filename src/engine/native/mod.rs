@@ -82,6 +82,11 @@ impl NativeEngine {
         self.network.shape.type_vocab_size > 1
     }
 
+    /// In which its products are computed.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// `model_type` of config.json.
     pub fn model_type(&self) -> &str {
         &self.network.shape.model_type

@@ -320,6 +320,12 @@ impl Input {
         &self.metadata
     }
 
+    /// The inputs, in the order in which they are read.
+    #[cfg(feature = "cli")]
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.sources.iter().map(|(source, _)| source)
+    }
+
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.sources.iter().filter_map(|(source, _)| match &source.place {
             Place::File(path) => Some(path.as_path()),
@@ -332,18 +338,26 @@ impl Input {
         let Self { sources, options, selection, columns, bytes_read, .. } = self;
         let mut pending = sources.into_iter();
         let mut current: Rows = Box::new(std::iter::empty());
+        let mut read: Option<Source> = None;
         let mut failed = false;
         Box::new(std::iter::from_fn(move || {
             while !failed {
                 if let Some(row) = current.next() {
                     failed = row.is_err();
-                    return Some(row);
+                    // A change is why.
+                    let changed = read.as_ref().filter(|_| failed).map_or(Ok(()), Source::refuse_change);
+                    return Some(changed.and(row));
                 }
-                let (source, opened) = pending.next()?;
-                match rows(&source, opened, &columns, &options, &selection, &bytes_read) {
-                    Ok(rows) => current = rows,
-                    Err(error) => current = Box::new(std::iter::once(Err(error))),
-                }
+                let changed = read.take().map_or(Ok(()), |source| source.refuse_change());
+                current = match changed.map(|()| pending.next()) {
+                    Ok(None) => return None,
+                    Ok(Some((source, opened))) => {
+                        let rows = rows(&source, opened, &columns, &options, &selection, &bytes_read);
+                        read = Some(source);
+                        rows.unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
+                    }
+                    Err(error) => Box::new(std::iter::once(Err(error))),
+                };
             }
             None
         }))

@@ -4,6 +4,7 @@ pub(crate) mod compression;
 pub(crate) mod partitions;
 mod paths;
 mod spool;
+mod stamp;
 
 use std::fs::File;
 use std::io::{self, BufRead, Read};
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use compression::Accepted;
 use partitions::Partition;
 pub(crate) use paths::resolve;
+pub(crate) use stamp::Stamp;
 
 use super::error::{Error, Result};
 use super::format::InputFormat;
@@ -35,6 +37,8 @@ pub(crate) struct Source {
     pub(crate) format: InputFormat,
     /// Columns that its folders name.
     pub(crate) partitions: Vec<Partition>,
+    /// Of a regular file, when it was found.
+    pub(crate) stamp: Option<Stamp>,
 }
 
 /// What the text begins with that Git LFS leaves in the place of a file.
@@ -50,6 +54,18 @@ impl Source {
             file.read_to_end(&mut start).map_err(|source| self.unreadable(source))?;
         }
         if start == LFS_POINTER { Err(Error::LfsPointer(self.name.clone())) } else { Ok(()) }
+    }
+
+    /// # Errors
+    /// A file that is not what it was when it was found.
+    pub(crate) fn refuse_change(&self) -> Result<()> {
+        let (Place::File(path), Some(before)) = (&self.place, self.stamp) else { return Ok(()) };
+        let metadata = std::fs::metadata(path).map_err(|source| self.unreadable(source))?;
+        let now = Stamp::of(&metadata);
+        if now == before {
+            return Ok(());
+        }
+        Err(Error::Changed { name: self.name.clone(), before: before.bytes, now: now.bytes })
     }
 
     /// The size of a regular file.

@@ -1,23 +1,28 @@
 //! From INPUT arguments to sources: files, globs, folders, `-`.
 
+use std::fs::Metadata;
 use std::path::Path;
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::{Place, Source, partitions};
+use super::{Place, Source, Stamp, partitions};
 use crate::io::error::{Error, Result};
 use crate::io::format::InputFormat;
+use crate::io::output_path::{belongs_to, destination, is_stream};
 
 /// # Errors
 /// A missing file, an unknown extension, a glob or folder without a file to read, a second `-`.
-/// `output` is none of the files of a folder or a pattern.
+/// `output` is none of the files of a folder or a pattern, nor is what stands beside it while it is not complete.
 pub(crate) fn resolve(
     inputs: &[impl AsRef<Path>],
     format: Option<InputFormat>,
     output: Option<&Path>,
 ) -> Result<Vec<Source>> {
-    let output = output.and_then(|output| output.canonicalize().ok());
-    let is_output = |path: &Path| output.is_some() && path.canonicalize().ok() == output;
+    let output = output.filter(|output| !is_stream(output)).map(destination);
+    let is_output = |path: &Path| {
+        // Through links, it may be called otherwise.
+        output.as_ref().is_some_and(|output| belongs_to(output, path) || destination(path) == *output)
+    };
     let mut sources = found(inputs, format, &is_output)?;
     partitions::infer_types(&mut sources);
     Ok(sources)
@@ -36,7 +41,13 @@ fn found(
                 return Err(Error::StdinTwice);
             }
             let format = format.unwrap_or(InputFormat::Jsonl);
-            sources.push(Source { name: "<stdin>".into(), place: Place::Stdin, format, partitions: Vec::new() });
+            sources.push(Source {
+                name: "<stdin>".into(),
+                place: Place::Stdin,
+                format,
+                partitions: Vec::new(),
+                stamp: None,
+            });
         // A file whose name looks like a pattern is that file.
         } else if path.is_dir() {
             sources.extend(folder(path, format, is_output)?);
@@ -59,6 +70,7 @@ fn file(path: &Path, format: Option<InputFormat>) -> Result<Source> {
         place: Place::File(path.to_owned()),
         format,
         partitions: Vec::new(),
+        stamp: path.metadata().ok().filter(Metadata::is_file).as_ref().map(Stamp::of),
     })
 }
 

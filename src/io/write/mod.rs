@@ -41,6 +41,9 @@ pub trait RowWriter: Send {
     /// Hands on what is buffered, as far as the format lets it be read before its end.
     fn flush(&mut self) -> Result<()>;
 
+    /// The file that is written until the output is complete; `None` if the output is written itself, as a pipe is.
+    fn work_file(&self) -> Option<&Path>;
+
     /// Completes the output and gives it its name.
     fn finish(self: Box<Self>) -> Result<()>;
 
@@ -86,7 +89,7 @@ pub(crate) fn create<'a>(
         return Err(Error::Binary(column.to_owned()));
     }
 
-    let target = Target::open(output, options.force, inputs)?;
+    let target = Target::open(output, options.force, options.work_file.as_deref(), inputs)?;
     let sink = target.sink().map_err(|source| Error::Create { path: output.to_owned(), source })?;
     let compressed = |sink| Compressed::new(sink, compression).map_err(Error::Write);
     let encoder: Box<dyn RowEncoder> = match format {
@@ -192,21 +195,30 @@ impl RowWriter for Writer {
             });
         }
         problems.extend_from_slice(&misfits);
-        misfits.extend(self.encoder.write(record, OutputRow { position, answers, problems })?);
+        let written = self.encoder.write(record, OutputRow { position, answers, problems });
+        misfits.extend(written.map_err(|error| self.target.named(error))?);
         Ok((!misfits.is_empty()).then(|| RowError::schema(misfits.join("; "))))
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.encoder.flush()
+        // Nobody reads a file before it has its name. To flush compressed text makes it longer, and another each time.
+        match self.target {
+            Target::Stream | Target::Special { .. } => self.encoder.flush().map_err(|error| self.target.named(error)),
+            Target::File { .. } => Ok(()),
+        }
+    }
+
+    fn work_file(&self) -> Option<&Path> {
+        self.target.work_file()
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
-        self.encoder.finish()?;
+        self.encoder.finish().map_err(|error| self.target.named(error))?;
         self.target.commit()
     }
 
     fn finish_partial(self: Box<Self>) -> Result<Option<PathBuf>> {
-        let finished = self.encoder.finish();
+        let finished = self.encoder.finish().map_err(|error| self.target.named(error));
         // Of a text, what is there can be read, whatever the last line is; other formats are nothing without their end.
         if !self.is_text {
             finished?;

@@ -9,13 +9,17 @@ use tempfile::{NamedTempFile, PersistError};
 
 use super::sink::Sink;
 use crate::io::error::{Error, Result};
+use crate::io::output_path::{PARTIAL, destination, folder_of, is_stream, sync_folder, with_suffix};
 
 /// An output that is open.
 pub(crate) enum Target {
     /// Standard output, or a stream of the caller: there is no file to give a name.
     Stream,
     /// What is no regular file (a device, a named pipe) is written to as it is.
-    Special(File),
+    Special {
+        file: File,
+        path: PathBuf,
+    },
     File {
         partial: NamedTempFile,
         path: PathBuf,
@@ -26,8 +30,14 @@ pub(crate) enum Target {
 impl Target {
     /// # Errors
     /// A target that exists, unless `force`; that is a folder or one of `inputs`; whose folder does not exist.
-    pub(crate) fn open<'a>(output: &Path, force: bool, mut inputs: impl Iterator<Item = &'a Path>) -> Result<Self> {
-        if output.as_os_str() == "-" {
+    /// `work_file` is where it is written until then, or a new name if there is none.
+    pub(crate) fn open<'a>(
+        output: &Path,
+        force: bool,
+        work_file: Option<&Path>,
+        mut inputs: impl Iterator<Item = &'a Path>,
+    ) -> Result<Self> {
+        if is_stream(output) {
             return Ok(Self::Stream);
         }
         let existing = std::fs::metadata(output);
@@ -36,10 +46,13 @@ impl Target {
         }
         if existing.as_ref().is_ok_and(|metadata| !metadata.is_file()) {
             let file = File::options().write(true).open(output);
-            return file.map(Self::Special).map_err(|source| Error::Create { path: output.to_owned(), source });
+            let path = output.to_owned();
+            return match file {
+                Ok(file) => Ok(Self::Special { file, path }),
+                Err(source) => Err(Error::Create { path, source }),
+            };
         }
-        // Through a symbolic link, the file that it leads to is replaced and the link stays.
-        let path = std::fs::canonicalize(output).unwrap_or_else(|_| output.to_owned());
+        let path = destination(output);
         if existing.is_ok() {
             if inputs.any(|input| std::fs::canonicalize(input).is_ok_and(|input| input == path)) {
                 return Err(Error::OutputIsInput(output.to_owned()));
@@ -49,10 +62,7 @@ impl Target {
             }
         }
         let name = path.file_name().ok_or_else(|| Error::NoFileName(output.to_owned()))?;
-        let folder = match path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
+        let folder = folder_of(&path);
         if !folder.is_dir() {
             return Err(Error::NoFolder { path: output.to_owned(), folder: folder.to_owned() });
         }
@@ -61,7 +71,10 @@ impl Target {
         prefix.push(".");
         name_leftovers(folder, &prefix);
         let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix).suffix(".partial");
+        match work_file.and_then(Path::file_name) {
+            Some(name) => builder.prefix(name).rand_bytes(0),
+            None => builder.prefix(&prefix).suffix(PARTIAL),
+        };
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -76,17 +89,40 @@ impl Target {
     pub(crate) fn sink(&self) -> io::Result<Sink> {
         Ok(Sink::new(match self {
             Self::Stream => Box::new(io::stdout()),
-            Self::Special(file) => Box::new(file.try_clone()?),
+            Self::Special { file, .. } => Box::new(file.try_clone()?),
             Self::File { partial, .. } => Box::new(partial.as_file().try_clone()?),
         }))
     }
 
-    /// Gives the completed file its name. If it cannot have it, since another file has it by now or its folder is gone,
-    /// the file is kept under another.
+    /// The file that is written, which is not the output yet.
+    pub(crate) fn work_file(&self) -> Option<&Path> {
+        match self {
+            Self::Stream | Self::Special { .. } => None,
+            Self::File { partial, .. } => Some(partial.path()),
+        }
+    }
+
+    /// An error of writing, with the name of the file, where it has one.
+    pub(crate) fn named(&self, error: Error) -> Error {
+        match (self, error) {
+            (Self::Special { path, .. } | Self::File { path, .. }, Error::Write(source)) => {
+                Error::WriteTo { path: path.clone(), source }
+            }
+            (_, error) => error,
+        }
+    }
+
+    /// Gives the completed file its name, when the disk has all of it. If it cannot have it, since another file has it by
+    /// now or its folder is gone, the file is kept under another.
     pub(crate) fn commit(self) -> Result<()> {
         let Self::File { partial, path, force } = self else { return Ok(()) };
+        if let Err(source) = partial.as_file().sync_all() {
+            return Err(Error::WriteTo { path, source });
+        }
         let result = if force { partial.persist(&path) } else { partial.persist_noclobber(&path) };
-        let Err(PersistError { file, error }) = result else { return Ok(()) };
+        let Err(PersistError { file, error }) = result else {
+            return sync_folder(&path).map_err(|source| Error::WriteTo { path, source });
+        };
         match keep(file, &path) {
             Ok(kept) => Err(Error::NotNamed { path, kept, source: error }),
             Err(_) => Err(Error::Create { path, source: error }),
@@ -96,9 +132,14 @@ impl Target {
     /// Keeps the file as `OUT.partial` and gives its path.
     pub(crate) fn commit_partial(self) -> Result<Option<PathBuf>> {
         let Self::File { partial, path, .. } = self else { return Ok(None) };
-        match keep(partial, &path) {
-            Ok(kept) => Ok(Some(kept)),
-            Err(source) => Err(Error::Create { path: with_suffix(&path, ".partial"), source }),
+        let synced = partial.as_file().sync_all();
+        match synced.and_then(|()| keep(partial, &path)) {
+            Ok(kept) => {
+                // It is there; whether it will be after a power failure is all that is open.
+                let _ = sync_folder(&kept);
+                Ok(Some(kept))
+            }
+            Err(source) => Err(Error::Create { path: with_suffix(&path, PARTIAL), source }),
         }
     }
 }
@@ -107,7 +148,7 @@ impl Target {
 /// it any more, it is copied to where the program runs.
 fn keep(mut file: NamedTempFile, path: &Path) -> io::Result<PathBuf> {
     for number in 1.. {
-        let suffix = if number == 1 { ".partial".to_owned() } else { format!(".partial.{number}") };
+        let suffix = if number == 1 { PARTIAL.to_owned() } else { format!("{PARTIAL}.{number}") };
         let kept = with_suffix(path, &suffix);
         match file.persist_noclobber(&kept) {
             Ok(_) => return Ok(kept),
@@ -119,7 +160,7 @@ fn keep(mut file: NamedTempFile, path: &Path) -> io::Result<PathBuf> {
         }
     }
     let name = path.file_name().map_or_else(|| OsString::from("answers"), OsString::from);
-    let kept = std::env::current_dir()?.join(with_suffix(Path::new(&name), ".partial"));
+    let kept = std::env::current_dir()?.join(with_suffix(Path::new(&name), PARTIAL));
     let mut copy = File::options().write(true).create_new(true).open(&kept)?;
     let file = file.as_file_mut();
     file.rewind()?;
@@ -127,10 +168,13 @@ fn keep(mut file: NamedTempFile, path: &Path) -> io::Result<PathBuf> {
     Ok(kept)
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
+/// The path of the file that `output` names; `None` if it names something else than a regular file or one to be.
+#[cfg(feature = "cli")]
+pub(crate) fn file_path(output: &Path) -> Option<PathBuf> {
+    if is_stream(output) || std::fs::metadata(output).is_ok_and(|metadata| !metadata.is_file()) {
+        return None;
+    }
+    Some(destination(output))
 }
 
 /// Says what earlier runs have left that were killed.
@@ -138,7 +182,7 @@ fn name_leftovers(folder: &Path, prefix: &OsStr) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let (bytes, prefix) = (name.as_encoded_bytes(), prefix.as_encoded_bytes());
-        if bytes.starts_with(prefix) && bytes.ends_with(b".partial") {
+        if bytes.starts_with(prefix) && bytes.ends_with(PARTIAL.as_bytes()) {
             let path = entry.path();
             tracing::warn!("{} is left from a run that was killed, or belongs to one that goes on", path.display());
         }
@@ -166,7 +210,7 @@ mod tests {
     fn a_file_gets_its_name_when_complete() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.jsonl");
-        let open = |force| Target::open(&path, force, std::iter::empty());
+        let open = |force| Target::open(&path, force, None, std::iter::empty());
 
         let target = open(false).unwrap();
         write(&target, "one");
@@ -201,7 +245,7 @@ mod tests {
     fn a_file_that_appears_meanwhile_is_not_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.jsonl");
-        let target = Target::open(&path, false, std::iter::empty()).unwrap();
+        let target = Target::open(&path, false, None, std::iter::empty()).unwrap();
         std::fs::write(&path, "mine").unwrap();
         write(&target, "answers");
         let error = target.commit().unwrap_err();
@@ -212,7 +256,7 @@ mod tests {
 
         // What an earlier run has left stays.
         let other = folder.path().join("out.jsonl");
-        let target = Target::open(&other, true, std::iter::empty()).unwrap();
+        let target = Target::open(&other, true, None, std::iter::empty()).unwrap();
         write(&target, "later");
         let kept = target.commit_partial().unwrap().unwrap();
         assert_eq!(kept.file_name().unwrap(), "out.jsonl.partial.2");
@@ -226,7 +270,7 @@ mod tests {
         std::fs::write(&input, "").unwrap();
         let error = |path: PathBuf| {
             let inputs = [input.as_path()].into_iter();
-            Target::open(&path, true, inputs).err().unwrap().to_string()
+            Target::open(&path, true, None, inputs).err().unwrap().to_string()
         };
         assert!(error(folder.path().to_owned()).contains("is a folder"));
         assert!(error(folder.path().join("absent/out.jsonl")).contains("there is no folder"));
@@ -242,7 +286,7 @@ mod tests {
         std::fs::write(&plain, "").unwrap();
         std::fs::write(&path, "").unwrap();
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        let target = Target::open(&link, true, std::iter::empty()).unwrap();
+        let target = Target::open(&link, true, None, std::iter::empty()).unwrap();
         write(&target, "text");
         target.commit().unwrap();
         assert!(link.is_symlink());

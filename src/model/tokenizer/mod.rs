@@ -83,7 +83,7 @@ impl<F: Files> Files for Noted<'_, F> {
 }
 
 fn noted(file: &str, bytes: &[u8]) -> ModelFile {
-    ModelFile { name: file.to_owned(), part: ModelPart::Tokenizer, bytes: bytes.len() }
+    ModelFile::new(file, ModelPart::Tokenizer, bytes)
 }
 
 /// The files of a tokenizer, found and read.

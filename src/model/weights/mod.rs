@@ -53,7 +53,7 @@ pub(super) fn read(path: &Path, shard: impl Fn(&str) -> Result<PathBuf, ModelErr
     if name.ends_with(".json") {
         let malformed = |source| ModelError::Weights { path: path.to_owned(), source };
         let json = index::read(path).map_err(|source| unreadable(path, source))?;
-        weights.note(path, json.len());
+        weights.note(path, &json);
         for file in index::files(&json).map_err(malformed)? {
             weights.add(&shard(&file)?)?;
         }
@@ -80,13 +80,13 @@ impl Reading {
         } else {
             torch::tensors(&file)
         };
-        self.note(path, file.bytes().len());
+        self.note(path, file.bytes());
         self.tensors.extend(named.map_err(|source| ModelError::Weights { path: path.to_owned(), source })?);
         Ok(())
     }
 
-    fn note(&mut self, path: &Path, bytes: usize) {
-        self.files.push(ModelFile { name: name(path), part: ModelPart::Weights, bytes });
+    fn note(&mut self, path: &Path, bytes: &[u8]) {
+        self.files.push(ModelFile::new(&name(path), ModelPart::Weights, bytes));
     }
 }
 
