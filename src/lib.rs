@@ -37,3 +37,5 @@ pub mod serve;
 pub mod table;
 
 pub use answerer::{AnswerError, AnswerQueue, AnswerStream, Builder, QuestionAnswerer};
+#[cfg(feature = "cli")]
+pub use eval::squad;

@@ -35,3 +35,8 @@ def pipes(rows: Iterator[dict[str, str]]) -> None:
     pipe(question="Who?", context="Ada.")
     pipe(rows)
     bertqa.pipeline(precision="f64")  # type: ignore[arg-type]
+
+
+def figures(predictions: list[dict[str, str]], references: list[dict[str, object]]) -> None:
+    assert_type(bertqa.evaluate(predictions, references, normalization="ja"), dict[str, float])
+    bertqa.evaluate(predictions, references, normalization="fr")  # type: ignore[arg-type]

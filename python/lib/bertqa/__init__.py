@@ -1,12 +1,13 @@
 """Bulk extractive question answering with BERT-family models.
 
 `QuestionAnswerer` answers one question, many, a stream, or a table; `pipeline` has the call shapes of the
-question-answering pipeline that transformers removed in 5.3.
+question-answering pipeline that transformers removed in 5.3; `evaluate` says how good answers are.
 """
 
 from ._answer import Answer
 from ._bertqa import AnsweredTable, AnswerIterator, QuestionAnswerer, __version__
 from ._errors import BertqaError, EndedError, ForkError, InputError, ModelError, OptionsError, RowError
+from ._evaluate import evaluate
 from ._pipeline import QuestionAnsweringPipeline, SquadExample, pipeline
 from ._types import ArrowStreamExportable, Options, Row
 
@@ -28,5 +29,6 @@ __all__ = [
     "RowError",
     "SquadExample",
     "__version__",
+    "evaluate",
     "pipeline",
 ]
