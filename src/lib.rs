@@ -39,3 +39,5 @@ mod signals;
 pub mod table;
 
 pub use answerer::{AnswerError, AnswerQueue, AnswerStream, Builder, QuestionAnswerer};
+#[cfg(feature = "cli")]
+pub use eval::squad;

@@ -3,6 +3,7 @@
 
 mod answerer;
 mod errors;
+mod evaluate;
 mod options;
 mod program;
 mod rows;
@@ -19,5 +20,6 @@ fn _bertqa(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<answerer::QuestionAnswerer>()?;
     module.add_class::<stream::AnswerIterator>()?;
     module.add_class::<table::AnsweredTable>()?;
+    module.add_function(wrap_pyfunction!(evaluate::score, module)?)?;
     module.add_function(wrap_pyfunction!(program::run, module)?)
 }

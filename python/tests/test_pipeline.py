@@ -130,6 +130,8 @@ def test_arguments_of_the_pipeline():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         bertqa.pipeline(device=-1, torch_dtype="torch.float32", use_fast=True, framework="pt", batch_size=8)
+        # There is none: the fastest that keeps the answers.
+        assert bertqa.pipeline(dtype="torch.float16")(cases.EXAMPLE) == bertqa.pipeline()(cases.EXAMPLE)
         with pytest.raises(UserWarning, match="bertqa ignores colour"):
             bertqa.pipeline(colour="green")
 
@@ -137,3 +139,11 @@ def test_arguments_of_the_pipeline():
 def test_topk_is_an_old_name(pipe):
     with pytest.warns(DeprecationWarning, match="top_k"):
         assert len(pipe(cases.EXAMPLE, topk=2)) == 2
+
+
+def test_examples_may_be_named_data_or_x(pipe):
+    for name in ("data", "X"):
+        assert pipe(**{name: cases.EXAMPLE}) == pipe(cases.EXAMPLE)
+        assert pipe(**{name: [cases.EXAMPLE, cases.OTHER]}) == pipe([cases.EXAMPLE, cases.OTHER])
+    with pytest.raises(ValueError, match="question and a context are needed"):
+        pipe(top_k=2)

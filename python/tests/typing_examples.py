@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pyarrow
+import pyspark.sql
+import ray.data
 from typing_extensions import assert_type
 
 import bertqa
+import bertqa.ray
+import bertqa.spark
 
 
 def answers(answerer: bertqa.QuestionAnswerer, rows: list[bertqa.Row]) -> None:
@@ -35,3 +39,15 @@ def pipes(rows: Iterator[dict[str, str]]) -> None:
     pipe(question="Who?", context="Ada.")
     pipe(rows)
     bertqa.pipeline(precision="f64")  # type: ignore[arg-type]
+
+
+def figures(predictions: list[dict[str, str]], references: list[dict[str, object]]) -> None:
+    assert_type(bertqa.evaluate(predictions, references, normalization="ja"), dict[str, float])
+    bertqa.evaluate(predictions, references, normalization="fr")  # type: ignore[arg-type]
+
+
+def clusters(rows: ray.data.Dataset, frame: pyspark.sql.DataFrame) -> None:
+    assert_type(bertqa.ray.answer(rows, num_cpus=2, resources={"neuron_cores": 1}), ray.data.Dataset)
+    bertqa.ray.answer(frame)  # type: ignore[arg-type]
+    assert_type(bertqa.spark.answer(frame, columns=["id"], precision="int8"), pyspark.sql.DataFrame)
+    bertqa.spark.answer(rows)  # type: ignore[arg-type]

@@ -16,7 +16,9 @@ mod predictions;
 mod python_literal;
 mod question;
 pub(crate) mod report;
+mod right;
 mod scorer;
+pub mod squad;
 pub(crate) mod text;
 mod totals;
 

@@ -59,10 +59,10 @@ pub(crate) struct Best {
 
 /// Where the gain is largest.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Peak {
-    gain: f64,
+pub(super) struct Peak {
+    pub(super) gain: f64,
     /// How probable "no answer" is for the last row that is answered; 0 if none is.
-    threshold: f64,
+    pub(super) threshold: f64,
     /// And for the next; `None` if all are answered.
     next: Option<f64>,
 }
@@ -115,7 +115,7 @@ fn best(rows: &[Row], failed: u64) -> Best {
     let mut order: Vec<(f64, usize)> = rows.iter().map(|row| row.null_odds(by)).zip(0..).collect();
     order.sort_by(|a, b| a.0.total_cmp(&b.0));
     let gain = |value: fn(Match) -> f64| {
-        best_over(&order, |index| {
+        best_over(&order, Ties::Together, |index| {
             let row = rows[index];
             match (row.has_answer, row.span) {
                 (true, span) => span.map_or(0.0, value),
@@ -142,18 +142,30 @@ fn best(rows: &[Row], failed: u64) -> Best {
     }
 }
 
+/// Rows that are equally sure to have an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ties {
+    /// Are answered all or none, since no threshold comes to lie between them.
+    Together,
+    /// Are answered one after the other, as in SQuAD's own definition.
+    InOrder,
+}
+
 /// Begins with "no answer" to every row and answers one after the other, the surest first: the largest gain on the way.
-///
-/// SQuAD's own definition also looks between rows that are equally sure, where no threshold comes to lie.
-fn best_over(order: &[(f64, usize)], gain: impl Fn(usize) -> f64) -> Peak {
+/// Rows are how probable "no answer" is and what `gain` takes, in order of the former.
+pub(super) fn best_over(order: &[(f64, usize)], ties: Ties, gain: impl Fn(usize) -> f64) -> Peak {
     let next = |later: &[(f64, usize)]| later.first().map(|(null_odds, _)| *null_odds);
     // At 0, rows that are quite sure are answered already.
-    let gain_of_none = if next(order) == Some(0.0) { f64::NEG_INFINITY } else { 0.0 };
+    let is_none_possible = ties == Ties::InOrder || next(order) != Some(0.0);
+    let gain_of_none = if is_none_possible { 0.0 } else { f64::NEG_INFINITY };
     let mut best = Peak { gain: gain_of_none, threshold: 0.0, next: next(order) };
     let mut sum = 0.0;
     let mut rest = order;
     while let Some(&(threshold, _)) = rest.first() {
-        let (equal, later) = rest.split_at(rest.partition_point(|(null_odds, _)| *null_odds <= threshold));
+        let (equal, later) = rest.split_at(match ties {
+            Ties::Together => rest.partition_point(|(null_odds, _)| *null_odds <= threshold),
+            Ties::InOrder => 1,
+        });
         sum += equal.iter().map(|(_, index)| gain(*index)).sum::<f64>();
         rest = later;
         if sum > best.gain {

@@ -7,7 +7,7 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 /// How answers are made comparable, and what they are counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Normalization {
+pub enum Normalization {
     /// NFKC, lower case, nothing but letters, marks and numbers; counted in characters. For languages that write no
     /// spaces.
     Ja,

@@ -4,9 +4,10 @@ use super::calibration::{Calibration, Scores};
 use super::gold::Gold;
 use super::misses::{Miss, Misses};
 use super::no_answer::{NoAnswer, NoAnswerRows};
-use super::normalize::{Normalization, Normalized};
+use super::normalize::Normalization;
 use super::prediction::Prediction;
 use super::question::QuestionType;
+use super::right::RightAnswers;
 use super::totals::{Bucket, Group, Groups, Match, MatchTotals, Quality};
 
 /// Scores predictions against gold, one row at a time. Of a row it keeps a few numbers, and of the worst misses the text.
@@ -81,8 +82,8 @@ impl Scorer {
     /// Scores a row; a prediction of `None` is one that failed, and is wrong. `windows` is how many the context took,
     /// where that is known.
     pub(crate) fn add(&mut self, gold: &Gold, prediction: Option<&Prediction>, windows: Option<usize>) {
-        let right = self.right_answers(gold);
-        let found = prediction.map_or_else(Match::default, |prediction| self.best_match(&prediction.text, &right));
+        let right = RightAnswers::new(self.normalization, gold.answers.iter().map(|answer| answer.text.as_str()));
+        let found = prediction.map_or_else(Match::default, |prediction| right.best_match(&prediction.text));
         let has_answer = !gold.answers.is_empty();
 
         self.all.add(found);
@@ -99,7 +100,7 @@ impl Scorer {
         let span = rivals.and_then(|rivals| rivals.span.as_ref());
         let span = span.map(|span| match prediction {
             Some(prediction) if prediction.text == span.text => found,
-            _ => self.best_match(&span.text, &right),
+            _ => right.best_match(&span.text),
         });
         self.no_answer.add(has_answer, found, rivals, span);
 
@@ -113,28 +114,6 @@ impl Scorer {
         if !found.exact {
             self.misses.add(gold, prediction, found.f1);
         }
-    }
-
-    fn right_answers(&self, gold: &Gold) -> Vec<Normalized> {
-        let mut right: Vec<Normalized> =
-            gold.answers.iter().map(|answer| self.normalization.apply(&answer.text)).collect();
-        // As SQuAD's definition has it: an answer of nothing but articles and punctuation is none.
-        if self.normalization == Normalization::En {
-            right.retain(|answer| !answer.is_empty());
-        }
-        if right.is_empty() {
-            right.push(self.normalization.apply(""));
-        }
-        right
-    }
-
-    fn best_match(&self, text: &str, right: &[Normalized]) -> Match {
-        let text = self.normalization.apply(text);
-        let best = |best: Match, right: &Normalized| Match {
-            exact: best.exact || text == *right,
-            f1: best.f1.max(text.f1(right)),
-        };
-        right.iter().fold(Match::default(), best)
     }
 
     pub(crate) fn finish(self) -> Figures {

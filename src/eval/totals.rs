@@ -32,9 +32,12 @@ impl MatchTotals {
 
 /// Exact match and F1 over rows, in percent.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(crate) struct Quality {
+pub struct Quality {
+    /// How many.
     pub rows: u64,
+    /// The share that is equal to a right answer.
     pub exact_match: f64,
+    /// How much of a right answer there is in them, on average.
     pub f1: f64,
 }
 

@@ -11,7 +11,7 @@ from ._answer import Answer
 from ._errors import RowError
 from ._types import ArrowStreamExportable, Options, Row
 
-__all__ = ["AnswerIterator", "AnsweredTable", "QuestionAnswerer", "__version__", "run"]
+__all__ = ["AnswerIterator", "AnsweredTable", "QuestionAnswerer", "__version__", "run", "score"]
 
 __version__: str
 
@@ -100,3 +100,9 @@ class QuestionAnswerer:
     ) -> AnsweredTable: ...
 
 def run(arguments: Sequence[str]) -> int: ...
+def score(
+    predictions: Sequence[tuple[str, str, float]],
+    references: Sequence[tuple[str, Sequence[str]]],
+    no_answer_threshold: float,
+    normalization: str,
+) -> tuple[dict[str, float], list[str]]: ...

@@ -24,8 +24,12 @@ OPTIONS = COUNTS | {"handle_impossible_answer", "align_to_words", "compat"}
 # What has no bearing on the answers: bertqa pads nothing, and makes batches by itself. transformers does not look at
 # max_question_len with its fast tokenizers.
 WITHOUT_EFFECT = frozenset({"batch_size", "num_workers", "padding", "max_question_len"})
+# By which examples may be named, too.
+KEYWORDS = frozenset({"X", "data"})
 LOADING_WITHOUT_EFFECT = frozenset({"framework", "use_fast", "trust_remote_code"})
 PRECISIONS: dict[str, Literal["auto", "f32", "bf16"]] = {"auto": "auto", "float32": "f32", "bfloat16": "bf16"}
+# There is no such precision; who asks for it wants a fast one that is about as close to the model's answers as this.
+HALF = "float16"
 
 
 class Span(TypedDict):
@@ -57,6 +61,8 @@ class QuestionAnsweringPipeline:
     - a dict with `question` and `context`, an object with `question_text` and `context_text`, or a list of such;
     - a generator, an iterator or a dataset of such: its answers come while it is read.
 
+    What goes by position may also be named `data` or `X`.
+
     One question gives a dict with `score`, `start`, `end` and `answer`, or with `top_k` a list of them; several give a
     list of that; a stream gives an iterator.
     """
@@ -70,22 +76,13 @@ class QuestionAnsweringPipeline:
     def __call__(
         self, *inputs: Any, question: Any = None, context: Any = None, **parameters: Any
     ) -> Result | list[Result] | Iterator[Result]:
+        if not inputs:
+            inputs = tuple(parameters.pop(name) for name in KEYWORDS & parameters.keys())
         options = {**self._defaults, **_options(parameters)}
-        rows: Any
-        if inputs:
-            rows = inputs[0] if len(inputs) == 1 else _positional(inputs)
-        elif question is None or context is None:
-            raise ValueError("a question and a context are needed, as question=... and context=...")
-        else:
-            rows = _named(question, context)
-
+        rows = _rows(inputs, question, context)
         if _is_stream(rows):
             return _Stream(self, rows, options)
-        single = _is_example(rows)
-        if not single and not isinstance(rows, Iterable):
-            raise ValueError(f"{type(rows).__name__} is neither an example nor several")
-        pairs = [pair for row in ([rows] if single else rows) for pair in _pairs(row)]
-        results = list(self._answers(pairs, options))
+        results = list(self._answers(_examples(rows), options))
         return results[0] if len(results) == 1 else results
 
     def _answers(self, pairs: Iterable[tuple[Any, Any]], options: dict[str, Any]) -> Iterator[Result]:
@@ -140,7 +137,8 @@ def pipeline(
         tokenizer: A folder whose tokenizer replaces the model's own.
         revision: Branch, tag or commit of a hub model.
         device: None, "cpu", -1, or a torch.device of the processor.
-        dtype: transformers' name for a precision: "auto", "float32" or "bfloat16", or torch's.
+        dtype: transformers' name for a precision: "auto", "float32" or "bfloat16", or torch's. With "float16", which
+            bertqa has not, it is as if nothing were said.
         precision: "f32", "bf16", "int8", or "auto", the fastest that keeps the model's answers.
         threads: Processor threads.
         compat: "transformers" for its white space, equal texts and scores to within 1e-4: in f32, unless another
@@ -174,10 +172,13 @@ def pipeline(
     return QuestionAnsweringPipeline(answerer, compat=compat, **parameters)
 
 
-def _precision(dtype: object) -> Literal["auto", "f32", "bf16"]:
+def _precision(dtype: object) -> Literal["auto", "f32", "bf16"] | None:
+    """What a dtype of torch asks for; None where that is left to bertqa."""
     name = str(dtype).removeprefix("torch.")
+    if name == HALF:
+        return None
     if name not in PRECISIONS:
-        raise ValueError(f"dtype: {name} is none of {', '.join(PRECISIONS)}")
+        raise ValueError(f"dtype: {name} is none of {', '.join([*PRECISIONS, HALF])}")
     return PRECISIONS[name]
 
 
@@ -226,6 +227,23 @@ def _items(rows: Any) -> Iterator[Any]:
         # A torch dataset need not be iterable.
         for place in range(len(rows)):
             yield rows[place]
+
+
+def _rows(inputs: tuple[Any, ...], question: Any, context: Any) -> Any:
+    """What a call asks: an example, several, or a stream."""
+    if inputs:
+        return inputs[0] if len(inputs) == 1 else _positional(inputs)
+    if question is None or context is None:
+        raise ValueError("a question and a context are needed, as question=... and context=...")
+    return _named(question, context)
+
+
+def _examples(rows: Any) -> list[tuple[Any, Any]]:
+    """The questions and contexts of what is no stream."""
+    single = _is_example(rows)
+    if not single and not isinstance(rows, Iterable):
+        raise ValueError(f"{type(rows).__name__} is neither an example nor several")
+    return [pair for row in ([rows] if single else rows) for pair in _pairs(row)]
 
 
 def _positional(inputs: tuple[Any, ...]) -> Any:
