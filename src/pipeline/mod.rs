@@ -207,7 +207,10 @@ impl Pipeline {
         let (outcomes, ended) = bounded(engines.len() + 2 * threads + 3);
         let spawn = Spawner { outcomes };
 
-        let (rows_in, rows_out) = bounded(CHANNEL_ROWS);
+        // The budget bounds it. Rows that are in it when the encoders end are dropped with these, and whoever waits for
+        // their answers learns that there will be none: a bounded channel keeps them for as long as the reader, which may
+        // be waiting for just that.
+        let (rows_in, rows_out) = unbounded();
         // A stop finishes these, and as many that the packer holds: enough to keep engines busy, and an interrupt short.
         let (encoded_in, encoded_out) = bounded(layout.windows(batch_size));
         // No queue: a batch goes on filling until an engine is free to take it.
