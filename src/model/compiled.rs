@@ -12,7 +12,7 @@ pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Model, ModelErr
     let manifest = compiled.manifest();
     let model = ModelConfig::of(&manifest.model_type);
     let tokenizer = folder::tokenizer_files(options.tokenizer.as_deref().unwrap_or(beside), model)?
-        .load(options.mecab_dict.as_deref())
+        .load(options.mecab_places())
         .map_err(|source| ModelError::Tokenizer { model: path.display().to_string(), source })?;
 
     check_precision(path, manifest.precision, options.precision)?;
