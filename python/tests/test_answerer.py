@@ -283,7 +283,7 @@ def test_an_interrupt_is_heard(work):
         out, _ = process.communicate(timeout=600)
     finally:
         process.kill()
-    assert out == "interrupted  Alexander Graham Bell\n"
+    assert out == "interrupted Alexander Graham Bell\n"
 
 
 def test_threads_follow_omp_num_threads():
