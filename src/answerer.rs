@@ -99,6 +99,12 @@ impl Builder {
         self
     }
 
+    /// Where Python has its packages, of which MeCab's dictionary may be one; else the Python on PATH is asked.
+    pub fn python_path(mut self, folders: Vec<PathBuf>) -> Self {
+        self.model.python_path = Some(folders);
+        self
+    }
+
     /// In what precision the network runs.
     pub fn precision(mut self, precision: Precision) -> Self {
         self.model.precision = Some(precision);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Finds circles of imports between the modules of src/ and crates/, and fails if there is one.
+"""Finds circles of imports between the modules of src/, crates/ and python/src/, and fails if there is one.
 
 A module is a file. A module and its own parts (those below it) may use each other; two modules of which neither is
 part of the other may not, by whatever way around. References in `#[cfg(test)]` modules and in files of tests do not
@@ -20,7 +20,7 @@ START = re.compile(r"(?<![\w:])(?:crate|super|self)\s*::|(?<![\w:])use\s+")
 def sources():
     """Each crate's name for itself in other crates, and its folder."""
     yield "bertqa", ROOT / "src"
-    for manifest in sorted(ROOT.glob("crates/*/Cargo.toml")):
+    for manifest in [*sorted(ROOT.glob("crates/*/Cargo.toml")), ROOT / "python/Cargo.toml"]:
         name = re.search(r'^name\s*=\s*"([^"]+)"', manifest.read_text(), re.MULTILINE)
         yield name.group(1).replace("-", "_"), manifest.parent / "src"
 

@@ -12,34 +12,13 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 
-use crate::errors::{self, ForkError, InputError, OptionsError, chain};
+use crate::errors::{self, InputError, OptionsError, chain};
 use crate::options::options;
+use crate::process::Process;
 use crate::rows::{OnError, Shape, call_options, example_of};
 use crate::signals;
 use crate::stream::AnswerIterator;
 use crate::table::{self, AnsweredTable};
-
-/// The process that threads were started in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Process(u32);
-
-impl Process {
-    fn this() -> Self {
-        Self(std::process::id())
-    }
-
-    /// # Errors
-    /// In a fork: it has none of the threads.
-    pub(crate) fn check(self) -> PyResult<()> {
-        if self == Self::this() {
-            return Ok(());
-        }
-        Err(ForkError::new_err(
-            "this model was loaded before the process was forked, and its threads are not in the fork: load it there, \
-             or start processes with multiprocessing's \"spawn\" or \"forkserver\"",
-        ))
-    }
-}
 
 /// Answers questions from contexts.
 ///
@@ -54,7 +33,8 @@ impl Process {
 ///     precision: "f32", "bf16", "int8", or "auto", the fastest that keeps the model's answers.
 ///     threads: Processor threads; None for OMP_NUM_THREADS or else all cores that the process may use.
 ///     batch_size: Most windows in one forward pass.
-///     mecab_dict: The folder of a MeCab dictionary, for the Japanese models that need one.
+///     mecab_dict: The folder of a MeCab dictionary, for the Japanese models that need one; None for the package ipadic,
+///         unidic_lite or unidic of this Python, or the system's.
 ///     **options: How questions are answered, unless a call says otherwise: max_seq_len, doc_stride, max_answer_len,
 ///         max_question_len, handle_impossible_answer, align_to_words, compat.
 ///
@@ -150,6 +130,9 @@ impl QuestionAnswerer {
         if let Some(folder) = mecab_dict {
             builder = builder.mecab_dict(folder);
         }
+        // Of this Python, which need not be the one on PATH.
+        let path = python.import("sys")?.getattr("path")?.try_iter()?;
+        builder = builder.python_path(path.filter_map(|folder| folder.ok()?.extract().ok()).collect());
         if let Some(precision) = precision_of(precision)? {
             builder = builder.precision(precision);
         }

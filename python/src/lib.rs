@@ -5,6 +5,7 @@ mod answerer;
 mod errors;
 mod evaluate;
 mod options;
+mod process;
 mod program;
 mod rows;
 mod signals;

@@ -3,7 +3,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyIterator;
 use std::time::Duration;
 
-use crate::answerer::Process;
+use crate::process::Process;
 use crate::rows::{Shape, example};
 use crate::signals;
 

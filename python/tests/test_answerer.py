@@ -1,8 +1,10 @@
 import itertools
+import json
 import multiprocessing
 import os
 import pickle
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -281,7 +283,7 @@ def test_an_interrupt_is_heard(work):
         out, _ = process.communicate(timeout=600)
     finally:
         process.kill()
-    assert out == "interrupted  Alexander Graham Bell\n"
+    assert out == "interrupted Alexander Graham Bell\n"
 
 
 def test_threads_follow_omp_num_threads():
@@ -309,3 +311,21 @@ def test_documentation_is_there():
         if isinstance(item, type) or callable(item):
             assert item.__doc__, name
     assert "top_k" in bertqa.QuestionAnswerer.answer.__doc__
+
+
+def test_mecabs_dictionary_is_a_package_of_this_python(tmp_path, monkeypatch):
+    """And not of the one on PATH, which has none here."""
+    model, site = tmp_path / "model", tmp_path / "site"
+    shutil.copytree(ROOT / "tests/fixtures/families/bert", model)
+    (model / "tokenizer.json").unlink(missing_ok=True)
+    shutil.copy(ROOT / "tests/fixtures/mecab/vocab.txt", model)
+    mecab = {"word_tokenizer_type": "mecab", "mecab_kwargs": {"mecab_dic": "unidic_lite"}}
+    config = {"tokenizer_class": "BertJapaneseTokenizer", "subword_tokenizer_type": "wordpiece", **mecab}
+    (model / "tokenizer_config.json").write_text(json.dumps(config))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(bertqa.ModelError, match="unidic_lite"):
+        bertqa.QuestionAnswerer(model)
+    shutil.copytree(ROOT / "tests/fixtures/mecab/dictionary", site / "unidic_lite/dicdir")
+    monkeypatch.syspath_prepend(site)
+    answer = bertqa.QuestionAnswerer(model).answer("猫は?", "東京都に住む猫は大きな犬が走る。")
+    assert answer.text in "東京都に住む猫は大きな犬が走る。"

@@ -20,7 +20,7 @@ pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Model, ModelErr
     );
     let files = [graph].into_iter().chain(tokenizer.list().to_vec()).collect();
     let tokenizer = tokenizer
-        .load(options.mecab_dict.as_deref())
+        .load(options.mecab_places())
         .map_err(|source| ModelError::Tokenizer { model: path.display().to_string(), source })?;
 
     check_precision(path, manifest.precision, options.precision)?;

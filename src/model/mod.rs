@@ -32,7 +32,7 @@ pub use report::{
     ModelContents, ModelKind, ModelReport, PrecisionReport, PrecisionTrial, TokenizerKind, TokenizerReport,
 };
 use source::Source;
-use tokenizer::{LoadedTokenizer, Splitter, TokenizerFiles};
+use tokenizer::{LoadedTokenizer, MecabPlaces, Splitter, TokenizerFiles};
 pub use tokenizer::{MecabError, MecabKind};
 use weights::Weights;
 
@@ -54,9 +54,11 @@ pub struct LoadOptions {
     pub revision: Option<String>,
     /// A folder whose tokenizer replaces the model's own.
     pub tokenizer: Option<PathBuf>,
-    /// The folder of the MeCab dictionary, for models whose tokenizer needs one; `None`: a package of the Python on PATH,
-    /// or one of the system's.
+    /// The folder of the MeCab dictionary, for models whose tokenizer needs one; `None`: a package of Python, or one of
+    /// the system's.
     pub mecab_dict: Option<PathBuf>,
+    /// The folders with Python's packages; `None`: those of the Python on PATH.
+    pub python_path: Option<Vec<PathBuf>>,
     /// Where the network runs.
     pub devices: Devices,
     /// `None`: the fastest that keeps the accuracy; a compiled model's own.
@@ -89,6 +91,10 @@ impl Model {
 }
 
 impl LoadOptions {
+    fn mecab_places(&self) -> MecabPlaces<'_> {
+        MecabPlaces { named: self.mecab_dict.as_deref(), python_path: self.python_path.as_deref() }
+    }
+
     /// Loads the model.
     ///
     /// # Errors
@@ -112,7 +118,7 @@ impl LoadOptions {
 
         // The two take about as long as each other, and starting is waited for.
         let (engine, tokenizer) = std::thread::scope(|scope| {
-            let parsed = scope.spawn(|| tokenizer.load(self.mecab_dict.as_deref()));
+            let parsed = scope.spawn(|| tokenizer.load(self.mecab_places()));
             let engine = load(precision.unwrap_or(Precision::F32));
             (engine, parsed.join())
         });

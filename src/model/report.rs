@@ -149,9 +149,8 @@ impl LoadOptions {
         let exact = load(Precision::F32).map_err(|source| ModelError::Native { model: model(), source })?;
         let (model_type, max_seq_len) = (exact.model_type().to_owned(), exact.max_seq_len());
 
-        let tokenizer = files
-            .load(self.mecab_dict.as_deref())
-            .map_err(|source| ModelError::Tokenizer { model: model(), source })?;
+        let tokenizer =
+            files.load(self.mecab_places()).map_err(|source| ModelError::Tokenizer { model: model(), source })?;
         let kind = TokenizerKind::of(&tokenizer.tokenizer);
         let encoder = encoder(tokenizer, exact.takes_token_types()).for_vocabulary(exact.vocab_size());
         let class = files.class().to_owned();

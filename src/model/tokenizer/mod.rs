@@ -20,7 +20,6 @@ mod wordpiece;
 use std::any::Any;
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::path::Path;
 
 use serde::Deserialize;
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
@@ -34,6 +33,7 @@ pub(super) use config::ModelConfig;
 use config::{ConfigFile, Legacy, Settings};
 use fault::Fault;
 use japanese::JapaneseTokenizer;
+pub(super) use japanese::MecabPlaces;
 pub use japanese::{MecabError, MecabKind};
 
 /// What a file holds.
@@ -203,8 +203,8 @@ impl TokenizerFiles {
         Ok(Self { settings, vocabulary: Vocabulary::TokenizerJson(tokenizer), read })
     }
 
-    /// Parses or builds the tokenizer. `mecab_dict` is where MeCab's dictionary is, for those that need one.
-    pub(super) fn load(&self, mecab_dict: Option<&Path>) -> Result<LoadedTokenizer, TokenizerError> {
+    /// Parses or builds the tokenizer.
+    pub(super) fn load(&self, mecab: MecabPlaces<'_>) -> Result<LoadedTokenizer, TokenizerError> {
         let settings = &self.settings;
         let tokenizer = match &self.vocabulary {
             Vocabulary::TokenizerJson(json) => parse(json, settings)?,
@@ -213,7 +213,7 @@ impl TokenizerFiles {
                 byte_level_bpe::build(vocab, merges, *frame, settings)?
             }
             Vocabulary::SentencePiece { model, pieces } => sentencepiece::build(model, *pieces, settings)?,
-            Vocabulary::Japanese { vocab } => return self.loaded(japanese::build(vocab, settings, mecab_dict)?),
+            Vocabulary::Japanese { vocab } => return self.loaded(japanese::build(vocab, settings, mecab)?),
         };
         self.loaded(Splitter::Crate(Box::new(tokenizer)))
     }

@@ -81,7 +81,11 @@ impl Case {
 fn folders_mean_what_transformers_makes_of_them() {
     let mut wrong = Vec::new();
     for case in &GOLDEN.cases {
-        let loaded = case.find().unwrap().load(None).unwrap_or_else(|error| panic!("{}: {error:?}", case.name));
+        let loaded = case
+            .find()
+            .unwrap()
+            .load(MecabPlaces::default())
+            .unwrap_or_else(|error| panic!("{}: {error:?}", case.name));
         let Splitter::Crate(mut tokenizer) = loaded.tokenizer else { panic!("{}", case.name) };
         // The encoder does this to every tokenizer.
         tokenizer.with_padding(None).with_truncation(None).unwrap();
@@ -111,7 +115,7 @@ fn folders_mean_what_transformers_makes_of_them() {
 #[test]
 fn errors_name_the_file_and_the_reason() {
     let message = |case: &Case| {
-        let error = case.find().map(|files| files.load(None));
+        let error = case.find().map(|files| files.load(MecabPlaces::default()));
         match error {
             Ok(loaded) => {
                 let error = loaded.err().unwrap();
@@ -187,7 +191,7 @@ proptest! {
             Algorithm::SentencePiece(pieces) => Vocabulary::SentencePiece { model: bytes, pieces },
             Algorithm::Japanese | Algorithm::TokenizerJson => unreachable!(),
         };
-        if let Ok(loaded) = (TokenizerFiles { settings, vocabulary, read: Vec::new() }).load(None) {
+        if let Ok(loaded) = (TokenizerFiles { settings, vocabulary, read: Vec::new() }).load(MecabPlaces::default()) {
             for (question, context) in &GOLDEN.rows {
                 // A word can be an error of its row.
                 let Splitter::Crate(tokenizer) = &loaded.tokenizer else { continue };

@@ -1,5 +1,5 @@
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use tokenizers::normalizers::BertNormalizer;
@@ -12,7 +12,7 @@ use super::super::{
     SpecialRole, Splitter, TOKENIZER_CONFIG, TokenizerError, VOCAB_TXT, fault_in, sentencepiece, wordpiece,
 };
 use super::added::AddedTokens;
-use super::mecab::{self, Dictionary};
+use super::mecab::{self, Dictionary, MecabPlaces};
 use super::subwords::{Subwords, Vocabulary};
 use super::{JapaneseTokenizer, MecabError, MecabKind, Words};
 
@@ -64,12 +64,11 @@ pub(in super::super) fn vocabulary_file(settings: &Settings) -> Result<&'static 
 
 const PIECES: Pieces = Pieces::BertJapanese;
 
-/// The tokenizer of a vocabulary and tokenizer_config.json. `mecab_dict` is where MeCab's dictionary is; `None`: where it
-/// usually is.
+/// The tokenizer of a vocabulary and tokenizer_config.json.
 pub(in super::super) fn build(
     vocab: &[u8],
     settings: &Settings,
-    mecab_dict: Option<&Path>,
+    mecab: MecabPlaces<'_>,
 ) -> Result<Splitter, TokenizerError> {
     let lowercase = settings.flag("do_lower_case", false)?;
     let kind = Kind::of(settings)?;
@@ -85,7 +84,7 @@ pub(in super::super) fn build(
         (false, _) if kind == Some(Kind::Pieces) => return Err(unsupported("do_word_tokenize", "false")),
         (false, _) => Words::Whole,
         (true, "mecab") => {
-            let dictionary = arguments.open(mecab_dict)?;
+            let dictionary = arguments.open(mecab)?;
             Words::Mecab { dictionary, normalize: arguments.normalize_text }
         }
         (true, "basic") if kind == Some(Kind::WordPiece) => {
@@ -124,16 +123,18 @@ fn id(tokenizer: &Tokenizer, token: &str) -> Result<u32, TokenizerError> {
 }
 
 impl MecabArguments {
-    fn open(&self, named: Option<&Path>) -> Result<Dictionary, TokenizerError> {
+    fn open(&self, places: MecabPlaces<'_>) -> Result<Dictionary, TokenizerError> {
         let kind = match &self.mecab_dic {
             None => None,
             Some(name) => Some(MecabKind::named(name).ok_or_else(|| unsupported("mecab_dic", name))?),
         };
         let own = self.folder()?;
-        let open = || match (named, own, kind) {
+        let open = || match (places.named, own, kind) {
             (Some(named), _, kind) => mecab::open_named(named, kind),
             (None, Some(own), _) => Dictionary::open(&own),
-            (None, None, Some(kind)) => mecab::find(kind).and_then(|folder| Dictionary::open(&folder)),
+            (None, None, Some(kind)) => {
+                mecab::find(kind, places.python_path).and_then(|folder| Dictionary::open(&folder))
+            }
             (None, None, None) => Err(MecabError::Unnamed),
         };
         open().map_err(|error| TokenizerError { file: TOKENIZER_CONFIG, source: error.into() })

@@ -21,6 +21,7 @@ use added::AddedTokens;
 use aligned::Aligned;
 pub(super) use build::{build, vocabulary_file};
 use mecab::Dictionary;
+pub(crate) use mecab::MecabPlaces;
 pub use mecab::{Kind as MecabKind, MecabError};
 use subwords::{Subwords, Token};
 

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::super::{
     Bytes, Files, LoadedTokenizer, ModelConfig, ModelError, Splitter, TOKENIZER_CONFIG, TokenizerFiles, VOCAB_TXT,
 };
-use super::mecab::Dictionary;
+use super::mecab::{Dictionary, MecabPlaces};
 use super::*;
 use crate::model::TokenizerError;
 
@@ -67,7 +67,7 @@ fn load(options: &Map<String, Value>, dictionary: Option<&Path>) -> Result<Loade
         ModelError::Tokenizer { source, .. } => said(source),
         other => other.to_string(),
     })?;
-    files.load(dictionary).map_err(said)
+    files.load(MecabPlaces { named: dictionary, python_path: None }).map_err(said)
 }
 
 fn tokenizer(options: Value) -> Box<JapaneseTokenizer> {
@@ -235,7 +235,9 @@ fn a_data_set_is_split_alike() {
     let rows: Vec<Row> = rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let characters: usize = rows.iter().map(|row| row.text.chars().count()).sum();
     let files = crate::model::folder::tokenizer_files(&variable("MODEL"), ModelConfig::default()).unwrap();
-    let Splitter::Japanese(tokenizer) = files.load(Some(&variable("DICTIONARY"))).unwrap().tokenizer else {
+    let dictionary = variable("DICTIONARY");
+    let mecab = MecabPlaces { named: Some(&dictionary), python_path: None };
+    let Splitter::Japanese(tokenizer) = files.load(mecab).unwrap().tokenizer else {
         panic!("it is not Japanese BERT's");
     };
     let dictionary = Dictionary::open(&variable("DICTIONARY")).unwrap();

@@ -19,6 +19,15 @@ const SYSTEM: [&str; 7] = [
 /// Where a package of Python has its dictionary.
 const PACKAGE: &str = "dicdir";
 
+/// Where a dictionary is looked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct MecabPlaces<'a> {
+    /// The folder of one.
+    pub(crate) named: Option<&'a Path>,
+    /// Where Python has its packages; `None`: where the Python on PATH has them.
+    pub(crate) python_path: Option<&'a [PathBuf]>,
+}
+
 /// Prints the folder of a package, if there is such, without importing it.
 const FIND_PACKAGE: &str = "import importlib.util, sys
 spec = importlib.util.find_spec(sys.argv[1])
@@ -37,14 +46,19 @@ pub(in super::super) fn open_named(folder: &Path, wanted: Option<Kind>) -> Resul
     Ok(dictionary)
 }
 
-/// The folder with a dictionary: that of the package of the Python on PATH, or one of the system's.
-pub(in super::super) fn find(kind: Kind) -> Result<PathBuf, MecabError> {
-    find_in(kind, of_python(kind), &SYSTEM.map(PathBuf::from))
+/// The folder with a dictionary: that of a package of Python, or one of the system's.
+pub(in super::super) fn find(kind: Kind, python_path: Option<&[PathBuf]>) -> Result<PathBuf, MecabError> {
+    let package = python_path.map_or_else(|| of_python(kind), |folders| of_packages(kind, folders));
+    find_in(kind, package, &SYSTEM.map(PathBuf::from))
 }
 
 fn find_in(kind: Kind, package: Option<PathBuf>, system: &[PathBuf]) -> Result<PathBuf, MecabError> {
     let system = system.iter().flat_map(|folder| kind.folders().iter().map(|name| folder.join(name)));
     package.into_iter().chain(system).find(|folder| is_utf8(folder)).ok_or(MecabError::Missing(kind))
+}
+
+fn of_packages(kind: Kind, folders: &[PathBuf]) -> Option<PathBuf> {
+    folders.iter().map(|folder| folder.join(kind.name()).join(PACKAGE)).find(|folder| folder.exists())
 }
 
 fn of_python(kind: Kind) -> Option<PathBuf> {
@@ -70,6 +84,20 @@ mod tests {
     fn dictionary(folder: &Path, charset: &[u8]) {
         fs::create_dir_all(folder).unwrap();
         fs::write(folder.join("sys.dic"), [&[0; 40], charset, &[0; 32]].concat()).unwrap();
+    }
+
+    #[test]
+    fn packages_are_looked_for_in_the_order_of_the_path() {
+        let root = tempfile::tempdir().unwrap();
+        let path = ["user", "site"].map(|name| root.path().join(name));
+        assert_eq!(of_packages(Kind::Ipadic, &path), None);
+        for folder in path.iter().rev() {
+            let package = folder.join("ipadic/dicdir");
+            dictionary(&package, b"UTF-8");
+            assert_eq!(of_packages(Kind::Ipadic, &path), Some(package.clone()));
+            assert_eq!(find(Kind::Ipadic, Some(&path)).unwrap(), package);
+        }
+        assert_eq!(of_packages(Kind::UnidicLite, &path), None);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use std::path::Path;
 
 use characters::{Character, Characters};
 pub use error::MecabError;
+pub(crate) use find::MecabPlaces;
 pub(super) use find::{find, open_named};
 pub use kind::Kind;
 use lattice::Lattice;
