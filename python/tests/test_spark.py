@@ -43,7 +43,7 @@ def spark():
 
 @pytest.fixture(scope="module")
 def numbered(rows):
-    return [(n, row["question"], row["context"]) for n, row in enumerate(rows * 6)]
+    return [(n, row["question"], row["context"]) for n, row in enumerate(rows * 3)]
 
 
 @pytest.fixture(scope="module")
