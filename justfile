@@ -129,6 +129,11 @@ test-docker *options:
 python *options:
     PYTHON={{ python }} python/check.sh {{ options }}
 
+# Run the Python package's tests on clusters of Ray and Spark, after `just python` (fetches 730 MB the first time)
+[group('check')]
+clusters *options:
+    python/clusters.sh {{ options }}
+
 # Format the code
 [group('check')]
 fmt:

@@ -27,4 +27,5 @@ size=$(stat --format %s dist/*.whl)
 cd tests
 "$venv/bin/mypy" --config-file ../pyproject.toml ../lib/bertqa typing_examples.py
 "$venv/bin/stubtest" bertqa._bertqa
-"$venv/bin/pytest" --config-file ../pyproject.toml --rootdir .. "$@"
+# Those on clusters fetch much, and hang on how soon an actor comes up: clusters.sh runs them.
+"$venv/bin/pytest" --config-file ../pyproject.toml --rootdir .. --ignore test_ray.py --ignore test_spark.py "$@"
