@@ -216,7 +216,7 @@ fn what_drips_is_given_up() {
         // A byte now and then keeps within the time for a pause; the server ends it all the same.
         wait_until("the server ends it", || drip.write_all(chunk("a").as_bytes()).is_err());
     }
-    // A row that is whole at once can wait for the next one as long as a pause may be.
+    // Others are not held up.
     server.post("/inferences", &question()).ok();
 }
 
