@@ -18,7 +18,8 @@ impl Shared {
 
     /// The options of a row, within the limits, with those of its request for what it leaves out.
     pub(super) fn resolve_over(&self, request: &Options, given: &RequestOptions) -> Result<Arc<Options>, ApiError> {
-        let Serving { info, defaults, .. } = self.serving()?;
+        let serving = self.serving()?;
+        let Serving { info, defaults, .. } = &*serving;
         given
             .resolve_within(request, &self.limits.of_options(info.max_seq_len, defaults))
             .map(Arc::new)

@@ -1,7 +1,7 @@
 //! What all requests share.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
@@ -25,9 +25,18 @@ pub(super) struct Shared {
     pub requests: Arc<Semaphore>,
     /// Places for those of them that stream.
     pub streams: Arc<Semaphore>,
-    model: OnceLock<Serving>,
+    model: RwLock<ModelState>,
     draining: AtomicBool,
     in_flight: AtomicUsize,
+}
+
+/// What there is of the model.
+enum ModelState {
+    /// It has not answered yet.
+    Loading,
+    Ready(Arc<Serving>),
+    /// It answered, and does no longer; it will be loaded again.
+    Failed,
 }
 
 /// A model that answers.
@@ -56,7 +65,7 @@ impl App {
             limits,
             queue,
             metrics,
-            model: OnceLock::new(),
+            model: RwLock::new(ModelState::Loading),
             draining: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
         }))
@@ -66,8 +75,17 @@ impl App {
 impl Shared {
     /// From now on there is a model that answers.
     pub(super) fn set_ready(&self, serving: Serving) {
-        // There is one model, which is loaded once.
-        let _ = self.model.set(serving);
+        self.set_model(ModelState::Ready(Arc::new(serving)));
+    }
+
+    /// From now on there is none, until it is loaded again. Rows that wait for its answers get none.
+    pub(super) fn set_failed(&self) {
+        self.set_model(ModelState::Failed);
+        self.queue.clear();
+    }
+
+    fn set_model(&self, model: ModelState) {
+        *self.model.write().unwrap_or_else(PoisonError::into_inner) = model;
     }
 
     /// From now on the server is not for new requests.
@@ -80,16 +98,20 @@ impl Shared {
     }
 
     /// The model, unless the server is not for new requests.
-    pub(super) fn ready(&self) -> Result<&Serving, ApiError> {
+    pub(super) fn ready(&self) -> Result<Arc<Serving>, ApiError> {
         if self.is_draining() {
             return Err(Problem::Ending.into());
         }
         self.serving()
     }
 
-    /// The model, once it is loaded.
-    pub(super) fn serving(&self) -> Result<&Serving, ApiError> {
-        self.model.get().ok_or_else(|| Problem::Loading.into())
+    /// The model, while it answers.
+    pub(super) fn serving(&self) -> Result<Arc<Serving>, ApiError> {
+        match &*self.model.read().unwrap_or_else(PoisonError::into_inner) {
+            ModelState::Ready(serving) => Ok(serving.clone()),
+            ModelState::Loading => Err(Problem::Loading.into()),
+            ModelState::Failed => Err(Problem::Reloading.into()),
+        }
     }
 
     /// Requests whose answer is not sent yet; `observe` counts them.

@@ -134,12 +134,14 @@ pub(super) enum Problem {
     #[error("the server failed on this request")]
     Panicked,
     /// The pipeline ended before the row came out.
-    #[error("the server ended before the answer was there")]
+    #[error("the model failed, or the server ended, before the answer was there; try again later")]
     Lost,
     #[error("{0}")]
     Failed(String),
     #[error("the model is being loaded")]
     Loading,
+    #[error("the model failed, and is being loaded again; try again later")]
+    Reloading,
     #[error("the server is shutting down")]
     Ending,
     #[error("there is no answer after {seconds} seconds, the limit for a request")]
@@ -162,8 +164,8 @@ impl Problem {
             Self::QueueFull { .. } | Self::TooManyRequests | Self::TooManyStreams | Self::MemoryFull => {
                 Kind::Overloaded
             }
-            Self::Panicked | Self::Lost | Self::Failed(_) => Kind::Internal,
-            Self::Loading | Self::Ending => Kind::NotReady,
+            Self::Panicked | Self::Failed(_) => Kind::Internal,
+            Self::Lost | Self::Loading | Self::Reloading | Self::Ending => Kind::NotReady,
             Self::Late { .. } => Kind::Timeout,
         }
     }
@@ -172,9 +174,12 @@ impl Problem {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::QueueFull { wait } => Some((*wait).min(Duration::from_secs(60))),
-            Self::TooManyRequests | Self::TooManyStreams | Self::MemoryFull | Self::Loading => {
-                Some(Duration::from_secs(1))
-            }
+            Self::TooManyRequests
+            | Self::TooManyStreams
+            | Self::MemoryFull
+            | Self::Lost
+            | Self::Loading
+            | Self::Reloading => Some(Duration::from_secs(1)),
             _ => None,
         }
     }
@@ -353,6 +358,7 @@ mod tests {
             Lost => Lost,
             Failed(_) => Failed("why".to_owned()),
             Loading => Loading,
+            Reloading => Reloading,
             Ending => Ending,
             Late { .. } => Late { seconds: 1.5 },
         });

@@ -1,5 +1,6 @@
 //! Metrics for Prometheus, besides those of the pipeline.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -14,6 +15,7 @@ pub(super) const REQUEST_SECONDS: &str = "bertqa_request_seconds";
 pub(super) const ERRORS: &str = "bertqa_errors_total";
 pub(super) const ROWS: &str = "bertqa_rows_total";
 pub(super) const BUFFERED_BYTES: &str = "bertqa_buffered_bytes";
+pub(super) const MODEL_FAILURES: &str = "bertqa_model_failures_total";
 pub(super) const QUEUE_ROWS: &str = "bertqa_queue_rows";
 pub(super) const QUEUE_WAIT_SECONDS: &str = "bertqa_queue_wait_seconds";
 
@@ -23,8 +25,13 @@ const SHARES: [f64; 8] = [0.03125, 0.0625, 0.125, 0.25, 0.5, 0.75, 0.99, 1.0];
 /// How often the recorder tidies up; between two times it keeps every measurement of a histogram.
 pub(super) const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Makes this program's metrics ones that can be shown.
+/// Makes this program's metrics ones that can be shown. All servers of a program show the same.
 pub(super) fn install() -> anyhow::Result<PrometheusHandle> {
+    static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(handle) = &*installed {
+        return Ok(handle.clone());
+    }
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
         .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(BATCH_FILL.to_owned()), &SHARES))
@@ -37,6 +44,7 @@ pub(super) fn install() -> anyhow::Result<PrometheusHandle> {
     describe_counter!(ERRORS, "Requests that ended with an error, by kind");
     describe_counter!(ROWS, "Rows that came out, by outcome: answered, failed");
     describe_gauge!(BUFFERED_BYTES, "Memory that the rows of requests hold");
+    describe_counter!(MODEL_FAILURES, "How often the model failed, or could not be loaded again");
     describe_gauge!(QUEUE_ROWS, "Rows that wait for the network");
     describe_histogram!(QUEUE_WAIT_SECONDS, "Time for which rows waited for their turn");
     describe_histogram!(FORWARD_SECONDS, "Time of forward passes");
@@ -45,5 +53,5 @@ pub(super) fn install() -> anyhow::Result<PrometheusHandle> {
         "How full forward passes are: windows as a share of the batch size, or tokens of a fixed shape"
     );
     describe_counter!(TOKENS, "Tokens that the network ran on");
-    Ok(handle)
+    Ok(installed.insert(handle).clone())
 }

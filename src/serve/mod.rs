@@ -19,6 +19,7 @@ mod limits;
 mod listen;
 mod metrics;
 mod model_info;
+mod model_keeper;
 mod observe;
 mod one_or_many;
 mod pace;
@@ -27,7 +28,6 @@ mod queue;
 mod request;
 mod routes;
 
-use std::sync::Arc;
 use std::task::Poll;
 use std::thread;
 
@@ -39,16 +39,16 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tower_http::cors::{Any, CorsLayer};
 
-use crate::pipeline::{InFlightLimit, Order, Pipeline};
-use crate::qa::{Example, Options};
+use crate::pipeline::Pipeline;
+use crate::qa::Options;
 use crate::signals::is_ignored;
-use app::{App, Serving};
+use app::App;
 pub use auth::ApiKey;
 pub use config_error::ConfigError;
 use host::Hosts;
 pub use limits::Limits;
 pub use model_info::ModelInfo;
-use queue::{Ask, Queue, Replies};
+use queue::Queue;
 
 /// How a server runs; see [`run`].
 pub struct Config {
@@ -76,9 +76,6 @@ pub struct Loaded {
     pub info: ModelInfo,
 }
 
-/// About how much text a window holds.
-const WINDOW_BYTES: usize = 2048;
-
 /// How a server ended on a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -88,11 +85,12 @@ pub enum Ended {
     CutOff,
 }
 
-/// Serves until SIGTERM, SIGINT or SIGHUP. It listens at once, and answers once `load` has given it a model.
+/// Serves until SIGTERM, SIGINT or SIGHUP. It listens at once, and answers once `load` has given it a model. A model
+/// that has answered and then fails is loaded again, until that succeeds; meanwhile requests are told to come later.
 ///
 /// # Errors
-/// If it cannot listen, the model cannot be loaded, or the pipeline fails.
-pub fn run(config: Config, load: impl FnOnce() -> anyhow::Result<Loaded> + Send + 'static) -> anyhow::Result<Ended> {
+/// If it cannot listen, or the model cannot be loaded at first, or cannot answer.
+pub fn run(config: Config, load: impl Fn() -> anyhow::Result<Loaded> + Send + 'static) -> anyhow::Result<Ended> {
     config.limits.check()?;
     let cors = cors(&config.cors_origins)?;
     let metrics = metrics::install()?;
@@ -114,7 +112,7 @@ fn serve(
     config: Config,
     cors: Option<CorsLayer>,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
-    load: impl FnOnce() -> anyhow::Result<Loaded> + Send + 'static,
+    load: impl Fn() -> anyhow::Result<Loaded> + Send + 'static,
 ) -> anyhow::Result<Ended> {
     let Config { host, port, limits, api_key, allowed_hosts, .. } = config;
     let queue = Queue::new(limits.max_queued_rows.get());
@@ -141,7 +139,7 @@ fn serve(
         let model_app = app.clone();
         thread::Builder::new().name("pipeline".to_owned()).spawn(move || {
             // The receiver is gone when the server has ended already.
-            let _ = failed_in.send(run_model(model_app, load));
+            let _ = failed_in.send(model_keeper::keep(&model_app, load));
         })?;
 
         let (drain_in, drain) = oneshot::channel::<()>();
@@ -199,39 +197,6 @@ impl Interrupts {
             if came { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-    }
-}
-
-/// Loads the model, runs it once, and then for the queue until that is closed.
-fn run_model(app: App, load: impl FnOnce() -> anyhow::Result<Loaded>) -> anyhow::Result<()> {
-    let Loaded { pipeline, defaults, info } = load()?;
-    let windows = pipeline.busy_windows();
-    let busy = InFlightLimit { rows: windows, bytes: windows * WINDOW_BYTES };
-    let in_flight = InFlightLimit { rows: 2 * windows, bytes: usize::MAX };
-    let queue = app.queue.clone();
-    let serving = Serving { info, defaults, stream_rows: in_flight.rows };
-    let warmed = thread::Builder::new().name("warm-up".to_owned()).spawn(move || warm_up(&app, serving))?;
-    Pipeline { in_flight, order: Order::Completion, ..pipeline }.run(queue.source(busy), Replies)?;
-    warmed.join().map_err(|_| anyhow::anyhow!("the warm-up panicked"))?
-}
-
-/// Has a row answered, so that no request waits for what is done only once.
-fn warm_up(app: &App, serving: Serving) -> anyhow::Result<()> {
-    let example = Example::new("Who?".to_owned(), "Ada did.".to_owned())?;
-    let lane = app.queue.open();
-    let reply = lane.push(Ask { example, options: Arc::new(serving.defaults.clone()) });
-    match reply.blocking_recv() {
-        Ok(Ok(_)) => {
-            tracing::info!("ready: {} ({})", serving.info.model, serving.info.engine);
-            app.set_ready(serving);
-            Ok(())
-        }
-        Ok(Err(error)) => {
-            app.queue.close();
-            Err(anyhow::anyhow!("{} cannot answer a simple question: {error}", serving.info.model))
-        }
-        // The pipeline failed, and says why.
-        Err(_) => Ok(()),
     }
 }
 

@@ -55,6 +55,8 @@ struct State {
     /// How long the row waited that was taken last.
     last_wait: Duration,
     closed: bool,
+    /// How often it was cleared.
+    clearings: u64,
 }
 
 #[derive(Default)]
@@ -85,22 +87,31 @@ impl Queue {
         Lane { queue: self.0.clone(), id }
     }
 
-    /// Ends the source. Rows that still wait get no answer.
+    /// Ends the source, and any other. Rows that still wait get no answer.
     pub(super) fn close(&self) {
+        self.0.lock().closed = true;
+        self.clear();
+    }
+
+    /// Ends the source that there is, for another to take its place. Rows that still wait get no answer, nor do later
+    /// ones of the requests that there are.
+    pub(super) fn clear(&self) {
         let dropped = {
             let mut state = self.0.lock();
-            state.closed = true;
+            state.clearings += 1;
             state.turns.clear();
+            (state.waiting, state.counted) = (0, 0);
+            metrics::gauge!(QUEUE_ROWS).set(0.0);
             std::mem::take(&mut state.lanes)
         };
         drop(dropped);
         self.0.changed.notify_all();
     }
 
-    /// The rows in the order of their turns; it waits for the next, until the queue is closed. `busy` is how much
+    /// The rows in the order of their turns; it waits for the next, until the queue is cleared or closed. `busy` is how much
     /// keeps the pipeline busy: with that in it, a request that already has rows there must wait.
     pub(super) fn source(&self, busy: InFlightLimit) -> Source {
-        Source { queue: self.0.clone(), busy }
+        Source { clearings: self.0.lock().clearings, queue: self.0.clone(), busy }
     }
 }
 
@@ -198,6 +209,8 @@ impl Drop for Lane {
 pub(super) struct Source {
     queue: Arc<Shared>,
     busy: InFlightLimit,
+    /// Of the queue when this was made.
+    clearings: u64,
 }
 
 impl Iterator for Source {
@@ -206,7 +219,7 @@ impl Iterator for Source {
     fn next(&mut self) -> Option<Self::Item> {
         let mut state = self.queue.lock();
         loop {
-            if state.closed {
+            if state.closed || state.clearings != self.clearings {
                 return None;
             }
             let Some((lane, row)) = state.take(self.busy) else {

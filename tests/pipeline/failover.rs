@@ -8,9 +8,6 @@ use std::time::Duration;
 
 use bertqa::engine::{Engine, EngineError, Layout, Shape};
 use bertqa::pipeline::Item;
-use bertqa::qa::Options;
-use bertqa::serve::{self, Config, Limits, Loaded, ModelInfo};
-use clap::Parser;
 use proptest::prelude::*;
 
 use crate::support::*;
@@ -200,39 +197,4 @@ fn all_that_is_left_of_a_halved_batch_goes_to_another_engine() {
     let stats = pipeline.stats.clone();
     assert_eq!(answers(pipeline, long()).unwrap(), expected(long()));
     assert_eq!(runs.lock().unwrap().iter().sum::<usize>() as u64, stats.windows.get());
-}
-
-/// A server of these engines, until it ends by itself.
-fn serve(engines: Vec<Box<dyn Engine>>) -> anyhow::Result<serve::Ended> {
-    #[derive(Parser)]
-    struct Defaults {
-        #[command(flatten)]
-        limits: Limits,
-    }
-    let config = Config {
-        host: "127.0.0.1".to_owned(),
-        port: 0,
-        limits: Defaults::parse_from(["test"]).limits,
-        api_key: None,
-        cors_origins: Vec::new(),
-        allowed_hosts: Vec::new(),
-    };
-    let info = ModelInfo {
-        model: "test".to_owned(),
-        model_type: "bert".to_owned(),
-        engine: "test".to_owned(),
-        max_seq_len: 64,
-        batch_size: 4,
-    };
-    let defaults = Options { max_seq_len: 64, doc_stride: 8, ..Options::default() };
-    serve::run(config, || Ok(Loaded { pipeline: pipeline_of(engines, 4), defaults, info }))
-}
-
-#[test]
-fn a_server_ends_with_its_last_engine() {
-    let engines = (0..3).map(|_| mortal("mortal", fixed(2, true), 0)).collect();
-    let (done, ended) = std::sync::mpsc::channel();
-    thread::spawn(move || done.send(serve(engines)));
-    let error = ended.recv_timeout(Duration::from_secs(120)).expect("the server goes on").unwrap_err();
-    assert_eq!(format!("{error:#}"), "mortal: the device failed: the cable is cut");
 }

@@ -3,5 +3,6 @@
 mod calm;
 mod failover;
 mod packing;
+mod recovery;
 mod support;
 mod trouble;

@@ -23,7 +23,8 @@ pub(super) async fn health() -> Json<Status> {
     Json(Status { status: "ok" })
 }
 
-/// Whether the server answers: not before the model is loaded and has run once, nor while it shuts down
+/// Whether the server answers: not before the model is loaded and has run once, nor after it failed until it is loaded
+/// again, nor while the server shuts down
 #[utoipa::path(
     get,
     path = "/ready",
@@ -55,12 +56,13 @@ pub(super) struct Info {
     responses(
         (status = 200, description = "What is served", body = Info),
         (status = 401, description = "The server asks for a key", body = ErrorBody),
-        (status = 503, description = "The model is being loaded", body = ErrorBody),
+        (status = 503, description = "The model is being loaded, for the first time or again", body = ErrorBody),
     ),
     security((), ("key" = [])),
 )]
 pub(super) async fn info(State(app): State<App>) -> Result<Json<Info>, ApiError> {
-    let Serving { info, defaults, .. } = app.serving()?;
+    let serving = app.serving()?;
+    let Serving { info, defaults, .. } = &*serving;
     Ok(Json(Info {
         version: env!("CARGO_PKG_VERSION"),
         model: info.clone(),
