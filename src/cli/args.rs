@@ -39,7 +39,7 @@ impl CommonArgs {
     }
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Model")]
 pub(super) struct ModelArgs {
     /// A Hugging Face folder (config.json, weights, a tokenizer), a hub id such as
@@ -87,7 +87,7 @@ pub(super) struct ModelArgs {
 }
 
 /// Which files a model has, beside its name.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Model")]
 pub(super) struct ModelFilesArgs {
     /// Branch, tag or commit of a hub model
@@ -166,6 +166,10 @@ pub(super) struct RowArgs {
     /// Longest line of the input in bytes; a longer one is a failed row
     #[arg(long, value_name = "BYTES", default_value = "67108864")]
     max_line_bytes: NonZeroUsize,
+
+    /// Most windows for a context; a row that takes more is a failed row
+    #[arg(long, value_name = "N", default_value = "100000")]
+    pub max_windows: NonZeroUsize,
 
     /// Stop at the first row that fails
     #[arg(long)]

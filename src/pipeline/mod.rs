@@ -5,7 +5,8 @@
 //!  1 thread N threads  1 thread  1/engine  N threads  1 thread
 //! ```
 //!
-//! Memory is bounded by the channels and by a budget on the rows between reader and writer, never by the input.
+//! Memory is bounded by the channels and by budgets, on the rows between reader and writer and on the windows between
+//! encoder and decoder, never by the input.
 //! The writer restores the input's order where that is wanted. A stage that fails or panics closes its channels; its
 //! neighbours then run dry, the writer ends, and [`Pipeline::run`] gives the first failure. An engine whose device
 //! fails gives its batch to the others, and is a failure only if it was the last.
@@ -156,6 +157,10 @@ pub enum Order {
 /// Rows that wait in a channel between two stages: enough that no stage waits for a wake-up of its neighbour.
 const CHANNEL_ROWS: usize = 256;
 
+/// Windows of all rows between encoder and decoder. The usual rows take a hundredth of it; one of very many windows waits
+/// until it fits.
+const WINDOW_MEMORY: usize = 128 << 20;
+
 /// How the writer ended.
 enum Ended<S> {
     /// Every row that was taken has been written.
@@ -204,6 +209,7 @@ impl Pipeline {
         );
         let policy = PackingPolicy::new(layout, batch_size);
         let budget = Arc::new(Budget::new(in_flight));
+        let memory = Arc::new(Budget::new(InFlightLimit { rows: usize::MAX, bytes: WINDOW_MEMORY }));
         let (outcomes, ended) = bounded(engines.len() + 2 * threads + 3);
         let spawn = Spawner { outcomes };
 
@@ -225,10 +231,10 @@ impl Pipeline {
             move || read::read(source, &stats, &budget, &rows_in)
         })?;
         for _ in 0..threads {
-            let (encoder, stop, stats) = (encoder.clone(), stop.clone(), stats.clone());
+            let (encoder, stop, stats, memory) = (encoder.clone(), stop.clone(), stats.clone(), memory.clone());
             let (rows, encoded, answered) = (rows_out.clone(), encoded_in.clone(), answered_in.clone());
             spawn.stage("encode", move || {
-                encode::encode(&encoder, &stats, stop.signal(), &rows, &encoded, &answered);
+                encode::encode(&encoder, &stats, stop.signal(), &memory, &rows, &encoded, &answered);
                 Ok(())
             })?;
         }
@@ -275,6 +281,7 @@ impl Pipeline {
                     failure.get_or_insert(error);
                     stop.stop();
                     budget.close();
+                    memory.close();
                 }
                 Outcome::Writer(Ok(ended)) => written = Some(ended),
                 Outcome::Writer(Err(error)) => return Err(failure.unwrap_or(error)),

@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::RowTag;
+use super::budget::Share;
 use crate::qa::decode::WindowSpans;
 use crate::qa::{Example, Options, Window};
 
@@ -9,6 +10,8 @@ pub(super) struct Pending<T> {
     pub windows: Vec<Window>,
     pub options: Arc<Options>,
     state: Mutex<State<T>>,
+    /// Of the memory for windows.
+    _share: Share,
 }
 
 struct State<T> {
@@ -27,10 +30,10 @@ pub(super) struct PendingRow<T> {
 }
 
 impl<T> Pending<T> {
-    pub(super) fn new(row: PendingRow<T>, windows: Vec<Window>, options: Arc<Options>) -> Self {
+    pub(super) fn new(row: PendingRow<T>, windows: Vec<Window>, options: Arc<Options>, share: Share) -> Self {
         let missing = windows.len();
         let found = (0..missing).map(|_| None).collect();
-        Self { windows, options, state: Mutex::new(State { found, missing, row: Some(row) }) }
+        Self { windows, options, state: Mutex::new(State { found, missing, row: Some(row) }), _share: share }
     }
 
     /// Gives the row back if nobody wants its answers any more; what its windows still say is then left unused.

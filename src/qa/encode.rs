@@ -68,6 +68,14 @@ impl Encoder {
     /// # Errors
     /// If the question leaves no room for the context, or the context has no tokens.
     pub fn encode(&self, example: &Example, options: &Options) -> Result<Vec<Window>, RowError> {
+        self.plan(example, options)?.windows()
+    }
+
+    /// How an example is cut into windows, which are not made yet.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`].
+    pub fn plan<'a>(&'a self, example: &Example, options: &'a Options) -> Result<WindowPlan<'a>, RowError> {
         let mut question = self.tokenize(example.question())?;
         if let Some(longest) = options.max_question_len {
             question.truncate(longest, 0, TruncationDirection::Right);
@@ -80,7 +88,7 @@ impl Encoder {
         let special = self.post_processor.as_ref().map_or(0, |processor| processor.added_tokens(true));
         let room = options.max_seq_len.saturating_sub(question.len() + special);
         if context.len() <= room {
-            return Ok(vec![self.window(question, context, options)?]);
+            return Ok(WindowPlan { encoder: self, options, question, context, room, advance: room, count: 1 });
         }
         // The overlap has to be shorter than a window's share of the context, or windows would not advance.
         if room <= options.doc_stride {
@@ -88,21 +96,11 @@ impl Encoder {
             return Err(RowError::NoRoom { question: question.len(), max_seq_len, room, doc_stride });
         }
         let advance = room - options.doc_stride;
-        let windows = 1 + (context.len() - room).div_ceil(advance);
-        if windows > options.max_windows {
-            return Err(RowError::TooManyWindows { windows, limit: options.max_windows });
+        let count = 1 + (context.len() - room).div_ceil(advance);
+        if count > options.max_windows {
+            return Err(RowError::TooManyWindows { windows: count, limit: options.max_windows });
         }
-        // One by one: what the tokenizer keeps of a token is many times as large as what a window does.
-        (0..windows)
-            .map(|number| {
-                let tokens = context.len();
-                let part = match self.layout.first_window {
-                    ContextEnd::Beginning => number * advance..(number * advance + room).min(tokens),
-                    ContextEnd::End => (tokens - number * advance).saturating_sub(room)..tokens - number * advance,
-                };
-                self.window(question.clone(), slice(&context, part), options)
-            })
-            .collect()
+        Ok(WindowPlan { encoder: self, options, question, context, room, advance, count })
     }
 
     fn tokenize(&self, text: &str) -> Result<Encoding, RowError> {
@@ -157,6 +155,54 @@ impl Encoder {
             context,
             others,
         })
+    }
+}
+
+/// A row's tokens, and how they are cut into windows; see [`Encoder::plan`].
+pub struct WindowPlan<'a> {
+    encoder: &'a Encoder,
+    options: &'a Options,
+    question: Encoding,
+    context: Encoding,
+    /// Most tokens of the context in a window.
+    room: usize,
+    /// Tokens from the beginning of a window to that of the next.
+    advance: usize,
+    /// Never 0.
+    count: usize,
+}
+
+impl WindowPlan<'_> {
+    /// About how much memory a row takes for its windows and what is found in them, until its answers are known.
+    pub fn bytes(&self) -> usize {
+        /// Ids and types of tokens, and offsets of those of the context.
+        const TOKEN_BYTES: usize = 16;
+        /// The spans that are found.
+        const FOUND_BYTES: usize = 2048;
+        let tokens = self.question.len() + self.room.min(self.context.len());
+        self.count.saturating_mul(tokens * TOKEN_BYTES + FOUND_BYTES)
+    }
+
+    /// The windows, in the order of the context; never empty.
+    ///
+    /// # Errors
+    /// If a token is none that the network has.
+    pub fn windows(self) -> Result<Vec<Window>, RowError> {
+        let Self { encoder, options, question, context, room, advance, count } = self;
+        if count == 1 {
+            return Ok(vec![encoder.window(question, context, options)?]);
+        }
+        // One by one: what the tokenizer keeps of a token is many times as large as what a window does.
+        (0..count)
+            .map(|number| {
+                let tokens = context.len();
+                let part = match encoder.layout.first_window {
+                    ContextEnd::Beginning => number * advance..(number * advance + room).min(tokens),
+                    ContextEnd::End => (tokens - number * advance).saturating_sub(room)..tokens - number * advance,
+                };
+                encoder.window(question.clone(), slice(&context, part), options)
+            })
+            .collect()
     }
 }
 
@@ -266,6 +312,23 @@ mod tests {
             assert!(encoder().encode(&example, &Options { max_windows: windows, ..options.clone() }).is_ok());
             let error = encoder().encode(&example, &Options { max_windows: windows - 1, ..options }).unwrap_err();
             assert!(error.to_string().contains(&format!("takes {windows} windows")), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_memory_of_windows_is_known_before_they_are_made() {
+        let example = example("who?", &"Ada built the lighthouse on the island. ".repeat(99));
+        for (max_seq_len, doc_stride) in [(32, 0), (256, 128), (500, 490)] {
+            let options = Options { max_seq_len, doc_stride, ..Options::default() };
+            let (encoder, found) = (encoder(), size_of::<crate::qa::decode::Span>() * 64);
+            let plan = encoder.plan(&example, &options).unwrap();
+            let planned = plan.bytes();
+            let of = |window: &Window| {
+                let ids = window.input_ids.capacity() + window.token_type_ids.capacity();
+                4 * ids + 8 * window.offsets.capacity() + size_of::<Window>() + found
+            };
+            let taken = plan.windows().unwrap().iter().map(of).sum::<usize>();
+            assert!(taken < planned && planned < 3 * taken, "{planned} for {taken}");
         }
     }
 

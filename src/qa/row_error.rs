@@ -43,7 +43,7 @@ pub enum RowError {
     },
     /// The context needs more windows than are allowed.
     #[error(
-        "the context takes {windows} windows, more than the limit of {limit}: shorten it or the question, raise \
+        "the context takes {windows} windows, more than max_windows, {limit}: shorten it or the question, raise \
          max_seq_len or lower doc_stride"
     )]
     TooManyWindows {

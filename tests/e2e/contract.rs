@@ -126,3 +126,16 @@ fn answers_do_not_depend_on_batches_or_threads() {
     let one_by_one = answers(&["--batch-size", "1", "--threads", "1"]);
     assert_eq!(one_by_one, answers(&["--batch-size", "64", "--threads", "3"]));
 }
+
+#[test]
+fn a_row_of_too_many_windows_fails_alone() {
+    let row =
+        |words: usize| format!("{{\"question\": \"Who won?\", \"context\": \"{}\"}}\n", "Ann won. ".repeat(words));
+    let mut command = tiny("stdin");
+    command.args(["--max-seq-len", "32", "--doc-stride", "8", "--max-windows", "3"]);
+    command.write_stdin(row(5) + &row(100) + &row(6));
+    let found = rows(&ends(command, 1).stdout);
+    let errors: Vec<_> = found.iter().map(|row| row["error"].as_str()).collect();
+    let [None, Some(error), None] = errors[..] else { panic!("{errors:?}") };
+    assert!(error.contains("more than max_windows, 3"), "{error}");
+}
