@@ -14,8 +14,8 @@ pub(super) fn handle(stop: &Stop) -> anyhow::Result<()> {
         if again.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        stop.stop();
         tracing::warn!("interrupted: finishing the rows that were read; interrupt again to end at once");
+        stop.stop();
     })
     .context("cannot handle signals")?;
     fail_at_size_limit()
@@ -52,6 +52,22 @@ fn on_signal(handle: impl Fn() + Send + 'static) -> anyhow::Result<()> {
 #[cfg(not(unix))]
 fn on_signal(handle: impl Fn() + Send + 'static) -> anyhow::Result<()> {
     Ok(ctrlc::set_handler(handle)?)
+}
+
+/// A signal came while there was nothing to finish.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+pub(super) struct Interrupted;
+
+/// Does what may take for ever before the first row: files that are pipes, a model on the hub.
+///
+/// # Errors
+/// [`Interrupted`], and those of `work`.
+pub(super) fn unless_stopped<R: Send + 'static, E: Into<anyhow::Error> + Send + 'static>(
+    stop: &Stop,
+    work: impl FnOnce() -> Result<R, E> + Send + 'static,
+) -> anyhow::Result<R> {
+    stop.unless_stopped(work).context("cannot start a thread")?.ok_or(Interrupted)?.map_err(Into::into)
 }
 
 /// The status of a command that came to its end.

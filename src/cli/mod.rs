@@ -25,6 +25,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use interrupt::Interrupted;
 
 /// Answers questions from contexts in bulk: for each row of question and context, the span of the context that
 /// answers, with its score and its place
@@ -95,6 +96,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     match result {
         Ok(status) => status.code(),
         Err(error) if crate::io::is_broken_pipe(&error) => 0,
+        Err(error) if error.is::<Interrupted>() => Status::Interrupted.code(),
         Err(error) => {
             // Commands without logging have none set up, and then this says it on stderr all the same.
             logging::error(&error);

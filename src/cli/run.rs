@@ -122,7 +122,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         source_file: args.source_file,
         ..args.common.rows.read_options()
     };
-    let input = io::open(&args.inputs, &read)?;
+    let input = session.open(args.inputs, read.clone())?;
     let claim = args.checkpoints.claim(&args.output, args.force)?;
     if let Some(failed) = claim.as_ref().map_or(Ok(None), |claim| claim.take_complete())? {
         tracing::info!("{} was complete already", args.output.display());

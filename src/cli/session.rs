@@ -1,6 +1,6 @@
 //! What `run` and `stdin` share: rows in, the pipeline, rows out, and what is said about it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use indicatif::ProgressBar;
@@ -14,7 +14,7 @@ use super::summary::Summary;
 use super::{Status, StrictStop, interrupt, logging};
 use crate::engine::Precision;
 use crate::io::journal::{CheckpointInterval, Claim, Identity, Journal, Replay};
-use crate::io::{self, Input, RowWriter, is_broken_pipe};
+use crate::io::{self, Input, ReadOptions, RowWriter, is_broken_pipe};
 use crate::model::ModelFile;
 use crate::pipeline::{Pipeline, Stats, Stop};
 use crate::plural::plural;
@@ -77,7 +77,8 @@ impl Ready {
         stop: &Stop,
         profile: bool,
     ) -> anyhow::Result<Self> {
-        let loaded = model.load()?;
+        let loading = model.clone();
+        let loaded = interrupt::unless_stopped(stop, move || loading.load())?;
         let options = answers.resolve(&Options::default(), loaded.engines.max_seq_len())?;
         let engine = loaded.engines.to_string();
         let observed = profile.then(|| Observed::new(&loaded));
@@ -104,11 +105,17 @@ impl<'a> Session<'a> {
         Ok(Self { args, bar, stop, began })
     }
 
+    /// Opens the input, which may be a pipe that nobody writes to yet.
+    pub(super) fn open(&self, inputs: Vec<PathBuf>, options: ReadOptions) -> anyhow::Result<Input> {
+        interrupt::unless_stopped(&self.stop, move || io::open(&inputs, &options))
+    }
+
     /// Answers the rows, after those that a journal has answers of.
     pub(super) fn answer(self, work: Work) -> anyhow::Result<Status> {
         let CommonArgs { rows, answers, model, messages, profile } = self.args;
         let Work { input, output, range, journal } = work;
         let Ready { pipeline, options, engine, model, observed } = Ready::load(model, answers, &self.stop, *profile)?;
+        let options = Options { max_windows: rows.max_windows.get(), ..options };
         let (journal, replay) = match journal.zip(output.work_file()) {
             Some((plan, work_file)) => {
                 let (journal, replay) = plan.begin(range, &options, &model, work_file)?;
@@ -138,7 +145,7 @@ impl<'a> Session<'a> {
             if error.is::<StrictStop>() && resumed == 0 {
                 // Who asked to stop at the first bad row has the row.
                 output.map_or(Ok(()), Output::discard)?;
-            } else if stats.rows.get() > 0 && !is_broken_pipe(&error) {
+            } else if !is_broken_pipe(&error) {
                 keep(output, &stats);
             }
             return Err(error);
@@ -163,11 +170,12 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Keeps what was answered before a run broke off.
+/// Keeps what was answered before a run broke off, if there is any.
 fn keep(output: Option<Output>, stats: &Stats) {
     let rows = stats.rows.get();
     let resumable = output.as_ref().is_some_and(|output| output.journal.is_some());
-    match output.map(Output::keep).transpose() {
+    let keep = |output: Output| if rows > 0 { output.keep() } else { output.discard().map(|()| None) };
+    match output.map(keep).transpose() {
         Ok(kept) => {
             if let Some(path) = kept.flatten() {
                 let (rows_are, path) = (format!("{rows} {}", plural(rows, "row")), path.display());

@@ -24,7 +24,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     // The answers are what a terminal shows; a bar would stand between them.
     let session = Session::start(&args.common, progress::bar(false))?;
     let read = ReadOptions { format: Some(InputFormat::Jsonl), ..args.common.rows.read_options() };
-    let input = io::open(&["-"], &read)?;
+    let input = session.open(vec!["-".into()], read)?;
     let write = WriteOptions {
         format: Some(OutputFormat::Jsonl),
         prefix: args.common.rows.prefix.clone(),

@@ -1,6 +1,9 @@
+use std::io;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 /// Ends the input early: no further row is taken, and those that were taken are finished.
 ///
@@ -28,6 +31,33 @@ impl Stop {
     /// Whether it was stopped.
     pub fn is_stopped(&self) -> bool {
         self.sender.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    /// Runs `work`, on a thread of its own, and gives what it gives. `None` when stopped before: the thread is not waited
+    /// for.
+    ///
+    /// # Errors
+    /// If no thread can be started.
+    ///
+    /// # Panics
+    /// As `work` does.
+    pub fn unless_stopped<R: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> io::Result<Option<R>> {
+        let (sender, done) = bounded(1);
+        thread::Builder::new().name("unless-stopped".to_owned()).spawn(move || {
+            // The receiver is gone after a stop.
+            let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
+        })?;
+        select! {
+            recv(done) -> done => match done {
+                Ok(Ok(done)) => Ok(Some(done)),
+                Ok(Err(panicked)) => panic::resume_unwind(panicked),
+                Err(_) => Ok(None),
+            },
+            recv(self.signal()) -> _ => Ok(None),
+        }
     }
 
     /// Becomes disconnected when stopped; nothing is ever sent.

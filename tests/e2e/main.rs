@@ -24,6 +24,8 @@ mod resume;
 mod serve;
 mod sheets;
 mod sides;
+#[cfg(target_os = "linux")]
+mod signals;
 mod stream;
 mod support;
 #[cfg(feature = "torch")]

@@ -36,7 +36,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Status> {
     if args.predictions.as_deref() == Some(Path::new("-")) && args.gold.iter().any(|gold| gold.as_os_str() == "-") {
         bail!("standard input (`-`) can be read only once: it is GOLD or --predictions");
     }
-    let input = io::open(&args.gold, &read)?;
+    let gold = args.gold.clone();
+    let input = interrupt::unless_stopped(&stop, move || io::open(&gold, &read))?;
     let columns = GoldColumns { id: args.rows.id.clone(), answers: args.rows.gold_answers.clone() };
     columns.check(&input)?;
     let report = args.report.as_ref().map(|path| Target::open(path, args.force, None, input.paths())).transpose()?;
