@@ -174,7 +174,7 @@ mecab data *models:
 race-serve rows *options: build
     PYTHON={{ python }} benches/serve.sh {{ rows }} {{ options }}
 
-# Load the server with twice what it can take, and check every answer: just soak rows.jsonl --minutes 10
+# Load the server with twice what it can take, and check every answer: just soak rows.jsonl --minutes 10 --attacks
 [group('measure')]
 soak rows *options: build
     benches/soak.sh {{ rows }} {{ options }}
@@ -184,7 +184,17 @@ soak rows *options: build
 memory rows: build
     benches/memory.sh {{ rows }}
 
+# Answer ten million rows, some of them bad, and check that each comes out once, in its place, in flat memory
+[group('measure')]
+many-rows *options: build
+    {{ python }} benches/many_rows.py {{ options }}
+
 # Check licences, advisories and sources of the dependencies (needs cargo-deny, and the network for advisories)
 [group('check')]
 deny:
     cargo deny --locked check
+
+# Write what the program is made of, as CycloneDX, to bertqa.cdx.json (needs cargo-cyclonedx)
+[group('check')]
+sbom:
+    cargo cyclonedx --format json --spec-version 1.5 --describe crate --target all

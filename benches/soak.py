@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from attacks import Attacks
 from server import bench, binary, report, serve
 
 # Few enough that twice the load goes beyond it soon, and enough that batches are full.
@@ -17,7 +18,10 @@ MOST_REQUESTS = 128
 CLIENTS = 256
 # Of a process that does the same all the time, resident memory still moves by so much.
 MEMORY_SLACK = 1.05
+# After attacks it may have grown by so much, and not while the same goes on.
+MEMORY_AFTER_ATTACKS = 1.2
 SAMPLE_SECONDS = 1
+SETTLE_SECONDS = 30
 DRAIN_SECONDS = 20
 TERMINATE_AFTER_SECONDS = 5
 
@@ -39,15 +43,23 @@ def main():
         say(f"{args.minutes} min at {rate:.1f} requests/s, twice what it can take")
         with Memory(server) as memory:
             soaked = report(bench(server.url, args.rows, *load, "--duration", 60 * args.minutes))
+        if args.attacks:
+            say(f"{args.minutes} min of the same, with attacks")
+            before = server.resident()
+            with Memory(server) as attacked, Attacks(server.url) as attacks:
+                defended = report(bench(server.url, args.rows, *load, "--duration", 60 * args.minutes))
+            say(f"{SETTLE_SECONDS} s of rest")
+            time.sleep(SETTLE_SECONDS)
+            after = server.resident()
         say(f"SIGTERM after {TERMINATE_AFTER_SECONDS} s more of it")
-        before = server.log.stat().st_size
+        logged_before = server.log.stat().st_size
         process = bench(server.url, args.rows, *load, "--duration", DRAIN_SECONDS, "--warm-up", 0)
         time.sleep(TERMINATE_AFTER_SECONDS)
         server.terminate()
         status = server.process.wait(timeout=120)
         drained = report(process)
         with open(server.log, encoding="utf-8") as log:
-            log.seek(before)
+            log.seek(logged_before)
             logged = statuses(log)
 
     print(f"capacity   {capacity['requests_per_second']:.1f} requests/s")
@@ -57,6 +69,32 @@ def main():
     )
     print(f"latency    {soaked['latency_ms']}")
     print(f"memory     {memory}")
+    checks = []
+    if args.attacks:
+        print(
+            f"attacked   {defended['statuses']} in {defended['seconds']:.0f} s, {defended['checked']} answers checked, "
+            f"{defended['mismatches']} differ, errors {defended['errors']}; latency {defended['latency_ms']}"
+        )
+        for attack, counts in attacks.statuses.items():
+            print(f"           {attack}: {dict(counts)}")
+        print(f"           {before / 1e6:.0f} MB before, {attacked}, {after / 1e6:.0f} MB after")
+        checks = [
+            (
+                set(defended["statuses"]) <= {"200", "429", "503"} and "200" in defended["statuses"],
+                "under attack, others saw statuses than 200, 429 and 503, or no answers",
+            ),
+            (not defended["errors"], "under attack, requests of others had no answer"),
+            (defended["mismatches"] == 0, "under attack, answers differ from those of bertqa run"),
+            (after <= MEMORY_AFTER_ATTACKS * before, "the attacks left memory behind"),
+            (
+                not any(
+                    status.startswith("5") and status != "503"
+                    for counts in attacks.statuses.values()
+                    for status in counts
+                ),
+                "an attack had a status of 5xx other than 503",
+            ),
+        ]
     print(
         f"SIGTERM    exit status {status}, clients saw {drained['statuses']} and {drained['errors']}, "
         f"the server answered {dict(logged)}"
@@ -64,6 +102,7 @@ def main():
     print(f"logs       {work}")
     fail(
         [
+            *checks,
             (
                 set(soaked["statuses"]) == {"200", "429"},
                 "there are other statuses than 200 and 429, or one of them is missing",
@@ -149,13 +188,17 @@ def fail(checks):
 
 def arguments():
     parser = argparse.ArgumentParser(
-        prog="soak.sh", description="Soaks bertqa serve at twice the load that it can take."
+        prog="soak.sh",
+        description="Soaks bertqa serve at twice the load that it can take.",
+        epilog="What stands after -- is for bertqa serve.",
     )
     parser.add_argument("rows", help="rows of question and context, in any format that bertqa reads")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--capacity-seconds", type=float, default=30)
-    parser.add_argument("serve_options", nargs="*", metavar="-- SERVE_OPTION", help="for bertqa serve")
-    return parser.parse_args()
+    parser.add_argument("--attacks", action="store_true", help="the same time again, with clients that mean no good")
+    # By itself argparse does not let options stand before `--`.
+    end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    return parser.parse_args(sys.argv[1:end], argparse.Namespace(serve_options=sys.argv[end + 1 :]))
 
 
 if __name__ == "__main__":

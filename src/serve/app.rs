@@ -59,7 +59,7 @@ impl std::ops::Deref for App {
 impl App {
     pub(super) fn new(limits: Limits, queue: Queue, metrics: PrometheusHandle) -> Self {
         Self(Arc::new(Shared {
-            memory: Memory::new(limits.max_buffered_bytes.get()),
+            memory: Memory::new(&limits),
             requests: Arc::new(Semaphore::new(limits.max_concurrent_requests.get().min(Semaphore::MAX_PERMITS))),
             streams: Arc::new(Semaphore::new(limits.max_streams.get().min(Semaphore::MAX_PERMITS))),
             limits,

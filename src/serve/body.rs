@@ -15,52 +15,90 @@ use super::error::{ApiError, Problem};
 use super::limits::Limits;
 use super::pace::Pace;
 
-/// The memory for rows of all requests, in units of [`UNIT`].
+/// The memory for rows of all requests, in units of [`UNIT`]. A part of it is kept for small requests: those that take
+/// much, or take it for as long as they like, do not shut others out.
 #[derive(Clone)]
 pub(super) struct Memory {
-    free: Arc<Semaphore>,
-    total: u32,
+    all: Pool,
+    /// What of it streams may take, and requests of more than [`SMALL`].
+    large: Pool,
 }
 
 /// A part of [`Memory`], until it is dropped.
 #[derive(Default)]
-pub(super) struct MemoryPermit(Option<OwnedSemaphorePermit>);
+pub(super) struct MemoryPermit {
+    all: Option<OwnedSemaphorePermit>,
+    large: Option<OwnedSemaphorePermit>,
+}
 
 impl MemoryPermit {
     /// Holds what `other` does, too.
     pub(super) fn merge(&mut self, other: Self) {
-        match (&mut self.0, other.0) {
-            (Some(own), Some(other)) => own.merge(other),
-            (own @ None, other) => *own = other,
-            (Some(_), None) => {}
-        }
+        merge(&mut self.all, other.all);
+        merge(&mut self.large, other.large);
     }
+}
+
+fn merge(own: &mut Option<OwnedSemaphorePermit>, other: Option<OwnedSemaphorePermit>) {
+    match (own, other) {
+        (Some(own), Some(other)) => own.merge(other),
+        (own @ None, other) => *own = other,
+        (Some(_), None) => {}
+    }
+}
+
+fn units(permit: &Option<OwnedSemaphorePermit>) -> u32 {
+    permit.as_ref().map_or(0, |permit| permit.num_permits() as u32)
 }
 
 /// In bytes. A semaphore's permits are counted up to 2^32 only, and on small machines to less.
 const UNIT: usize = 64;
 const MAX_UNITS: u32 = 1 << 28;
 
-impl Memory {
-    pub(super) fn new(bytes: usize) -> Self {
+/// So much in bytes is a small request. All that there may be at once, by the usual limits, take an eighth of the memory.
+const SMALL: usize = 64 << 10;
+
+#[derive(Clone)]
+struct Pool {
+    free: Arc<Semaphore>,
+    total: u32,
+}
+
+impl Pool {
+    fn new(bytes: usize) -> Self {
         let total = u32::try_from(bytes / UNIT).unwrap_or(u32::MAX).clamp(1, MAX_UNITS);
         Self { free: Arc::new(Semaphore::new(total as usize)), total }
     }
 
-    /// What is larger than all of the memory waits until it is alone.
-    fn units(&self, bytes: usize) -> u32 {
-        u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.total)
+    /// What is larger than all of it waits until it is alone.
+    fn try_take(&self, units: u32) -> Result<OwnedSemaphorePermit, Problem> {
+        self.free.clone().try_acquire_many_owned(units.min(self.total)).map_err(|_| Problem::MemoryFull)
+    }
+
+    async fn take(&self, units: u32) -> Option<OwnedSemaphorePermit> {
+        // The semaphore is never closed.
+        self.free.clone().acquire_many_owned(units.min(self.total)).await.ok()
+    }
+}
+
+impl Memory {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let (all, body) = (limits.max_buffered_bytes.get(), limits.max_body_bytes.get());
+        Self { all: Pool::new(all), large: Pool::new((all - all / 4).max(body.min(all))) }
     }
 
     /// How much is taken, in bytes.
     pub(super) fn held(&self) -> usize {
-        (self.total as usize - self.free.available_permits()) * UNIT
+        (self.all.total as usize - self.all.free.available_permits()) * UNIT
     }
 
-    /// Takes `bytes` more, if they are free.
+    /// Takes `bytes` more for a request, if they are free.
     fn grow(&self, held: &mut MemoryPermit, bytes: usize) -> Result<(), ApiError> {
-        let more = self.free.clone().try_acquire_many_owned(self.units(bytes)).map_err(|_| Problem::MemoryFull)?;
-        held.merge(MemoryPermit(Some(more)));
+        let more = to_units(bytes);
+        let whole = units(&held.all).saturating_add(more);
+        let large = if whole > to_units(SMALL) { whole - units(&held.large) } else { 0 };
+        let large = self.large.try_take(large)?;
+        held.merge(MemoryPermit { all: Some(self.all.try_take(more)?), large: Some(large) });
         Ok(())
     }
 
@@ -70,11 +108,17 @@ impl Memory {
         if bytes > limit { Err(Problem::RepeatedTooLarge { limit }.into()) } else { self.grow(held, bytes) }
     }
 
-    /// Waits until `bytes` are free.
+    /// Waits until `bytes` are free for a stream.
     pub(super) async fn wait(&self, bytes: usize) -> MemoryPermit {
-        // The semaphore is never closed.
-        MemoryPermit(self.free.clone().acquire_many_owned(self.units(bytes)).await.ok())
+        let units = to_units(bytes);
+        // Always in this order: nobody waits for the second who has none of the first.
+        let large = self.large.take(units).await;
+        MemoryPermit { all: self.all.take(units).await, large }
     }
+}
+
+fn to_units(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
 }
 
 /// Reads a JSON body, which takes its part of the memory for as long as the request does.

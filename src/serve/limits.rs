@@ -18,7 +18,8 @@ pub struct Limits {
     #[schema(value_type = usize)]
     pub max_body_bytes: NonZeroUsize,
 
-    /// Memory for the rows of all requests together
+    /// Memory for the rows of all requests together. A quarter of it is kept for small ones: streams, and requests of
+    /// more than 64 KiB, do not get it
     #[cfg_attr(
         feature = "cli",
         arg(long, value_name = "BYTES", default_value = "268435456", env = "BERTQA_MAX_BUFFERED_BYTES")
@@ -62,7 +63,8 @@ pub struct Limits {
     #[schema(value_type = usize)]
     pub max_concurrent_requests: NonZeroUsize,
 
-    /// Most streams at once, so that other requests find a place; further ones get status 429
+    /// Most streams at once, so that other requests find a place, and never more than half of max_concurrent_requests;
+    /// further ones get status 429
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value = "256", env = "BERTQA_MAX_STREAMS"))]
     #[schema(value_type = usize)]
     pub max_streams: NonZeroUsize,
@@ -119,17 +121,20 @@ impl Limits {
         }
     }
 
+    /// These limits, with room for other requests beside streams.
+    ///
     /// # Errors
     /// Limits of which one keeps another from ever being reached.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        let Self { max_rows, max_queued_rows, max_body_bytes, max_buffered_bytes, .. } = *self;
+    pub fn checked(self) -> Result<Self, ConfigError> {
+        let Self { max_rows, max_queued_rows, max_body_bytes, max_buffered_bytes, .. } = self;
         if max_rows > max_queued_rows {
             return Err(ConfigError::Rows { max_rows, max_queued_rows });
         }
         if max_body_bytes > max_buffered_bytes {
             return Err(ConfigError::Bytes { max_body_bytes, max_buffered_bytes });
         }
-        Ok(())
+        let half = NonZeroUsize::new(self.max_concurrent_requests.get() / 2).unwrap_or(NonZeroUsize::MIN);
+        Ok(Self { max_streams: self.max_streams.min(half), ..self })
     }
 }
 

@@ -91,7 +91,7 @@ pub enum Ended {
 /// # Errors
 /// If it cannot listen, or the model cannot be loaded at first, or cannot answer.
 pub fn run(config: Config, load: impl Fn() -> anyhow::Result<Loaded> + Send + 'static) -> anyhow::Result<Ended> {
-    config.limits.check()?;
+    let config = Config { limits: config.limits.checked()?, ..config };
     let cors = cors(&config.cors_origins)?;
     let metrics = metrics::install()?;
     let runtime = runtime::Builder::new_multi_thread()

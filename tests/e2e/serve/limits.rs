@@ -256,3 +256,33 @@ fn limits_that_cannot_be() {
         assert!(stderr(&output).contains(words), "{words}: {}", stderr(&output));
     }
 }
+
+#[test]
+fn large_requests_leave_memory_to_small_ones() {
+    let limits = ["--max-body-bytes", "600000", "--max-buffered-bytes", "1000000", "--max-windows", "100000"];
+    let server = Server::start(&limits);
+    // Of the memory, 750,000 bytes are for such: these bodies are never whole.
+    let part = "x".repeat(240_000);
+    let held: Vec<_> = (1..=3)
+        .map(|number| {
+            let mut busy = server.connect();
+            let headers = "content-type: application/json\r\ncontent-length: 500000\r\n";
+            busy.write_all((head("/inferences", headers) + &part).as_bytes()).unwrap();
+            wait_until("it is held", || server.metric("bertqa_buffered_bytes", &[]) >= number as f64 * 239_000.0);
+            busy
+        })
+        .collect();
+    let of = |characters: usize| json!({"question": "a", "context": "x".repeat(characters)}).to_string();
+    server.send("/inferences", &[JSON], of(100_000).as_bytes()).error(429, "overloaded");
+    // There would be memory for it, if it were not kept.
+    server.send("/inferences", &[JSON], of(70_000).as_bytes()).error(429, "overloaded");
+    assert_ne!(server.send("/inferences", &[JSON], of(60_000).as_bytes()).status, 429);
+    drop(held);
+    wait_until("there is room again", || server.send("/inferences", &[JSON], of(100_000).as_bytes()).status != 429);
+}
+
+#[test]
+fn streams_never_take_all_places() {
+    let server = Server::start(&["--max-concurrent-requests", "4", "--max-streams", "100"]);
+    assert_eq!(server.get("/info").ok()["limits"]["max_streams"], 2);
+}
