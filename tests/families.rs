@@ -361,7 +361,7 @@ fn a_config_that_is_not_supported_says_what_is() {
         (r#""hidden_size": 48,"#, "", "missing field `hidden_size`"),
     ] {
         assert!(config.contains(old), "{old}");
-        let error = load_error(&config.replace(old, new), weights("bert")).to_string();
+        let error = format!("{:#}", anyhow::Error::from(load_error(&config.replace(old, new), weights("bert"))));
         assert!(error.starts_with("config.json: ") && error.contains(message), "{error}");
     }
 }

@@ -76,12 +76,23 @@ impl io::Write for AboveWriter {
 
 impl Drop for AboveWriter {
     fn drop(&mut self) {
+        let text = one_line(std::mem::take(&mut self.text));
         match QUEUE.get() {
             // A message that does not fit is lost: answers are worth more.
-            Some(queue) => drop(queue.try_send(Message::Text(std::mem::take(&mut self.text)))),
-            None => self.bar.suspend(|| say(&self.text)),
+            Some(queue) => drop(queue.try_send(Message::Text(text))),
+            None => self.bar.suspend(|| say(&text)),
         }
     }
+}
+
+/// A message without line breaks but the last: names of fields may have some.
+fn one_line(text: Vec<u8>) -> Vec<u8> {
+    let message = text.strip_suffix(b"\n").unwrap_or(&text);
+    if !message.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+        return text;
+    }
+    let message = String::from_utf8_lossy(message).replace('\n', "\\n").replace('\r', "\\r");
+    (message + "\n").into_bytes()
 }
 
 /// Messages of a server on their way to stderr.

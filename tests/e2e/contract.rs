@@ -139,3 +139,12 @@ fn a_row_of_too_many_windows_fails_alone() {
     let [None, Some(error), None] = errors[..] else { panic!("{errors:?}") };
     assert!(error.contains("more than max_windows, 3"), "{error}");
 }
+
+#[test]
+fn a_message_is_a_line_whatever_fields_are_called() {
+    let mut command = tiny("stdin");
+    command.args(["--question", "a\nWARN b"]).write_stdin("{\"question\": \"Who?\", \"context\": \"Ann did.\"}\n");
+    let output = ends(command, 1);
+    let said = stderr(&output);
+    assert!(said.contains("a\\nWARN b") && !said.contains("\nWARN"), "{said}");
+}

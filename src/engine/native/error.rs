@@ -5,7 +5,7 @@ use crate::plural::plural;
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// config.json is no JSON, or lacks a key.
-    #[error("config.json: {0}")]
+    #[error("config.json")]
     Config(#[from] serde_json::Error),
     /// A value in config.json that is not supported.
     #[error("config.json: {key} is {value:?}; supported: {supported}")]
@@ -71,7 +71,7 @@ pub enum LoadError {
         inputs: usize,
     },
     /// The operating system starts no threads.
-    #[error("cannot start {threads} {}: {source}", plural(*threads, "thread"))]
+    #[error("cannot start {threads} {}", plural(*threads, "thread"))]
     Threads {
         /// How many were asked for.
         threads: usize,
