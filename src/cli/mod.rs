@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod completions;
+mod cut_short;
 mod devices;
 mod eval;
 mod hint;
@@ -75,6 +76,7 @@ struct StrictStop(String);
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
+    cut_short::handle();
     run(std::env::args_os()).into()
 }
 

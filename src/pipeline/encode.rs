@@ -1,6 +1,6 @@
 //! The stage that turns rows into windows.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, select};
 
@@ -9,8 +9,13 @@ use super::pending::{Pending, PendingRow};
 use super::{Answered, Item, RowTag, Stats};
 use crate::qa::Encoder;
 
+/// While a row is tokenized it takes a hundred times as much memory as its text: larger ones than that, in bytes, take
+/// turns.
+const LARGE: usize = 1 << 20;
+
 pub(super) fn encode<T: RowTag>(
     encoder: &Encoder,
+    large: &Mutex<()>,
     stats: &Stats,
     stop: &Receiver<()>,
     rows: &Receiver<Numbered<T>>,
@@ -30,6 +35,8 @@ pub(super) fn encode<T: RowTag>(
             if !tag.is_wanted() {
                 return Err(cancelled());
             }
+            let is_large = example.question().len() + example.context().len() > LARGE;
+            let _turn = is_large.then(|| large.lock().unwrap_or_else(PoisonError::into_inner));
             let windows = stats.busy.encode.measure(|| encoder.encode(&example, &options))?;
             Ok((example, windows))
         });

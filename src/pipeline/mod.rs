@@ -25,7 +25,7 @@ mod write;
 use std::io;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::AtomicUsize;
 use std::thread;
 
@@ -224,11 +224,13 @@ impl Pipeline {
             let (budget, stats) = (budget.clone(), stats.clone());
             move || read::read(source, &stats, &budget, &rows_in)
         })?;
+        let large = Arc::<Mutex<()>>::default();
         for _ in 0..threads {
-            let (encoder, stop, stats) = (encoder.clone(), stop.clone(), stats.clone());
+            let (encoder, large) = (encoder.clone(), large.clone());
+            let (stop, stats) = (stop.clone(), stats.clone());
             let (rows, encoded, answered) = (rows_out.clone(), encoded_in.clone(), answered_in.clone());
             spawn.stage("encode", move || {
-                encode::encode(&encoder, &stats, stop.signal(), &rows, &encoded, &answered);
+                encode::encode(&encoder, &large, &stats, stop.signal(), &rows, &encoded, &answered);
                 Ok(())
             })?;
         }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{assert_hint, bertqa, ends, file_rows, project, rows, stderr, tiny};
 
@@ -81,6 +81,22 @@ fn a_window_that_takes_much_memory_is_asked_for() {
     let mut command = tiny("run");
     command.arg(&input).args(["-o", "-", "--window-log-max", "28"]);
     assert_eq!(rows(&ends(command, 0).stdout).len(), 1);
+}
+
+#[test]
+fn json_that_unpacks_to_more_than_memory_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in.json.zst");
+    let mut zstd = zstd::Encoder::new(std::fs::File::create(&input).unwrap(), 1).unwrap();
+    zstd.write_all(b"{\"data\": [\n").unwrap();
+    let line = format!("{}\n", json!({"question": "Who?", "context": "Ada did. ".repeat(100)}));
+    for _ in 0..2000 {
+        zstd.write_all(line.as_bytes()).unwrap();
+    }
+    zstd.finish().unwrap();
+    let mut command = bertqa();
+    command.arg("run").arg(&input).args(["-o", "-", "--max-json-bytes", "1000000"]);
+    assert_hint(command, "in.json.zst: JSON that is not lines is held in memory whole", "--max-json-bytes");
 }
 
 #[test]

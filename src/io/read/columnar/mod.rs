@@ -3,6 +3,8 @@
 mod batches;
 mod file;
 mod ipc;
+mod memory;
+mod parquet;
 mod rows;
 
 pub(crate) use batches::{Batches, Slice};

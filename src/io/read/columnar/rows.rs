@@ -8,6 +8,7 @@ use polars::prelude::{
 
 use super::file::{Chunks, ColumnarFile};
 use crate::io::error::{ColumnRole, Error, Result};
+use crate::io::options::ReadOptions;
 use crate::io::read::column_selection::{ColumnSelection, Text};
 use crate::io::row::{InputRow, Position, Record};
 use crate::io::source::partitions::{Partition, PartitionValue};
@@ -22,6 +23,7 @@ pub(crate) struct ColumnarRows {
     selection: Arc<ColumnSelection>,
     carried: SchemaRef,
     partitions: Vec<Partition>,
+    max_text_bytes: usize,
 }
 
 struct Chunk {
@@ -49,7 +51,7 @@ impl ColumnarRows {
         selection: Arc<ColumnSelection>,
         carried: SchemaRef,
         partitions: &[Partition],
-        chunk_rows: usize,
+        options: &ReadOptions,
     ) -> Result<Self> {
         let source = file.name().clone();
         let has = |name: &str| file.names().any(|other| other == name);
@@ -59,8 +61,9 @@ impl ColumnarRows {
         let mut names: Vec<String> = names.filter(|name| !is_partition(name)).collect();
         let texts: Vec<String> = file.names().filter(|name| selection.reads(name)).map(str::to_owned).collect();
         names.extend(texts.into_iter().filter(|name| !carried.contains(name)));
-        let chunks = file.chunks(names, chunk_rows.max(1))?;
-        Ok(Self { chunks, chunk: None, number: 0, source, selection, carried, partitions })
+        let chunks = file.chunks(names, options.chunk_rows.max(1))?;
+        let max_text_bytes = options.max_line_bytes;
+        Ok(Self { chunks, chunk: None, number: 0, source, selection, carried, partitions, max_text_bytes })
     }
 
     fn load(&self, mut frame: DataFrame) -> PolarsResult<Chunk> {
@@ -139,11 +142,12 @@ impl Iterator for ColumnarRows {
                 self.number = chunk.first + 1 + part.map_or(index, |part| part.row) as u64;
                 let position = Position { source: self.source.clone(), number: self.number };
                 let record = Record::Columnar { frame: chunk.frame.clone(), index };
+                let text = |column: &StringChunked| text(column, index, self.max_text_bytes);
                 let (question, context) = match &chunk.texts {
                     Some((_, contexts)) if part.is_some_and(|part| part.is_none) => {
-                        (Text::Other("an empty list"), text(contexts, index))
+                        (Text::Other("an empty list"), text(contexts))
                     }
-                    Some((questions, contexts)) => (text(questions, index), text(contexts, index)),
+                    Some((questions, contexts)) => (text(questions), text(contexts)),
                     None => (Text::Missing, Text::Missing),
                 };
                 let example = self.selection.example(question, context);
@@ -191,8 +195,9 @@ pub(crate) fn question_list(schema: &Schema, selection: &ColumnSelection) -> boo
     find_type(schema, &selection.question).is_some_and(|dtype| is_list(&dtype))
 }
 
-fn text(column: &StringChunked, index: usize) -> Text {
+fn text(column: &StringChunked, index: usize, limit: usize) -> Text {
     match column.get(index) {
+        Some(text) if text.len() > limit => Text::TooLong(limit),
         Some(text) => Text::Valid(text.to_owned()),
         None => Text::Null,
     }
