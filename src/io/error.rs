@@ -213,7 +213,9 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// A text of JSON that takes too much memory.
-    #[error("{name}: JSON that is not lines is held in memory whole, and this is larger than the limit of {limit} bytes")]
+    #[error(
+        "{name}: JSON that is not lines is held in memory whole, and this is larger than the limit of {limit} bytes"
+    )]
     JsonTooLarge {
         /// The input.
         name: Arc<str>,

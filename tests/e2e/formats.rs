@@ -292,3 +292,19 @@ fn several_questions_in_a_list() {
         assert_eq!(Value::from(ids), serde_json::json!([1, 2, 2, 3, 4]), "{name}");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn rows_that_share_a_long_text_take_no_memory_each() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["category.parquet", "category.arrow"] {
+        // As texts of their own, they are 4 GB.
+        let mut command = assert_cmd::Command::new("sh");
+        command.args(["-c", "ulimit -v 3000000 && exec \"$@\"", "sh", env!("CARGO_BIN_EXE_bertqa"), "run"]);
+        command.arg(project("tests/fixtures/columnar/long").join(name)).arg("-o").arg(folder.path().join("out.jsonl"));
+        command.args(["--limit", "3", "--threads", "2", "--force", "--columns", "question", "--model"]);
+        command.arg(project("tests/fixtures/families/xlm-roberta"));
+        ends(command, 0);
+        assert_eq!(file_rows(folder.path().join("out.jsonl")).len(), 3, "{name}");
+    }
+}

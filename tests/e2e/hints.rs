@@ -57,7 +57,11 @@ fn a_tokenizer_whose_table_of_characters_is_damaged() {
     let mut tokenizer: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     tokenizer["normalizer"] = json!({"type": "Precompiled", "precompiled_charsmap": "//8A"});
     fs::write(&path, tokenizer.to_string()).unwrap();
-    assert_model_hint(folder.path(), "tokenizer.json: its table of characters (precompiled_charsmap) points outside", "--tokenizer");
+    assert_model_hint(
+        folder.path(),
+        "tokenizer.json: its table of characters (precompiled_charsmap) points outside",
+        "--tokenizer",
+    );
 }
 
 #[test]

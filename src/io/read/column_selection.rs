@@ -157,7 +157,9 @@ fn valid(text: Text, field: &str) -> Result<String, RowError> {
         Text::Missing => Err(RowError::field(format!("`{field}` is missing"))),
         Text::Null => Err(RowError::field(format!("`{field}` is null"))),
         Text::Other(kind) => Err(RowError::field(format!("`{field}` is {kind}; it must be a string"))),
-        Text::TooLong(limit) => Err(RowError::unreadable(format!("`{field}` is longer than the limit of {limit} bytes"))),
+        Text::TooLong(limit) => {
+            Err(RowError::unreadable(format!("`{field}` is longer than the limit of {limit} bytes")))
+        }
         Text::Invalid(why) => Err(RowError::field(format!("`{field}` is not valid text: {why}"))),
     }
 }

@@ -97,7 +97,10 @@ fn within<'a>(reader: &'a mut Text, text: &[u8], limit: usize) -> io::Take<&'a m
 fn read_first_line(reader: &mut Text, text: &mut Vec<u8>, limit: usize) -> io::Result<()> {
     loop {
         let begin = text.len();
-        if begin > limit || within(reader, text, limit).read_until(b'\n', text)? == 0 || !text[begin..].trim_ascii().is_empty() {
+        if begin > limit
+            || within(reader, text, limit).read_until(b'\n', text)? == 0
+            || !text[begin..].trim_ascii().is_empty()
+        {
             return Ok(());
         }
     }

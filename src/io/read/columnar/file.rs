@@ -8,15 +8,14 @@ use std::fs::File;
 use std::io::{self, Seek};
 use std::sync::Arc;
 
-use polars::prelude::{ArrowDataType, ArrowSchema, DataFrame, DataType, PolarsError, PolarsResult, Schema, TimeZone};
-use polars_arrow::datatypes::Field;
+use polars::prelude::{ArrowDataType, ArrowSchema, DataFrame, DataType, PolarsResult, Schema, TimeZone};
 
+use super::decoder::guarded;
 use super::ipc::IpcFile;
 use super::parquet::ParquetFile;
 use crate::io::columnar::metadata::Metadata;
 use crate::io::error::{Error, Result};
 use crate::io::format::{ColumnarFormat, InputFormat};
-use crate::io::panic;
 
 /// An open Parquet or Arrow IPC file whose schema has been read.
 pub(crate) struct ColumnarFile {
@@ -136,30 +135,6 @@ fn open_arrow(file: &mut File) -> PolarsResult<(Layout, Arc<ArrowSchema>)> {
     let file = IpcFile::open(file)?;
     let schema = Arc::new(file.schema());
     Ok((Layout::Arrow(file), schema))
-}
-
-/// What an extension type is stored as, such as the bytes of a UUID or the text of JSON.
-pub(super) fn storage(field: &Field) -> Field {
-    fn stored(dtype: &ArrowDataType) -> ArrowDataType {
-        use ArrowDataType as A;
-        match dtype {
-            A::Extension(extension) => stored(&extension.inner),
-            A::List(field) => A::List(Box::new(storage(field))),
-            A::LargeList(field) => A::LargeList(Box::new(storage(field))),
-            A::FixedSizeList(field, size) => A::FixedSizeList(Box::new(storage(field)), *size),
-            A::Map(field, is_sorted) => A::Map(Box::new(storage(field)), *is_sorted),
-            A::Struct(fields) => A::Struct(fields.iter().map(storage).collect()),
-            other => other.clone(),
-        }
-    }
-    Field { dtype: stored(&field.dtype), ..field.clone() }
-}
-
-/// What `decode` gives, or that it panicked: a decoder that meets what it does not expect must not end the program.
-pub(super) fn guarded<T>(decode: impl FnOnce() -> PolarsResult<T>) -> PolarsResult<T> {
-    panic::caught(decode).unwrap_or_else(|message| {
-        Err(PolarsError::ComputeError(format!("it is damaged, or has what cannot be read yet ({message})").into()))
-    })
 }
 
 /// Refuses the types that have no counterpart, for which the conversion of a schema would panic.

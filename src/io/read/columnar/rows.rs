@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use polars::prelude::{
-    Column, DataFrame, DataType, IdxCa, PlSmallStr, PolarsError, PolarsResult, Scalar, Schema, SchemaRef, StringChunked,
+    Column, DataFrame, DataType, IdxCa, PlSmallStr, PolarsError, PolarsResult, Scalar, Schema, SchemaRef,
 };
 
 use super::file::{Chunks, ColumnarFile};
+use super::texts::Texts;
 use crate::io::error::{ColumnRole, Error, Result};
 use crate::io::options::ReadOptions;
 use crate::io::read::column_selection::{ColumnSelection, Text};
@@ -29,7 +30,7 @@ pub(crate) struct ColumnarRows {
 struct Chunk {
     frame: Arc<DataFrame>,
     /// Questions and contexts, where rows need them.
-    texts: Option<(StringChunked, StringChunked)>,
+    texts: Option<(Texts, Texts)>,
     /// Where lists of questions were taken apart: of which row each is, from 0, or none of an empty list.
     parts: Option<Vec<Part>>,
     /// Rows of the file before it.
@@ -79,11 +80,8 @@ impl ColumnarRows {
             frame.with_column(questions.with_name(question.as_str().into()))?;
             parts = Some(apart);
         }
-        let strings = |path: &str| -> PolarsResult<StringChunked> {
-            let column = find(&frame, path)?.cast(&DataType::String)?;
-            Ok(column.str()?.rechunk().into_owned())
-        };
-        let texts = if *needs_question { Some((strings(question)?, strings(context)?)) } else { None };
+        let texts = |path: &str| Texts::new(find(&frame, path)?.as_materialized_series());
+        let texts = if *needs_question { Some((texts(question)?, texts(context)?)) } else { None };
         let rows = frame.height();
         // Strictly: a value that the common type cannot hold is an error, and not null.
         let column = |name: &str| match self.partitions.iter().find(|partition| partition.name == name) {
@@ -142,7 +140,7 @@ impl Iterator for ColumnarRows {
                 self.number = chunk.first + 1 + part.map_or(index, |part| part.row) as u64;
                 let position = Position { source: self.source.clone(), number: self.number };
                 let record = Record::Columnar { frame: chunk.frame.clone(), index };
-                let text = |column: &StringChunked| text(column, index, self.max_text_bytes);
+                let text = |texts: &Texts| texts.get(index, self.max_text_bytes);
                 let (question, context) = match &chunk.texts {
                     Some((_, contexts)) if part.is_some_and(|part| part.is_none) => {
                         (Text::Other("an empty list"), text(contexts))
@@ -193,14 +191,6 @@ fn questions_apart(lists: &Column) -> PolarsResult<(Vec<Part>, Column)> {
 /// Whether the question is a list of texts.
 pub(crate) fn question_list(schema: &Schema, selection: &ColumnSelection) -> bool {
     find_type(schema, &selection.question).is_some_and(|dtype| is_list(&dtype))
-}
-
-fn text(column: &StringChunked, index: usize, limit: usize) -> Text {
-    match column.get(index) {
-        Some(text) if text.len() > limit => Text::TooLong(limit),
-        Some(text) => Text::Valid(text.to_owned()),
-        None => Text::Null,
-    }
 }
 
 /// Checks that the question and the context are text.

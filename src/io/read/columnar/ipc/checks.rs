@@ -8,7 +8,7 @@ use polars::prelude::PolarsResult;
 use polars_arrow::io::ipc::format::ipc::planus::{self, Vector};
 use polars_arrow::io::ipc::format::ipc::{CompressionType, FieldRef, RecordBatch, SchemaRef};
 
-use super::message::damaged;
+use crate::io::read::columnar::decoder::damaged;
 use crate::io::read::columnar::memory;
 
 /// As in Arrow's own reader; the next level of a type is read by recursion.
@@ -26,11 +26,7 @@ pub(super) fn check_schema(schema: SchemaRef, bytes: usize) -> PolarsResult<()> 
     }
 }
 
-fn check_fields(
-    fields: Option<Vector<planus::Result<FieldRef>>>,
-    levels: usize,
-    left: &mut usize,
-) -> PolarsResult<()> {
+fn check_fields(fields: Option<Vector<planus::Result<FieldRef>>>, levels: usize, left: &mut usize) -> PolarsResult<()> {
     for field in fields.into_iter().flatten() {
         let levels = levels.checked_sub(1).ok_or_else(|| damaged("its types are nested too deeply"))?;
         *left = left.checked_sub(1).ok_or_else(|| damaged("it has more fields than its schema has room for"))?;

@@ -21,8 +21,7 @@ use polars_arrow::io::ipc::{IpcField, IpcSchema};
 use polars_arrow::record_batch::RecordBatchT;
 
 use super::checks;
-use super::message::damaged;
-use crate::io::read::columnar::file::{guarded, storage};
+use crate::io::read::columnar::decoder::{damaged, guarded, storage};
 
 /// Values that are repeated come to no more than that in a record batch: a few bytes could otherwise fill any memory.
 const MOST_REPEATED: usize = 1 << 24;

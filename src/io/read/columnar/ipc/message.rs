@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 
-use polars::prelude::{PolarsError, PolarsResult};
+use polars::prelude::PolarsResult;
 use polars_arrow::io::ipc::format::ipc::planus::{self, ReadAsRoot};
 use polars_arrow::io::ipc::format::ipc::{
     Block, DictionaryBatch, Footer, FooterRef, Message, MessageHeader, MessageHeaderRef, MessageRef, MetadataVersion,
@@ -12,6 +12,7 @@ use polars_arrow::io::ipc::format::ipc::{
 };
 
 use super::checks;
+use crate::io::read::columnar::decoder::damaged;
 
 /// Stands before the length of a message, since version 0.15 of the format.
 const CONTINUATION: [u8; 4] = [0xff; 4];
@@ -154,9 +155,4 @@ fn read(reader: &mut impl Read) -> PolarsResult<Option<Message>> {
         checks::check_schema(schema, text.len())?;
     }
     Message::try_from(message).map(Some).map_err(malformed)
-}
-
-/// An error for what a well-made file has not.
-pub(super) fn damaged(what: &str) -> PolarsError {
-    PolarsError::ComputeError(what.to_owned().into())
 }

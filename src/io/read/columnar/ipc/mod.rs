@@ -17,7 +17,8 @@ use polars_arrow::io::ipc::read::Dictionaries;
 use polars_arrow::io::ipc::read::common::read_dictionary;
 
 use self::column::{Columns, Context, Part, Reading};
-use self::message::{Content, Head, Messages, damaged};
+use self::message::{Content, Head, Messages};
+use crate::io::read::columnar::decoder::damaged;
 
 /// What an Arrow IPC file or stream has.
 pub(super) struct IpcFile {

@@ -1,9 +1,9 @@
 //! Whether the metadata of a file agree with each other and with its size.
 
-use polars::prelude::PolarsResult;
+use polars::prelude::{PolarsError, PolarsResult};
 use polars_parquet::read::{ColumnChunkMetadata, FileMetadata, RowGroupMetadata};
 
-use super::{damaged, in_group};
+use crate::io::read::columnar::decoder::damaged;
 
 /// Checks all row groups; `length` is the file's.
 pub(super) fn check(metadata: &FileMetadata, length: u64) -> PolarsResult<()> {
@@ -48,4 +48,9 @@ pub(super) fn chunk(column: &ColumnChunkMetadata) -> Option<(u64, u64)> {
 /// The column's name; of a part of a nested column the path to it.
 pub(super) fn name(column: &ColumnChunkMetadata) -> String {
     column.descriptor().path_in_schema.iter().map(|part| part.as_str()).collect::<Vec<_>>().join(".")
+}
+
+/// Says in which row group an error is; `number` is from 1.
+pub(super) fn in_group(number: usize, error: PolarsError) -> PolarsError {
+    error.wrap_msg(|message| format!("row group {number}: {message}"))
 }

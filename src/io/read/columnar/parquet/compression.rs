@@ -6,7 +6,7 @@ use flate2::read::MultiGzDecoder;
 use polars::prelude::PolarsResult;
 use polars_parquet::parquet::compression::{Compression, DecompressionContext, decompress};
 
-use super::damaged;
+use crate::io::read::columnar::decoder::damaged;
 
 /// The `length` bytes to which `stored` must unpack.
 pub(super) fn unpacked(compression: Compression, stored: &[u8], length: usize) -> PolarsResult<Vec<u8>> {

@@ -7,9 +7,9 @@ use std::io::{Read, Seek, SeekFrom};
 use polars::prelude::PolarsResult;
 use polars_parquet::parquet::{FOOTER_SIZE, PARQUET_MAGIC};
 use polars_parquet_format::thrift::protocol::{TCompactInputProtocol, TInputProtocol, TType};
-use polars_parquet_format::{RowGroup, SchemaElement, thrift};
+use polars_parquet_format::{ColumnMetaData, RowGroup, SchemaElement, thrift};
 
-use super::damaged;
+use crate::io::read::columnar::decoder::damaged;
 
 /// No type that people have is nested nearly as deeply.
 const DEEPEST: usize = 64;
@@ -21,7 +21,11 @@ const MEMORY: usize = 32;
 pub(super) fn check(file: &mut File) -> PolarsResult<()> {
     // Whether they are there at all is found when they are read for good.
     let Some(metadata) = read(file)? else { return Ok(()) };
-    let schema = walk(&metadata).map_err(|error| damaged(format!("its metadata cannot be read ({error})")))?;
+    let (schema, misplaced) =
+        walk(&metadata).map_err(|error| damaged(format!("its metadata cannot be read ({error})")))?;
+    if let Some((group, column)) = misplaced {
+        return Err(damaged(format!("row group {group}: column `{column}` lies outside of the file")));
+    }
     let mut open: Vec<i32> = Vec::new();
     for element in schema {
         if let Some(left) = open.last_mut() {
@@ -53,9 +57,10 @@ fn read(file: &mut File) -> PolarsResult<Option<Vec<u8>>> {
     Ok(Some(metadata))
 }
 
-/// The schema, once all lists are found to be as long as they say.
-fn walk(metadata: &[u8]) -> thrift::Result<Vec<SchemaElement>> {
-    let mut schema = Vec::new();
+/// The schema, once all lists are found to be as long as they say; and a row group, from 1, with a column of it that
+/// lies before the file.
+fn walk(metadata: &[u8]) -> thrift::Result<(Vec<SchemaElement>, Option<(u32, String)>)> {
+    let (mut schema, mut misplaced) = (Vec::new(), None);
     let mut protocol = TCompactInputProtocol::new(metadata, metadata.len().saturating_mul(MEMORY));
     protocol.read_struct_begin()?;
     loop {
@@ -68,8 +73,9 @@ fn walk(metadata: &[u8]) -> thrift::Result<Vec<SchemaElement>> {
                 }
             }
             (_, Some(4)) => {
-                for _ in 0..protocol.read_list_begin()?.size {
-                    RowGroup::read_from_in_protocol(&mut protocol)?;
+                for number in 1..=protocol.read_list_begin()?.size {
+                    let group = RowGroup::read_from_in_protocol(&mut protocol)?;
+                    misplaced = misplaced.or_else(|| Some((number, misplaced_column(&group)?)));
                 }
             }
             // Their elements are structures, whatever is said of them.
@@ -82,5 +88,15 @@ fn walk(metadata: &[u8]) -> thrift::Result<Vec<SchemaElement>> {
         }
         protocol.read_field_end()?;
     }
-    Ok(schema)
+    Ok((schema, misplaced))
+}
+
+/// The column of a row group that lies before the file.
+fn misplaced_column(group: &RowGroup) -> Option<String> {
+    let columns = group.columns.iter().filter_map(|column| column.meta_data.as_ref());
+    let misplaced = |column: &&ColumnMetaData| {
+        let dictionary = column.dictionary_page_offset.unwrap_or_default();
+        column.data_page_offset.min(column.total_compressed_size).min(dictionary) < 0
+    };
+    columns.into_iter().find(misplaced).map(|column| column.path_in_schema.join("."))
 }

@@ -13,9 +13,9 @@ use polars_parquet::read::{
     BasicDecompressor, ColumnChunkMetadata, Filter, PageReader, RowGroupMetadata, column_iter_to_arrays,
 };
 
-use super::super::memory;
-use super::damaged;
 use super::pages::{Encoded, Pages, in_column};
+use crate::io::read::columnar::decoder::damaged;
+use crate::io::read::columnar::memory;
 
 /// A slice holds about this much, unless a single row is larger.
 const SLICE_BYTES: usize = 16 << 20;
@@ -102,10 +102,7 @@ impl RowGroup {
         }
         let rows = self.next..self.rows.min(self.next.saturating_add(self.step.min(most)));
         self.next = rows.end;
-        let columns = self.columns.iter_mut().map(|column| {
-            let name = column.field.name.clone();
-            column.decode(file, &rows).map_err(in_column(&name))
-        });
+        let columns = self.columns.iter_mut().map(|column| column.read(file, &rows));
         let columns = columns.collect::<PolarsResult<Vec<_>>>()?;
         DataFrame::new(rows.len(), columns).map(Some)
     }
@@ -120,7 +117,7 @@ fn fixed_length(column: &ColumnChunkMetadata) -> usize {
 }
 
 impl GroupColumn {
-    fn decode(&mut self, file: &File, rows: &Range<usize>) -> PolarsResult<Column> {
+    fn read(&mut self, file: &File, rows: &Range<usize>) -> PolarsResult<Column> {
         let (held, first) = match &mut self.pages {
             ColumnPages::Flat { pages, held } => {
                 let wanted = pages.with_values(rows);
@@ -135,18 +132,24 @@ impl GroupColumn {
             }
             ColumnPages::Nested(all) => (all.iter().collect(), 0),
         };
-        let pages = held.into_iter().map(|held| {
-            let reader = Cursor::new(held.bytes.clone());
-            let reader = PageReader::new_with_page_meta(reader, held.metadata.clone(), Vec::new(), usize::MAX);
-            BasicDecompressor::new(reader, Vec::new())
-        });
-        let filter = Filter::new_ranged(rows.start - first, rows.end - first);
-        let types = self.types.iter().collect();
-        let (arrays, _) = column_iter_to_arrays(pages.collect(), types, self.field.clone(), Some(filter))?;
-        let values = Series::try_from((&self.field, arrays))?;
-        if values.len() != rows.len() {
-            return Err(damaged(format!("{} values are there of {} rows", values.len(), rows.len())));
-        }
-        Ok(values.into_column())
+        let rows = rows.start - first..rows.end - first;
+        decode(&self.field, &self.types, &held, rows).map_err(in_column(&self.field.name))
     }
+}
+
+/// The values of these rows, counted from the first in the pages.
+fn decode(field: &Field, types: &[PrimitiveType], pages: &[&Held], rows: Range<usize>) -> PolarsResult<Column> {
+    let count = rows.len();
+    let pages = pages.iter().map(|held| {
+        let reader = Cursor::new(held.bytes.clone());
+        let reader = PageReader::new_with_page_meta(reader, held.metadata.clone(), Vec::new(), usize::MAX);
+        BasicDecompressor::new(reader, Vec::new())
+    });
+    let filter = Filter::new_ranged(rows.start, rows.end);
+    let (arrays, _) = column_iter_to_arrays(pages.collect(), types.iter().collect(), field.clone(), Some(filter))?;
+    let values = Series::try_from((field, arrays))?;
+    if values.len() != count {
+        return Err(damaged(format!("{} values are there of {count} rows", values.len())));
+    }
+    Ok(values.into_column())
 }

@@ -7,7 +7,7 @@ use polars_parquet::parquet::compression::Compression;
 use polars_parquet_format::thrift::protocol::{TCompactInputProtocol, TCompactOutputProtocol};
 use polars_parquet_format::{Encoding, PageHeader, PageType};
 
-use super::damaged;
+use crate::io::read::columnar::decoder::damaged;
 
 /// Larger than that of any page: it may have the smallest and the largest of its values.
 const LONGEST: usize = 16 << 20;
@@ -49,7 +49,8 @@ impl Header {
 
     fn new(mut thrift: PageHeader, compression: Compression) -> PolarsResult<Self> {
         let size = |bytes: i32| usize::try_from(bytes).map_err(|_| damaged("a page has a negative size"));
-        let count = |values: i32| usize::try_from(values).map_err(|_| damaged("a page has a negative number of values"));
+        let count =
+            |values: i32| usize::try_from(values).map_err(|_| damaged("a page has a negative number of values"));
         let missing = || damaged("a page has not the header of its type");
         let (stored, unpacked) = (size(thrift.compressed_page_size)?, size(thrift.uncompressed_page_size)?);
         let mut levels = 0;
@@ -149,4 +150,69 @@ fn most_unpacked(compression: Compression, stored: usize) -> usize {
         Compression::Lzo | Compression::Brotli => return usize::MAX,
     };
     stored.saturating_mul(times).saturating_add(least)
+}
+
+#[cfg(test)]
+mod tests {
+    use polars_parquet_format::{DataPageHeader, DataPageHeaderV2, DictionaryPageHeader, IndexPageHeader, Statistics};
+
+    use super::*;
+
+    /// A page of 10 values that unpacks from 100 bytes to 1000.
+    fn page(type_: PageType) -> PageHeader {
+        let plain = Encoding::PLAIN;
+        let first = DataPageHeader::new(10, plain, plain, plain, None::<Statistics>);
+        let second = DataPageHeaderV2::new(10, 0, 10, plain, 8, 8, None::<bool>, None::<Statistics>);
+        let dictionary = DictionaryPageHeader::new(10, plain, None::<bool>);
+        PageHeader::new(type_, 1000, 100, None::<i32>, first, None::<IndexPageHeader>, dictionary, second)
+    }
+
+    fn refused(page: PageHeader, compression: Compression) -> bool {
+        Header::new(page, compression).is_err()
+    }
+
+    #[test]
+    fn sizes_that_cannot_be() {
+        let kinds = [PageType::DATA_PAGE, PageType::DATA_PAGE_V2, PageType::DICTIONARY_PAGE];
+        let changes: [fn(&mut PageHeader); 5] = [
+            |page| page.uncompressed_page_size = i32::MAX,
+            |page| page.uncompressed_page_size = -1,
+            |page| page.compressed_page_size = i32::MIN,
+            |page| {
+                page.data_page_header.as_mut().unwrap().num_values = -1;
+                page.data_page_header_v2.as_mut().unwrap().num_values = -1;
+                page.dictionary_page_header.as_mut().unwrap().num_values = 1001;
+            },
+            |page| {
+                page.data_page_header = None;
+                page.data_page_header_v2 = None;
+                page.dictionary_page_header = None;
+            },
+        ];
+        for kind in kinds {
+            assert!(!refused(page(kind), Compression::Snappy));
+            // It is not shorter when it is not compressed.
+            assert!(refused(page(kind), Compression::Uncompressed));
+            for (number, change) in changes.iter().enumerate() {
+                let mut page = page(kind);
+                change(&mut page);
+                for compression in [Compression::Snappy, Compression::Zstd, Compression::Brotli] {
+                    assert!(refused(page.clone(), compression), "{kind:?}: change {number}, {compression:?}");
+                }
+            }
+        }
+        assert!(refused(page(PageType(9)), Compression::Zstd));
+        let changes: [fn(&mut DataPageHeaderV2); 5] = [
+            |page| page.num_nulls = 11,
+            |page| page.num_rows = 11,
+            |page| page.definition_levels_byte_length = 93,
+            |page| page.repetition_levels_byte_length = -1,
+            |page| (page.definition_levels_byte_length, page.repetition_levels_byte_length) = (i32::MAX, i32::MAX),
+        ];
+        for (number, change) in changes.iter().enumerate() {
+            let mut page = page(PageType::DATA_PAGE_V2);
+            change(page.data_page_header_v2.as_mut().unwrap());
+            assert!(refused(page, Compression::Zstd), "change {number}");
+        }
+    }
 }

@@ -15,14 +15,14 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::sync::Arc;
 
-use polars::prelude::{ArrowDataType, ArrowSchema, DataFrame, PolarsError, PolarsResult};
+use polars::prelude::{ArrowDataType, ArrowSchema, DataFrame, PolarsResult};
 use polars_parquet::parquet::schema::types::{ParquetType, PrimitiveConvertedType, PrimitiveLogicalType};
 use polars_parquet::read::schema::parquet_to_arrow_schema;
 use polars_parquet::read::{FileMetadata, infer_schema, read_metadata};
 use polars_parquet::write::schema_to_metadata_key;
 
 use self::group::RowGroup;
-use super::file::{guarded, storage};
+use super::decoder::{guarded, storage};
 
 /// A Parquet file whose metadata has been read.
 pub(super) struct ParquetFile {
@@ -89,13 +89,13 @@ impl ParquetFile {
                     None => Ok(None),
                 });
                 if let Some(slice) = slice.transpose() {
-                    return Some(slice.map_err(|error| in_group(number, error)));
+                    return Some(slice.map_err(|error| checks::in_group(number, error)));
                 }
                 let group = metadata.row_groups.get(next)?;
                 next += 1;
                 match guarded(|| RowGroup::open(&file, group, &fields)) {
                     Ok(group) => current = Some(group),
-                    Err(error) => return Some(Err(in_group(next, error))),
+                    Err(error) => return Some(Err(checks::in_group(next, error))),
                 }
             }
         })
@@ -118,14 +118,4 @@ fn json_is_text(metadata: &FileMetadata, schema: &mut ArrowSchema) {
             field.dtype = ArrowDataType::Utf8View;
         }
     }
-}
-
-/// `number` is from 1.
-fn in_group(number: usize, error: PolarsError) -> PolarsError {
-    error.wrap_msg(|message| format!("row group {number}: {message}"))
-}
-
-/// An error for what a well-made file has not.
-fn damaged(what: impl Into<String>) -> PolarsError {
-    PolarsError::ComputeError(what.into().into())
 }

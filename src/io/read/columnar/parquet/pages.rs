@@ -9,10 +9,11 @@ use polars_parquet::parquet::compression::Compression;
 use polars_parquet::parquet::read::PageMetaData;
 use polars_parquet::read::ColumnChunkMetadata;
 
-use super::super::memory;
+use super::checks;
 use super::compression::unpacked;
 use super::header::{Header, Kind};
-use super::{checks, damaged};
+use crate::io::read::columnar::decoder::damaged;
+use crate::io::read::columnar::memory;
 
 /// Enough for the headers of most pages.
 const HEADER_BUFFER: usize = 4 << 10;
