@@ -109,6 +109,12 @@ openapi: build
 kills count="1000":
     BERTQA_KILLS={{ count }} cargo test --release --locked --test e2e kills:: -- --nocapture
 
+# Damage files of Parquet, Arrow and tokenizers in many ways, and read them with 6 GiB of memory
+[group('check')]
+damage count="5000" seed="1":
+    cargo test --release --locked --lib --no-run
+    ulimit -v 6291456 && BERTQA_MUTATIONS={{ count }} BERTQA_SEED={{ seed }} cargo test --release --locked --lib damaged_
+
 # Run out of disk on a small tmpfs, and go on when there is room (Linux; needs user namespaces or root)
 [group('check')]
 full-disk: build

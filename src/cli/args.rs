@@ -163,7 +163,7 @@ pub(super) struct RowArgs {
     #[arg(long, value_name = "TEXT")]
     pub prefix: Option<String>,
 
-    /// Longest line of the input in bytes; a longer one is a failed row
+    /// Longest line of the input, or question or context of a typed one, in bytes; a longer one is a failed row
     #[arg(long, value_name = "BYTES", default_value = "67108864")]
     max_line_bytes: NonZeroUsize,
 
@@ -191,6 +191,10 @@ pub(super) struct TextArgs {
     /// what `zstd --long=31` wrote
     #[arg(long, value_name = "N", default_value_t = ReadOptions::default().window_log_max, value_parser = clap::value_parser!(u32).range(10..=31))]
     window_log_max: u32,
+
+    /// Largest JSON file that is not lines, in bytes: it is held in memory whole
+    #[arg(long, value_name = "BYTES", default_value = "1073741824")]
+    max_json_bytes: NonZeroUsize,
 
     /// What stands between the fields of CSV: one character, or tab; without it, what the header looks like
     #[arg(long, value_name = "CHAR", value_parser = character)]
@@ -241,6 +245,7 @@ impl RowArgs {
             window_log_max: self.text.window_log_max,
             csv: self.text.csv(),
             max_line_bytes: self.max_line_bytes.get(),
+            max_json_bytes: self.text.max_json_bytes.get(),
             ..ReadOptions::default()
         }
     }

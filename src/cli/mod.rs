@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod completions;
+mod cut_short;
 mod devices;
 mod eval;
 mod hint;
@@ -76,6 +77,7 @@ struct StrictStop(String);
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
+    cut_short::handle();
     run(std::env::args_os()).into()
 }
 

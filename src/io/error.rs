@@ -212,6 +212,16 @@ pub enum Error {
         /// What is wrong.
         source: serde_json::Error,
     },
+    /// A text of JSON that takes too much memory.
+    #[error(
+        "{name}: JSON that is not lines is held in memory whole, and this is larger than the limit of {limit} bytes"
+    )]
+    JsonTooLarge {
+        /// The input.
+        name: Arc<str>,
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// JSON in which no rows are found.
     #[error(
         "{name}: no rows are found in it; it holds {found}, and not rows with a question and a context, a list of them, \

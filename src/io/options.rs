@@ -32,8 +32,10 @@ pub struct ReadOptions {
     pub csv: CsvOptions,
     /// The sheet of a spreadsheet, by its name or its number from 1; `None` for the first that is shown.
     pub sheet: Option<String>,
-    /// The longest line of JSON Lines, record of CSV or row of a sheet, in bytes.
+    /// The longest line of JSON Lines, record of CSV, row of a sheet, question or context of a columnar file, in bytes.
     pub max_line_bytes: usize,
+    /// The largest text of JSON that is not lines, which is held in memory, in bytes.
+    pub max_json_bytes: usize,
     /// The most rows of a columnar input that are decoded at a time.
     pub chunk_rows: usize,
 }
@@ -53,6 +55,7 @@ impl Default for ReadOptions {
             csv: CsvOptions::default(),
             sheet: None,
             max_line_bytes: 64 << 20,
+            max_json_bytes: 1 << 30,
             chunk_rows: 4096,
         }
     }

@@ -7,15 +7,42 @@ use crossbeam_channel::{Receiver, Sender, select};
 use super::budget::Budget;
 use super::messages::{Done, Numbered, cancelled};
 use super::pending::{Pending, PendingRow};
-use super::{Answered, Item, RowTag, Stats};
+use super::{Answered, InFlightLimit, Item, RowTag, Stats};
 use crate::qa::Encoder;
 
-/// `memory` is for the windows of all rows.
+/// Bounds on what the rows take that are between encoder and decoder, besides their texts.
+#[derive(Clone)]
+pub(super) struct Memory {
+    /// What the tokenizer keeps of rows that are being encoded.
+    tokens: Arc<Budget>,
+    windows: Arc<Budget>,
+}
+
+/// The usual rows take a hundredth of either; a very large one waits until it fits.
+const TOKEN_MEMORY: usize = 256 << 20;
+const WINDOW_MEMORY: usize = 128 << 20;
+
+/// So much does a tokenizer keep of a byte of text.
+const BYTES_OF_TOKENS: usize = 64;
+
+impl Memory {
+    pub(super) fn new() -> Self {
+        let of = |bytes| Arc::new(Budget::new(InFlightLimit { rows: usize::MAX, bytes }));
+        Self { tokens: of(TOKEN_MEMORY), windows: of(WINDOW_MEMORY) }
+    }
+
+    /// Wakes those who wait, for good.
+    pub(super) fn close(&self) {
+        self.tokens.close();
+        self.windows.close();
+    }
+}
+
 pub(super) fn encode<T: RowTag>(
     encoder: &Encoder,
     stats: &Stats,
     stop: &Receiver<()>,
-    memory: &Arc<Budget>,
+    memory: &Memory,
     rows: &Receiver<Numbered<T>>,
     encoded: &Sender<Arc<Pending<T>>>,
     answered: &Sender<Done<T>>,
@@ -29,6 +56,8 @@ pub(super) fn encode<T: RowTag>(
         let Some(Numbered { index, item }) = next else { break };
         stats.taken.add(1);
         let Item { tag, example, options, bytes } = item;
+        let text_bytes = example.as_ref().map_or(0, |example| example.question().len() + example.context().len());
+        let Some(_tokens) = memory.tokens.share(text_bytes.saturating_mul(BYTES_OF_TOKENS)) else { break };
         let planned = example.and_then(|example| {
             if !tag.is_wanted() {
                 return Err(cancelled());
@@ -39,7 +68,7 @@ pub(super) fn encode<T: RowTag>(
         let encoded_row = match planned {
             Ok((example, plan)) => {
                 // Windows of other rows may have to be run first.
-                let Some(share) = memory.share(plan.bytes()) else { break };
+                let Some(share) = memory.windows.share(plan.bytes()) else { break };
                 stats.busy.encode.measure(|| plan.windows()).map(|windows| (example, windows, share))
             }
             Err(error) => Err(error),

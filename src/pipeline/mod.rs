@@ -5,8 +5,8 @@
 //!  1 thread N threads  1 thread  1/engine  N threads  1 thread
 //! ```
 //!
-//! Memory is bounded by the channels and by budgets, on the rows between reader and writer and on the windows between
-//! encoder and decoder, never by the input.
+//! Memory is bounded by the channels and by budgets, on the rows between reader and writer and on the tokens and windows
+//! between encoder and decoder, never by the input.
 //! The writer restores the input's order where that is wanted. A stage that fails or panics closes its channels; its
 //! neighbours then run dry, the writer ends, and [`Pipeline::run`] gives the first failure. An engine whose device
 //! fails gives its batch to the others, and is a failure only if it was the last.
@@ -37,6 +37,7 @@ use crate::engine::Engine;
 use crate::panic;
 use crate::qa::{Answer, Encoder, Example, Options, RowError};
 use budget::Budget;
+use encode::Memory;
 use infer::Worker;
 use pack::PackingPolicy;
 pub use stats::{BATCH_FILL, Busy, Clock, Counter, FORWARD_SECONDS, Stats, TOKENS};
@@ -157,10 +158,6 @@ pub enum Order {
 /// Rows that wait in a channel between two stages: enough that no stage waits for a wake-up of its neighbour.
 const CHANNEL_ROWS: usize = 256;
 
-/// Windows of all rows between encoder and decoder. The usual rows take a hundredth of it; one of very many windows waits
-/// until it fits.
-const WINDOW_MEMORY: usize = 128 << 20;
-
 /// How the writer ended.
 enum Ended<S> {
     /// Every row that was taken has been written.
@@ -209,7 +206,7 @@ impl Pipeline {
         );
         let policy = PackingPolicy::new(layout, batch_size);
         let budget = Arc::new(Budget::new(in_flight));
-        let memory = Arc::new(Budget::new(InFlightLimit { rows: usize::MAX, bytes: WINDOW_MEMORY }));
+        let memory = Memory::new();
         let (outcomes, ended) = bounded(engines.len() + 2 * threads + 3);
         let spawn = Spawner { outcomes };
 

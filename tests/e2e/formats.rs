@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{assert_hint, bertqa, ends, file_rows, project, rows, stderr, tiny};
 
@@ -81,6 +81,22 @@ fn a_window_that_takes_much_memory_is_asked_for() {
     let mut command = tiny("run");
     command.arg(&input).args(["-o", "-", "--window-log-max", "28"]);
     assert_eq!(rows(&ends(command, 0).stdout).len(), 1);
+}
+
+#[test]
+fn json_that_unpacks_to_more_than_memory_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in.json.zst");
+    let mut zstd = zstd::Encoder::new(std::fs::File::create(&input).unwrap(), 1).unwrap();
+    zstd.write_all(b"{\"data\": [\n").unwrap();
+    let line = format!("{}\n", json!({"question": "Who?", "context": "Ada did. ".repeat(100)}));
+    for _ in 0..2000 {
+        zstd.write_all(line.as_bytes()).unwrap();
+    }
+    zstd.finish().unwrap();
+    let mut command = bertqa();
+    command.arg("run").arg(&input).args(["-o", "-", "--max-json-bytes", "1000000"]);
+    assert_hint(command, "in.json.zst: JSON that is not lines is held in memory whole", "--max-json-bytes");
 }
 
 #[test]
@@ -274,5 +290,21 @@ fn several_questions_in_a_list() {
         command.arg(at(name)).args(["-o", "-", "--question", "more.qs", "--columns", "id"]);
         let ids: Vec<Value> = rows(&ends(command, 1).stdout).iter().map(|row| row["id"].clone()).collect();
         assert_eq!(Value::from(ids), serde_json::json!([1, 2, 2, 3, 4]), "{name}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn rows_that_share_a_long_text_take_no_memory_each() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["category.parquet", "category.arrow"] {
+        // As texts of their own, they are 4 GB.
+        let mut command = assert_cmd::Command::new("sh");
+        command.args(["-c", "ulimit -v 3000000 && exec \"$@\"", "sh", env!("CARGO_BIN_EXE_bertqa"), "run"]);
+        command.arg(project("tests/fixtures/columnar/long").join(name)).arg("-o").arg(folder.path().join("out.jsonl"));
+        command.args(["--limit", "3", "--threads", "2", "--force", "--columns", "question", "--model"]);
+        command.arg(project("tests/fixtures/families/xlm-roberta"));
+        ends(command, 0);
+        assert_eq!(file_rows(folder.path().join("out.jsonl")).len(), 3, "{name}");
     }
 }

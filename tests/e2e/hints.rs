@@ -51,13 +51,17 @@ fn weights_that_cannot_be_used() {
 }
 
 #[test]
-fn a_tokenizer_on_which_its_parser_panics() {
+fn a_tokenizer_whose_table_of_characters_is_damaged() {
     let folder = folder(&["config.json", "model.safetensors", "tokenizer.json"], &[]);
     let path = folder.path().join("tokenizer.json");
     let mut tokenizer: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     tokenizer["normalizer"] = json!({"type": "Precompiled", "precompiled_charsmap": "//8A"});
     fs::write(&path, tokenizer.to_string()).unwrap();
-    assert_model_hint(folder.path(), "tokenizer.json: it cannot be used: Precompiled", "--tokenizer");
+    assert_model_hint(
+        folder.path(),
+        "tokenizer.json: its table of characters (precompiled_charsmap) points outside",
+        "--tokenizer",
+    );
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use crate::support::{bertqa, ends, project, rows, stderr, tiny_model};
@@ -44,12 +46,39 @@ fn a_normalizer_that_multiplies_texts_is_refused() {
     copy_model(folder.path(), "");
     let path = folder.path().join("tokenizer.json");
     let mut tokenizer: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    // 2^40 times as long.
+    // A trie of one letter, with a text in its place.
+    let table = |text: &str| {
+        let mut units = vec![0u32; 512];
+        units[0] = 0x100 << 10;
+        units[0x100 ^ 0x65] = 0x65 | 1 << 8 | (0x65 ^ 0x80) << 10;
+        units[0x180] = 1 << 31;
+        let trie: Vec<u8> = units.into_iter().flat_map(u32::to_le_bytes).collect();
+        let size = u32::try_from(trie.len()).unwrap().to_le_bytes();
+        let table = [&size[..], &trie, text.as_bytes(), b"\0"].concat();
+        json!({"type": "Precompiled", "precompiled_charsmap": BASE64_STANDARD.encode(table)})
+    };
     let double = json!({"type": "Replace", "pattern": {"String": "e"}, "content": "ee"});
-    tokenizer["normalizer"] = json!({"type": "Sequence", "normalizers": vec![double; 40]});
-    fs::write(&path, tokenizer.to_string()).unwrap();
-    let message = refused(folder.path());
-    assert!(message.contains("tokenizer.json") && message.contains("normalizer"), "{message}");
+    let bytes = json!({"type": "ByteLevel"});
+    let sequence = |part: Value, times| json!({"type": "Sequence", "normalizers": vec![part; times]});
+    for (normalizer, is_refused) in [
+        // 2^40 times as long.
+        (sequence(double, 40), true),
+        (sequence(bytes, 40), true),
+        (table("ee"), false),
+        (sequence(table("ee"), 40), true),
+        (table(&"long".repeat(1000)), true),
+    ] {
+        tokenizer["normalizer"] = normalizer;
+        fs::write(&path, tokenizer.to_string()).unwrap();
+        if is_refused {
+            let message = refused(folder.path());
+            assert!(message.contains("tokenizer.json") && message.contains("normalizer"), "{message}");
+        } else {
+            let mut command = bertqa();
+            command.args(["stdin", "--model"]).arg(folder.path()).write_stdin(ROW);
+            ends(command, 0);
+        }
+    }
 }
 
 #[test]

@@ -107,3 +107,29 @@ fn an_interrupted_run_keeps_its_rows_under_another_name() {
     assert_eq!(summary["rows"], kept.lines().count());
     assert!(said.iter().any(|line| line.contains("out.jsonl.partial")), "{said:?}");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn weights_that_are_cut_short_in_use_are_an_error() {
+    let model = tempfile::tempdir().unwrap();
+    for file in ["config.json", "model.safetensors", "tokenizer.json"] {
+        std::fs::copy(tiny_model().join(file), model.path().join(file)).unwrap();
+    }
+    let mut child = Command::new(env!("CARGO_BIN_EXE_bertqa"))
+        .args(["stdin", "--precision", "f32", "--model"])
+        .arg(model.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
+    stdin.write_all(ROW.as_bytes()).unwrap();
+    assert!(answers.next().unwrap().unwrap().contains("\"answer\":"));
+    std::fs::write(model.path().join("model.safetensors"), "").unwrap();
+    stdin.write_all(ROW.as_bytes()).unwrap();
+    assert_eq!(ends(&mut child), 2);
+    let said = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
+    assert!(said.contains("a file of the model was cut short"), "{said}");
+}

@@ -26,6 +26,10 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
         io::Error::Read { source, .. } | io::Error::ReadOnLine { source, .. } if io::is_window_too_large(source) => {
             "allow it, and the memory that it takes, with --window-log-max 31"
         }
+        io::Error::JsonTooLarge { .. } => {
+            "make it JSON Lines, a row or a SQuAD article a line, as with `jq -c .data[]`, or allow it, and a few times as \
+             much memory, with --max-json-bytes"
+        }
         io::Error::SourceFileClash { .. } => "give the column another name, as with --source-file=input",
         io::Error::LfsPointer(_) => "fetch the file itself with git lfs pull",
         io::Error::NoRows { .. } => "name the columns with --question and --context",

@@ -38,6 +38,8 @@ pub(crate) enum Text {
     /// A string that stands for no text, and why.
     Invalid(String),
     Valid(String),
+    /// Longer than this limit in bytes.
+    TooLong(usize),
 }
 
 impl ColumnSelection {
@@ -155,6 +157,9 @@ fn valid(text: Text, field: &str) -> Result<String, RowError> {
         Text::Missing => Err(RowError::field(format!("`{field}` is missing"))),
         Text::Null => Err(RowError::field(format!("`{field}` is null"))),
         Text::Other(kind) => Err(RowError::field(format!("`{field}` is {kind}; it must be a string"))),
+        Text::TooLong(limit) => {
+            Err(RowError::unreadable(format!("`{field}` is longer than the limit of {limit} bytes")))
+        }
         Text::Invalid(why) => Err(RowError::field(format!("`{field}` is not valid text: {why}"))),
     }
 }

@@ -384,7 +384,7 @@ fn rows(
             let file = ColumnarFile::open(file, source.name.clone(), format)?;
             let InputColumns::Columnar(schema) = columns else { return Err(Error::MixedLayouts) };
             let (selection, schema) = (selection.clone(), schema.clone());
-            let rows = ColumnarRows::new(file, selection, schema, &source.partitions, options.chunk_rows)?;
+            let rows = ColumnarRows::new(file, selection, schema, &source.partitions, options)?;
             return Ok(Box::new(rows));
         }
     };

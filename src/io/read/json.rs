@@ -27,7 +27,7 @@ impl JsonRows {
     /// Lines are read one by one; other JSON is held in memory whole.
     ///
     /// # Errors
-    /// A text that is not JSON.
+    /// A text that is not JSON, or is neither lines nor small enough to be held in memory.
     pub(crate) fn new(
         mut reader: Text,
         source: Arc<str>,
@@ -35,8 +35,14 @@ impl JsonRows {
         options: &ReadOptions,
     ) -> Result<Self> {
         let unreadable = |error| Error::Read { name: source.clone(), source: error };
+        let limit = options.max_json_bytes;
+        let fitting = |text: &[u8]| match text.len() > limit {
+            true => Err(Error::JsonTooLarge { name: source.clone(), limit }),
+            false => Ok(()),
+        };
         let mut text = Vec::new();
-        read_first_line(&mut reader, &mut text).map_err(unreadable)?;
+        read_first_line(&mut reader, &mut text, limit).map_err(unreadable)?;
+        fitting(&text)?;
         let lines = |text: Vec<u8>, reader: Text| {
             let text: Text = Box::new(Cursor::new(text).chain(reader));
             Self::Lines(JsonlRows::new(text, source.clone(), selection.clone(), options))
@@ -44,12 +50,14 @@ impl JsonRows {
         if is_object(&text) {
             // What follows the object decides whether it is the file or a line of it.
             let end = text.len();
-            read_first_line(&mut reader, &mut text).map_err(unreadable)?;
+            read_first_line(&mut reader, &mut text, limit).map_err(unreadable)?;
+            fitting(&text)?;
             if !text[end..].trim_ascii().is_empty() {
                 return Ok(lines(text, reader));
             }
         }
-        reader.read_to_end(&mut text).map_err(unreadable)?;
+        within(&mut reader, &text, limit).read_to_end(&mut text).map_err(unreadable)?;
+        fitting(&text)?;
         match ValueRows::new(&text, source.clone(), selection.clone(), options) {
             Ok(rows) => Ok(Self::Values(rows)),
             // One bad line does not cost the others.
@@ -80,11 +88,19 @@ impl Iterator for JsonRows {
     }
 }
 
-/// Reads up to the end of the first line that is not blank, or to the end.
-fn read_first_line(reader: &mut Text, text: &mut Vec<u8>) -> io::Result<()> {
+/// What follows `text`, until both are longer than `limit`.
+fn within<'a>(reader: &'a mut Text, text: &[u8], limit: usize) -> io::Take<&'a mut Text> {
+    reader.take(limit.saturating_sub(text.len()) as u64 + 1)
+}
+
+/// Reads up to the end of the first line that is not blank, or to the end, or until the text is longer than `limit`.
+fn read_first_line(reader: &mut Text, text: &mut Vec<u8>, limit: usize) -> io::Result<()> {
     loop {
         let begin = text.len();
-        if reader.read_until(b'\n', text)? == 0 || !text[begin..].trim_ascii().is_empty() {
+        if begin > limit
+            || within(reader, text, limit).read_until(b'\n', text)? == 0
+            || !text[begin..].trim_ascii().is_empty()
+        {
             return Ok(());
         }
     }

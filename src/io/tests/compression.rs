@@ -108,6 +108,29 @@ fn bzip2_and_xz_in_several_parts_with_padding() {
 }
 
 #[test]
+fn what_does_not_fit_its_checksum_is_an_error() {
+    let text = "Ada built the lighthouse. ".repeat(9);
+    let mut zstd = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    zstd.include_checksum(true).unwrap();
+    zstd.write_all(text.as_bytes()).unwrap();
+    // Where the checksum is, from the end; behind that of gzip is the length of the text.
+    for (bytes, places) in [
+        (compress(&text, Compression::Gzip), 1..=8),
+        (zstd.finish().unwrap(), 1..=4),
+        (bzip2(&text), 2..=5),
+        (XZ_ONE.to_vec(), 1..=12),
+    ] {
+        for place in places {
+            let mut damaged = bytes.clone();
+            let at = damaged.len() - place;
+            damaged[at] ^= 0x40;
+            let mut read = Vec::new();
+            assert!(decode(Cursor::new(damaged)).and_then(|mut text| text.read_to_end(&mut read)).is_err(), "{place}");
+        }
+    }
+}
+
+#[test]
 fn bodies_of_requests_are_not_of_these_kinds() {
     for bytes in [bzip2("one "), XZ_ONE.to_vec()] {
         let mut read = Vec::new();

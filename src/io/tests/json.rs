@@ -223,3 +223,26 @@ fn ids_of_both_kinds_stay_what_they_are() {
     // Null in the rows that the types come from.
     assert_eq!(texts("n"), [None, None, Some("2.50".to_owned())]);
 }
+
+#[test]
+fn json_that_is_held_in_memory_has_a_limit() {
+    let folder = Folder::new();
+    let row = json!({"question": "q", "context": "c"});
+    let list = serde_json::to_string_pretty(&vec![row.clone(); 9]).unwrap();
+    let lines = format!("{row}\n").repeat(99);
+    for (text, limit, fits) in [
+        (&list, list.len(), true),
+        (&list, list.len() - 1, false),
+        // All in one line.
+        (&json!(vec![&row; 9]).to_string(), 90, false),
+        (&format!("{}{list}", "\n".repeat(400)), list.len(), false),
+        // Lines are read one by one.
+        (&lines, 2 * row.to_string().len() + 2, true),
+    ] {
+        let options = ReadOptions { max_json_bytes: limit, ..Default::default() };
+        match rows(&[&folder.file("a.json", text)], &options) {
+            Ok(rows) => assert!(fits && rows.len() >= 9, "{text}"),
+            Err(error) => assert!(!fits && error.to_string().contains("larger than the limit"), "{error}: {text}"),
+        }
+    }
+}

@@ -3,6 +3,7 @@
 mod columnar;
 mod compression;
 mod csv;
+mod damage;
 mod json;
 mod paths;
 mod read;

@@ -1,20 +1,20 @@
 //! How much longer a normalizer can make a text.
 
 use serde::Deserialize;
-use tokenizers::NormalizerWrapper;
 use tokenizers::normalizers::Replace;
+use tokenizers::{NormalizerWrapper, PreTokenizerWrapper, Tokenizer};
 
+use super::charsmap;
 use super::fault::Fault;
 
 /// No normalizer of a real model is near it; a chain of replacements, each of which doubles the text, soon is.
 const MOST: usize = 1000;
 
-/// Refuses a normalizer that turns a text into one that no memory holds.
-pub(super) fn check(normalizer: Option<&NormalizerWrapper>) -> Result<(), Fault> {
-    match normalizer.map(growth) {
-        Some(growth) if growth > MOST => Err(Fault::Growth { most: MOST }),
-        _ => Ok(()),
-    }
+/// Refuses a tokenizer that turns a text into one that no memory holds.
+pub(super) fn check(tokenizer: &Tokenizer) -> Result<(), Fault> {
+    let normalizer = tokenizer.get_normalizer().map_or(1, growth);
+    let pre_tokenizer = tokenizer.get_pre_tokenizer().map_or(1, pre_tokenizer_growth);
+    if normalizer.saturating_mul(pre_tokenizer) > MOST { Err(Fault::Growth { most: MOST }) } else { Ok(()) }
 }
 
 /// By how much the bytes of a text can multiply, as far as replacements do it.
@@ -31,6 +31,19 @@ fn growth(normalizer: &NormalizerWrapper) -> usize {
                 None => replace.content.len() + 1,
             }
         }
+        NormalizerWrapper::Precompiled(table) => charsmap::longest_text(table).max(1),
+        // A byte that is not ASCII is written with two.
+        NormalizerWrapper::ByteLevel(_) => 2,
+        _ => 1,
+    }
+}
+
+fn pre_tokenizer_growth(pre_tokenizer: &PreTokenizerWrapper) -> usize {
+    match pre_tokenizer {
+        PreTokenizerWrapper::Sequence(parts) => {
+            parts.as_ref().iter().fold(1, |all, part| usize::saturating_mul(all, pre_tokenizer_growth(part)))
+        }
+        PreTokenizerWrapper::ByteLevel(_) => 2,
         _ => 1,
     }
 }

@@ -262,8 +262,9 @@ fn layout(tokenizer: &Splitter, settings: &Settings) -> Result<WindowLayout, Tok
 
 /// tokenizer.json, changed where tokenizer_config.json contradicts it.
 fn parse(json: &[u8], settings: &Settings) -> Result<Tokenizer, TokenizerError> {
+    charsmap::check_json(json).map_err(fault_in(TOKENIZER))?;
     let mut tokenizer = Tokenizer::from_bytes(json).map_err(Fault::tokenizers).map_err(fault_in(TOKENIZER))?;
-    growth::check(tokenizer.get_normalizer()).map_err(fault_in(TOKENIZER))?;
+    growth::check(&tokenizer).map_err(fault_in(TOKENIZER))?;
     settings.add_tokens_to_parsed(&mut tokenizer)?;
     if let Some(PreTokenizerWrapper::ByteLevel(byte_level)) = tokenizer.get_pre_tokenizer() {
         // One that is null is not obeyed.

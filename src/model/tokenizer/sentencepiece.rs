@@ -15,7 +15,7 @@ use tokenizers::{AddedToken, ModelWrapper, PostProcessorWrapper, SplitDelimiterB
 use super::class::Pieces;
 use super::config::Settings;
 use super::fault::Fault;
-use super::{TokenizerError, charsmap, fault_in, join};
+use super::{TokenizerError, charsmap, fault_in, growth, join};
 
 /// Longest piece in characters: all ways to cut a piece of a BPE model in two are tried.
 const MAX_PIECE: usize = 1024;
@@ -74,6 +74,7 @@ pub(super) fn build(model: &[u8], class: Pieces, settings: &Settings) -> Result<
     let normalizer = Sequence::new(normalizers(&model, class, settings)?);
     tokenizer.with_normalizer(Some(normalizer)).map_err(Fault::tokenizers).map_err(failed)?;
     tokenizer.with_pre_tokenizer(Some(pre_tokenizer(class, settings)?));
+    growth::check(&tokenizer).map_err(failed)?;
     settings.add_tokens(&mut tokenizer)?;
     let joined = post_processor(&tokenizer, class).map_err(failed)?;
     tokenizer.with_post_processor(Some(joined));

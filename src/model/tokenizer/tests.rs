@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use proptest::prelude::*;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::*;
 use crate::model::ModelPart;
@@ -199,4 +202,56 @@ proptest! {
             }
         }
     }
+}
+
+/// Of the built-in model's tokenizer: a table as long as those of real models.
+fn table() -> Vec<u8> {
+    let file = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tokenizer/tokenizer.json")).unwrap();
+    let file: serde_json::Value = serde_json::from_slice(&file).unwrap();
+    BASE64_STANDARD.decode(file["normalizer"]["normalizers"][0]["precompiled_charsmap"].as_str().unwrap()).unwrap()
+}
+
+#[test]
+fn damaged_tables_of_characters_do_no_harm() {
+    let table = table();
+    let text: String = ('\0'..='\u{ffff}').collect();
+    let count = std::env::var("BERTQA_MUTATIONS").map_or(300, |count| count.parse().unwrap());
+    let seed = std::env::var("BERTQA_SEED").map_or(38, |seed| seed.parse().unwrap());
+    let mut random = fastrand::Rng::with_seed(seed);
+    let (mut refused, mut used) = (0, 0);
+    for _ in 0..count {
+        let mut damaged = table.clone();
+        match random.u8(..4) {
+            0 => damaged.truncate(random.usize(..damaged.len())),
+            1 => damaged[random.usize(..4)] = random.u8(..),
+            2 => {
+                for _ in 0..random.usize(1..9) {
+                    let place = random.usize(..damaged.len());
+                    damaged[place] = random.u8(..);
+                }
+            }
+            _ => {
+                // A unit that leads anywhere.
+                let place = 4 + random.usize(..damaged.len() / 8) * 4;
+                damaged[place..place + 4].copy_from_slice(&random.u32(..).to_le_bytes());
+            }
+        }
+        let mut file = json!({
+            "version": "1.0", "model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"},
+            "added_tokens": [], "pre_tokenizer": null, "post_processor": null, "decoder": null,
+        });
+        file["normalizer"] = json!({"type": "Precompiled", "precompiled_charsmap": BASE64_STANDARD.encode(&damaged)});
+        let file = file.to_string();
+        if charsmap::check_json(file.as_bytes()).is_err() {
+            refused += 1;
+            continue;
+        }
+        let tokenizer = tokenizers::Tokenizer::from_bytes(&file).unwrap();
+        if growth::check(&tokenizer).is_ok() {
+            used += 1;
+            let encoded = tokenizer.encode_char_offsets(text.as_str(), false).unwrap();
+            assert!(encoded.get_ids().len() <= text.len());
+        }
+    }
+    assert!(refused > 0 && used > 0, "{refused} refused, {used} used");
 }

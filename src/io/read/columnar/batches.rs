@@ -3,14 +3,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use polars::prelude::{DataType, PlSmallStr, PolarsResult, Series, StringChunked};
+use polars::prelude::{PlSmallStr, PolarsResult, Series};
 use polars_arrow::array::{Array, StructArray};
 use polars_arrow::datatypes::{ArrowDataType, Field};
 use polars_arrow::ffi::{ArrowArrayStream, ArrowArrayStreamReader};
 
+use super::texts::Texts;
 use crate::io::error::{ColumnRole, Error, Result};
 use crate::io::options::ReadOptions;
-use crate::io::read::column_selection::{ColumnSelection, Text};
+use crate::io::read::column_selection::ColumnSelection;
 use crate::qa::{Example, RowError};
 
 /// The rows of a stream of record batches, a slice of a batch at a time. Columns that are carried along are not looked
@@ -101,12 +102,9 @@ impl Batches {
 
         let texts = |place: usize| texts(slice.values()[place].clone());
         let (questions, contexts) = (texts(self.columns.question)?, texts(self.columns.context)?);
-        let text = |text: Option<&str>| text.map_or(Text::Null, |text| Text::Valid(text.to_owned()));
-        let examples = questions
-            .iter()
-            .zip(contexts.iter())
-            .map(|(question, context)| self.selection.example(text(question), text(context)))
-            .collect();
+        let text = |texts: &Texts, row: usize| texts.get(row, usize::MAX);
+        let example = |row| self.selection.example(text(&questions, row), text(&contexts, row));
+        let examples = (0..rows).map(example).collect();
         let columns = self.columns.kept.iter().map(|&place| slice.values()[place].clone()).collect();
         let number = self.rows + 1;
         self.rows += rows as u64;
@@ -135,7 +133,6 @@ fn is_text(dtype: &ArrowDataType) -> bool {
     }
 }
 
-fn texts(column: Box<dyn Array>) -> PolarsResult<StringChunked> {
-    let series = Series::try_from((PlSmallStr::EMPTY, column))?.cast(&DataType::String)?;
-    Ok(series.str()?.clone())
+fn texts(column: Box<dyn Array>) -> PolarsResult<Texts> {
+    Texts::new(&Series::try_from((PlSmallStr::EMPTY, column))?)
 }

@@ -5,28 +5,17 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufReader, Seek};
+use std::io::{self, Seek};
 use std::sync::Arc;
 
-use polars::io::parquet::metadata::FileMetadataRef;
-use polars::prelude::{
-    ArrowDataType, ArrowSchema, DataFrame, DataType, ParallelStrategy, ParquetReader, PolarsError, PolarsResult,
-    Schema, SerReader, TimeZone,
-};
-use polars_arrow::datatypes::Field;
-use polars_arrow::io::ipc::read as ipc;
-use polars_parquet::parquet::schema::types::{ParquetType, PrimitiveConvertedType, PrimitiveLogicalType};
-use polars_parquet::read::{infer_schema, schema::parquet_to_arrow_schema};
-use polars_parquet::write::schema_to_metadata_key;
+use polars::prelude::{ArrowDataType, ArrowSchema, DataFrame, DataType, PolarsResult, Schema, TimeZone};
 
+use super::decoder::guarded;
 use super::ipc::IpcFile;
+use super::parquet::ParquetFile;
 use crate::io::columnar::metadata::Metadata;
 use crate::io::error::{Error, Result};
 use crate::io::format::{ColumnarFormat, InputFormat};
-use crate::io::panic;
-
-/// A chunk holds about this much, unless a single row is larger.
-const CHUNK_BYTES: usize = 16 << 20;
 
 /// An open Parquet or Arrow IPC file whose schema has been read.
 pub(crate) struct ColumnarFile {
@@ -39,7 +28,7 @@ pub(crate) struct ColumnarFile {
 }
 
 enum Layout {
-    Parquet(FileMetadataRef),
+    Parquet(ParquetFile),
     Arrow(IpcFile),
 }
 
@@ -87,10 +76,7 @@ impl ColumnarFile {
     /// What the file says of itself.
     pub(crate) fn metadata(&self) -> Metadata {
         let entries: Vec<(String, String)> = match &self.layout {
-            Layout::Parquet(file) => {
-                let entries = file.key_value_metadata.iter().flatten();
-                entries.filter_map(|entry| Some((entry.key.clone(), entry.value.clone()?))).collect()
-            }
+            Layout::Parquet(file) => file.metadata(),
             Layout::Arrow(file) => file.metadata().to_vec(),
         };
         Metadata::new(entries.into_iter(), self.names())
@@ -107,12 +93,11 @@ impl ColumnarFile {
     /// The number of rows, where the file says it without being read.
     pub(crate) fn rows(&self) -> Result<Option<u64>> {
         match &self.layout {
-            Layout::Parquet(metadata) => Ok(Some(metadata.num_rows as u64)),
-            Layout::Arrow(file) if !file.has_footer() => Ok(None),
-            Layout::Arrow(_) => {
+            Layout::Parquet(file) => Ok(Some(file.rows())),
+            Layout::Arrow(ipc) => {
                 let file = self.file.try_clone().map_err(|source| self.unreadable(source))?;
-                let mut reader = BufReader::new(file);
-                Ok(u64::try_from(ipc::get_row_count(&mut reader)?).ok())
+                let format = InputFormat::Arrow;
+                ipc.rows(file).map_err(|source| Error::NotColumnar { name: self.name.clone(), format, source })
             }
         }
     }
@@ -120,11 +105,7 @@ impl ColumnarFile {
     /// The file's rows in chunks of at most `chunk_rows`, with only the columns `names`, in that order.
     pub(crate) fn chunks(self, names: Vec<String>, chunk_rows: usize) -> Result<Chunks> {
         let chunks: Chunks = match self.layout {
-            Layout::Parquet(metadata) => {
-                let mut projection: Vec<usize> = names.iter().filter_map(|name| self.schema.index_of(name)).collect();
-                projection.sort_unstable();
-                Box::new(parquet_chunks(self.file, metadata, projection, chunk_rows))
-            }
+            Layout::Parquet(parquet) => Box::new(parquet.chunks(self.file, &names, chunk_rows)),
             Layout::Arrow(ipc) => {
                 let batches = ipc.batches(self.file, &names);
                 Box::new(batches.flat_map(move |batch| slices(batch, chunk_rows)))
@@ -145,72 +126,15 @@ impl ColumnarFile {
 }
 
 fn open_parquet(file: &mut File) -> PolarsResult<(Layout, Arc<ArrowSchema>)> {
-    let mut reader = ParquetReader::new(file);
-    let mut metadata = reader.get_metadata()?.clone();
-    let (schema, is_known) = match guarded(|| infer_schema(&metadata)) {
-        Ok(schema) => (schema, true),
-        // Its writer's Arrow types are newer than that: there are still Parquet's own.
-        Err(_) => (parquet_to_arrow_schema(metadata.schema_descr.fields()), false),
-    };
-    let mut stored = schema.iter_values().map(storage).map(|field| (field.name.clone(), field)).collect();
-    json_is_text(&metadata, &mut stored);
-    if !is_known || stored != schema {
-        // The reader goes by what the file says.
-        let said = schema_to_metadata_key(&stored);
-        let file = Arc::make_mut(&mut metadata);
-        let entries = file.key_value_metadata.get_or_insert_default();
-        entries.retain(|entry| entry.key != said.key);
-        entries.push(said);
-    }
-    Ok((Layout::Parquet(metadata), Arc::new(stored)))
-}
-
-/// JSON and enumerations are text, which Parquet says in another way than of other text.
-fn json_is_text(metadata: &FileMetadataRef, schema: &mut ArrowSchema) {
-    for field in metadata.schema_descr.fields() {
-        let ParquetType::PrimitiveType(column) = field else { continue };
-        let is_text = matches!(
-            (column.logical_type, column.converted_type),
-            (Some(PrimitiveLogicalType::Json | PrimitiveLogicalType::Enum), _)
-                | (_, Some(PrimitiveConvertedType::Json | PrimitiveConvertedType::Enum))
-        );
-        if is_text
-            && let Some(field) = schema.get_mut(column.field_info.name.as_str())
-            && matches!(field.dtype, ArrowDataType::Binary | ArrowDataType::LargeBinary | ArrowDataType::BinaryView)
-        {
-            field.dtype = ArrowDataType::Utf8View;
-        }
-    }
+    let file = ParquetFile::open(file)?;
+    let schema = file.schema().clone();
+    Ok((Layout::Parquet(file), schema))
 }
 
 fn open_arrow(file: &mut File) -> PolarsResult<(Layout, Arc<ArrowSchema>)> {
     let file = IpcFile::open(file)?;
     let schema = Arc::new(file.schema());
     Ok((Layout::Arrow(file), schema))
-}
-
-/// What an extension type is stored as, such as the bytes of a UUID or the text of JSON.
-pub(super) fn storage(field: &Field) -> Field {
-    fn stored(dtype: &ArrowDataType) -> ArrowDataType {
-        use ArrowDataType as A;
-        match dtype {
-            A::Extension(extension) => stored(&extension.inner),
-            A::List(field) => A::List(Box::new(storage(field))),
-            A::LargeList(field) => A::LargeList(Box::new(storage(field))),
-            A::FixedSizeList(field, size) => A::FixedSizeList(Box::new(storage(field)), *size),
-            A::Map(field, is_sorted) => A::Map(Box::new(storage(field)), *is_sorted),
-            A::Struct(fields) => A::Struct(fields.iter().map(storage).collect()),
-            other => other.clone(),
-        }
-    }
-    Field { dtype: stored(&field.dtype), ..field.clone() }
-}
-
-/// What `decode` gives, or that it panicked: a decoder that meets what it does not expect must not end the program.
-pub(super) fn guarded<T>(decode: impl FnOnce() -> PolarsResult<T>) -> PolarsResult<T> {
-    panic::caught(decode).unwrap_or_else(|message| {
-        Err(PolarsError::ComputeError(format!("it is damaged, or has what cannot be read yet ({message})").into()))
-    })
 }
 
 /// Refuses the types that have no counterpart, for which the conversion of a schema would panic.
@@ -261,36 +185,4 @@ fn slices(
             Box::new(starts.map(move |start| Ok(frame.slice(start as i64, chunk_rows))))
         }
     }
-}
-
-/// Row group by row group, each in slices: no more than one slice is decoded at a time.
-fn parquet_chunks(
-    file: File,
-    metadata: FileMetadataRef,
-    projection: Vec<usize>,
-    chunk_rows: usize,
-) -> impl Iterator<Item = PolarsResult<DataFrame>> {
-    let mut ranges = Vec::new();
-    let mut group_start = 0;
-    for (index, group) in metadata.row_groups.iter().enumerate() {
-        let rows = group.num_rows();
-        let row_bytes = (group.total_byte_size() / rows.max(1)).max(1);
-        let step = (CHUNK_BYTES / row_bytes).clamp(1, chunk_rows);
-        let slices = (0..rows).step_by(step).map(|start| (group_start + start, step.min(rows - start)));
-        ranges.extend(slices.map(|slice| (index + 1, slice)));
-        group_start += rows;
-    }
-    ranges.into_iter().map(move |(group, range)| {
-        let frame = guarded(|| {
-            let mut reader = ParquetReader::new(file.try_clone()?);
-            reader.set_metadata(metadata.clone());
-            reader
-                .with_slice(Some(range))
-                .with_projection(Some(projection.clone()))
-                .set_low_memory(true)
-                .read_parallel(ParallelStrategy::None)
-                .finish()
-        });
-        frame.map_err(|error| error.wrap_msg(|message| format!("row group {group}: {message}")))
-    })
 }

@@ -1,9 +1,13 @@
 //! Columns in: Parquet, Arrow IPC and record batches, a bounded chunk at a time.
 
 mod batches;
+mod decoder;
 mod file;
 mod ipc;
+mod memory;
+mod parquet;
 mod rows;
+mod texts;
 
 pub(crate) use batches::{Batches, Slice};
 pub(crate) use file::ColumnarFile;

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use polars::prelude::{
-    Column, DataFrame, DataType, IdxCa, PlSmallStr, PolarsError, PolarsResult, Scalar, Schema, SchemaRef, StringChunked,
+    Column, DataFrame, DataType, IdxCa, PlSmallStr, PolarsError, PolarsResult, Scalar, Schema, SchemaRef,
 };
 
 use super::file::{Chunks, ColumnarFile};
+use super::texts::Texts;
 use crate::io::error::{ColumnRole, Error, Result};
+use crate::io::options::ReadOptions;
 use crate::io::read::column_selection::{ColumnSelection, Text};
 use crate::io::row::{InputRow, Position, Record};
 use crate::io::source::partitions::{Partition, PartitionValue};
@@ -22,12 +24,13 @@ pub(crate) struct ColumnarRows {
     selection: Arc<ColumnSelection>,
     carried: SchemaRef,
     partitions: Vec<Partition>,
+    max_text_bytes: usize,
 }
 
 struct Chunk {
     frame: Arc<DataFrame>,
     /// Questions and contexts, where rows need them.
-    texts: Option<(StringChunked, StringChunked)>,
+    texts: Option<(Texts, Texts)>,
     /// Where lists of questions were taken apart: of which row each is, from 0, or none of an empty list.
     parts: Option<Vec<Part>>,
     /// Rows of the file before it.
@@ -49,7 +52,7 @@ impl ColumnarRows {
         selection: Arc<ColumnSelection>,
         carried: SchemaRef,
         partitions: &[Partition],
-        chunk_rows: usize,
+        options: &ReadOptions,
     ) -> Result<Self> {
         let source = file.name().clone();
         let has = |name: &str| file.names().any(|other| other == name);
@@ -59,8 +62,9 @@ impl ColumnarRows {
         let mut names: Vec<String> = names.filter(|name| !is_partition(name)).collect();
         let texts: Vec<String> = file.names().filter(|name| selection.reads(name)).map(str::to_owned).collect();
         names.extend(texts.into_iter().filter(|name| !carried.contains(name)));
-        let chunks = file.chunks(names, chunk_rows.max(1))?;
-        Ok(Self { chunks, chunk: None, number: 0, source, selection, carried, partitions })
+        let chunks = file.chunks(names, options.chunk_rows.max(1))?;
+        let max_text_bytes = options.max_line_bytes;
+        Ok(Self { chunks, chunk: None, number: 0, source, selection, carried, partitions, max_text_bytes })
     }
 
     fn load(&self, mut frame: DataFrame) -> PolarsResult<Chunk> {
@@ -76,11 +80,8 @@ impl ColumnarRows {
             frame.with_column(questions.with_name(question.as_str().into()))?;
             parts = Some(apart);
         }
-        let strings = |path: &str| -> PolarsResult<StringChunked> {
-            let column = find(&frame, path)?.cast(&DataType::String)?;
-            Ok(column.str()?.rechunk().into_owned())
-        };
-        let texts = if *needs_question { Some((strings(question)?, strings(context)?)) } else { None };
+        let texts = |path: &str| Texts::new(find(&frame, path)?.as_materialized_series());
+        let texts = if *needs_question { Some((texts(question)?, texts(context)?)) } else { None };
         let rows = frame.height();
         // Strictly: a value that the common type cannot hold is an error, and not null.
         let column = |name: &str| match self.partitions.iter().find(|partition| partition.name == name) {
@@ -139,11 +140,12 @@ impl Iterator for ColumnarRows {
                 self.number = chunk.first + 1 + part.map_or(index, |part| part.row) as u64;
                 let position = Position { source: self.source.clone(), number: self.number };
                 let record = Record::Columnar { frame: chunk.frame.clone(), index };
+                let text = |texts: &Texts| texts.get(index, self.max_text_bytes);
                 let (question, context) = match &chunk.texts {
                     Some((_, contexts)) if part.is_some_and(|part| part.is_none) => {
-                        (Text::Other("an empty list"), text(contexts, index))
+                        (Text::Other("an empty list"), text(contexts))
                     }
-                    Some((questions, contexts)) => (text(questions, index), text(contexts, index)),
+                    Some((questions, contexts)) => (text(questions), text(contexts)),
                     None => (Text::Missing, Text::Missing),
                 };
                 let example = self.selection.example(question, context);
@@ -189,13 +191,6 @@ fn questions_apart(lists: &Column) -> PolarsResult<(Vec<Part>, Column)> {
 /// Whether the question is a list of texts.
 pub(crate) fn question_list(schema: &Schema, selection: &ColumnSelection) -> bool {
     find_type(schema, &selection.question).is_some_and(|dtype| is_list(&dtype))
-}
-
-fn text(column: &StringChunked, index: usize) -> Text {
-    match column.get(index) {
-        Some(text) => Text::Valid(text.to_owned()),
-        None => Text::Null,
-    }
 }
 
 /// Checks that the question and the context are text.

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::BufReader;
+use std::ops::Range;
 use std::sync::Arc;
 
 use polars::prelude::{AnyValue, ArrowSchema, Column, DataFrame, DataType, IdxCa, PolarsResult, Series};
@@ -19,8 +20,8 @@ use polars_arrow::io::ipc::read::{Dictionaries, deserialize_schema};
 use polars_arrow::io::ipc::{IpcField, IpcSchema};
 use polars_arrow::record_batch::RecordBatchT;
 
-use super::message::damaged;
-use crate::io::read::columnar::file::{guarded, storage};
+use super::checks;
+use crate::io::read::columnar::decoder::{damaged, guarded, storage};
 
 /// Values that are repeated come to no more than that in a record batch: a few bytes could otherwise fill any memory.
 const MOST_REPEATED: usize = 1 << 24;
@@ -50,8 +51,8 @@ pub(super) struct Context<'a> {
     pub(super) reader: &'a mut BufReader<File>,
     pub(super) dictionaries: &'a Dictionaries,
     pub(super) version: MetadataVersion,
-    /// Where the buffers begin in the file.
-    pub(super) body: u64,
+    /// Where the buffers lie in the file.
+    pub(super) body: Range<u64>,
 }
 
 impl Part {
@@ -107,6 +108,7 @@ impl Part {
     }
 
     fn read(&self, parts: RecordBatch, context: &mut Context) -> PolarsResult<Column> {
+        checks::check_buffers(&parts, context.reader, &context.body)?;
         let mut builder = Builder::new();
         let batch =
             RecordBatchRef::read_as_root(builder.finish(parts, None)).map_err(|error| damaged(&error.to_string()))?;
@@ -121,7 +123,7 @@ impl Part {
             dictionaries,
             *version,
             *reader,
-            *body,
+            body.start,
             scratch,
             checked,
         )?;

@@ -2,12 +2,17 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::ops::Range;
 
-use polars::prelude::{PolarsError, PolarsResult};
-use polars_arrow::io::ipc::format::ipc::planus::ReadAsRoot;
+use polars::prelude::PolarsResult;
+use polars_arrow::io::ipc::format::ipc::planus::{self, ReadAsRoot};
 use polars_arrow::io::ipc::format::ipc::{
-    Block, DictionaryBatch, Footer, FooterRef, Message, MessageHeader, MessageRef, MetadataVersion, RecordBatch, Schema,
+    Block, DictionaryBatch, Footer, FooterRef, Message, MessageHeader, MessageHeaderRef, MessageRef, MetadataVersion,
+    RecordBatch, Schema,
 };
+
+use super::checks;
+use crate::io::read::columnar::decoder::damaged;
 
 /// Stands before the length of a message, since version 0.15 of the format.
 const CONTINUATION: [u8; 4] = [0xff; 4];
@@ -24,11 +29,12 @@ pub(super) enum Content {
 pub(super) struct Head {
     pub(super) version: MetadataVersion,
     pub(super) content: Content,
-    /// Where its body begins in the file.
-    pub(super) body: u64,
+    /// Where its body lies in the file.
+    pub(super) body: Range<u64>,
 }
 
 /// The messages of a file that come after the schema.
+#[derive(Clone)]
 pub(super) enum Messages {
     /// Where they are, as the footer says, the next one last.
     File(Vec<Block>),
@@ -70,8 +76,12 @@ fn footer(file: &mut File) -> PolarsResult<Footer> {
     file.seek(SeekFrom::Start(length - size as u64))?;
     let mut text = Vec::new();
     file.take(size as u64).read_to_end(&mut text)?;
-    let footer = FooterRef::read_as_root(&text).and_then(Footer::try_from);
-    footer.map_err(|error| damaged(&error.to_string()))
+    let malformed = |error: planus::Error| damaged(&error.to_string());
+    let footer = FooterRef::read_as_root(&text).map_err(malformed)?;
+    if let Some(schema) = footer.schema().map_err(malformed)? {
+        checks::check_schema(schema, text.len())?;
+    }
+    Footer::try_from(footer).map_err(malformed)
 }
 
 impl Messages {
@@ -91,21 +101,22 @@ impl Messages {
             return nothing_follows(reader);
         };
         let body = reader.stream_position()?;
+        let length = u64::try_from(message.body_length).ok();
+        let end = length.and_then(|length| body.checked_add(length));
+        let end = end.ok_or_else(|| damaged("a message has a length that cannot be"))?;
+        // What is cut off need not be what is wanted of this message, and takes all that would follow.
+        if end > reader.get_ref().metadata()?.len() {
+            return Err(io::Error::from(ErrorKind::UnexpectedEof).into());
+        }
         if let Self::Stream(next) = self {
-            let length = u64::try_from(message.body_length).ok();
-            let end = length.and_then(|length| body.checked_add(length));
-            *next = end.ok_or_else(|| damaged("a message has a length that cannot be"))?;
-            // What is cut off need not be what is wanted of this message, and takes all that would follow.
-            if *next > reader.get_ref().metadata()?.len() {
-                return Err(io::Error::from(ErrorKind::UnexpectedEof).into());
-            }
+            *next = end;
         }
         let content = match message.header {
             Some(MessageHeader::DictionaryBatch(batch)) => Content::Dictionary(*batch),
             Some(MessageHeader::RecordBatch(batch)) => Content::Rows(*batch),
             _ => return Err(damaged("a message is neither rows nor a dictionary")),
         };
-        Ok(Some(Head { version: message.version, content, body }))
+        Ok(Some(Head { version: message.version, content, body: body..end }))
     }
 }
 
@@ -138,11 +149,10 @@ fn read(reader: &mut impl Read) -> PolarsResult<Option<Message>> {
     if (text.len() as u64) < length {
         return Err(io::Error::from(ErrorKind::UnexpectedEof).into());
     }
-    let message = MessageRef::read_as_root(&text).and_then(Message::try_from);
-    message.map(Some).map_err(|error| damaged(&error.to_string()))
-}
-
-/// An error for what a well-made file has not.
-pub(super) fn damaged(what: &str) -> PolarsError {
-    PolarsError::ComputeError(what.to_owned().into())
+    let malformed = |error: planus::Error| damaged(&error.to_string());
+    let message = MessageRef::read_as_root(&text).map_err(malformed)?;
+    if let Some(MessageHeaderRef::Schema(schema)) = message.header().map_err(malformed)? {
+        checks::check_schema(schema, text.len())?;
+    }
+    Message::try_from(message).map(Some).map_err(malformed)
 }

@@ -1,11 +1,13 @@
 //! Arrow IPC: record batches out of a file or a stream, with only the columns that are wanted.
 
+mod checks;
 mod column;
 mod message;
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::BufReader;
+use std::ops::Range;
 
 use polars::prelude::{ArrowSchema, DataFrame, PolarsResult};
 use polars_arrow::compute::concatenate::concatenate;
@@ -15,7 +17,8 @@ use polars_arrow::io::ipc::read::Dictionaries;
 use polars_arrow::io::ipc::read::common::read_dictionary;
 
 use self::column::{Columns, Context, Part, Reading};
-use self::message::{Content, Head, Messages, damaged};
+use self::message::{Content, Head, Messages};
+use crate::io::read::columnar::decoder::damaged;
 
 /// What an Arrow IPC file or stream has.
 pub(super) struct IpcFile {
@@ -62,9 +65,20 @@ impl IpcFile {
         &self.metadata
     }
 
-    /// Whether the rows can be counted without reading them.
-    pub(super) fn has_footer(&self) -> bool {
-        matches!(self.messages, Messages::File(_))
+    /// The number of rows, where the footer says where to look for it.
+    pub(super) fn rows(&self, file: File) -> PolarsResult<Option<u64>> {
+        if !matches!(self.messages, Messages::File(_)) {
+            return Ok(None);
+        }
+        let (mut messages, mut reader, mut rows) = (self.messages.clone(), BufReader::new(file), 0u64);
+        while let Some(Head { content, .. }) = messages.next(&mut reader)? {
+            if let Content::Rows(batch) = content {
+                let more = u64::try_from(batch.length).ok();
+                let all = more.and_then(|more| rows.checked_add(more));
+                rows = all.ok_or_else(|| damaged("a record batch has a length that cannot be"))?;
+            }
+        }
+        Ok(Some(rows))
     }
 
     /// The record batches, with the columns `names`.
@@ -92,7 +106,7 @@ impl IpcFile {
                     let mut parts =
                         columns.filter(|(_, wanted)| **wanted).flat_map(|(column, _)| column.reading.parts());
                     if let Some(part) = parts.find(|part| part.has_dictionary(batch.id)) {
-                        add_dictionary(batch, part, reader, dictionaries, body)?;
+                        add_dictionary(batch, part, reader, dictionaries, &body)?;
                     }
                 }
                 Content::Rows(batch) => {
@@ -102,7 +116,7 @@ impl IpcFile {
                     for (column, wanted) in columns {
                         let parts = parts.next(&column.stored)?;
                         if *wanted {
-                            let mut context = Context { reader, dictionaries, version, body };
+                            let mut context = Context { reader, dictionaries, version, body: body.clone() };
                             read.push(column.reading.read(parts, &mut context)?);
                         }
                     }
@@ -120,15 +134,18 @@ fn add_dictionary(
     part: &Part,
     reader: &mut BufReader<File>,
     dictionaries: &mut Dictionaries,
-    body: u64,
+    body: &Range<u64>,
 ) -> PolarsResult<()> {
+    if let Some(values) = &batch.data {
+        checks::check_buffers(values, reader, body)?;
+    }
     let id = batch.id;
     let before = if std::mem::take(&mut batch.is_delta) { dictionaries.remove(&id) } else { None };
     let mut builder = Builder::new();
     let batch =
         DictionaryBatchRef::read_as_root(builder.finish(batch, None)).map_err(|error| damaged(&error.to_string()))?;
     let (schema, ipc) = part.schema();
-    read_dictionary(batch, schema, ipc, dictionaries, reader, body, &mut Vec::new(), Default::default())?;
+    read_dictionary(batch, schema, ipc, dictionaries, reader, body.start, &mut Vec::new(), Default::default())?;
     if let Some(before) = before
         && let Some(values) = dictionaries.get_mut(&id)
     {
