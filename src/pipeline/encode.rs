@@ -23,7 +23,7 @@ const TOKEN_MEMORY: usize = 256 << 20;
 const WINDOW_MEMORY: usize = 128 << 20;
 
 /// So much does a tokenizer keep of a byte of text.
-const BYTES_OF_TOKENS: usize = 64;
+const BYTES_OF_TOKENS: usize = 100;
 
 impl Memory {
     pub(super) fn new() -> Self {

@@ -141,6 +141,19 @@ fn a_row_of_too_many_windows_fails_alone() {
 }
 
 #[test]
+fn a_column_that_no_row_has_is_named() {
+    let row = "{\"question\": \"Who?\", \"context\": \"Ann did.\", \"a\": 1, \"b\": {\"c\": 2}}\n";
+    let mut command = tiny("stdin");
+    command.args(["--columns", "a,b.c,typo"]).write_stdin(row);
+    let output = ends(command, 0);
+    assert!(stderr(&output).contains("no row has the column `typo`"), "{}", stderr(&output));
+    assert_eq!(stderr(&output).matches("no row has").count(), 1);
+    let mut command = tiny("stdin");
+    command.args(["--columns", ""]).write_stdin(row);
+    assert!(!stderr(&ends(command, 0)).contains("no row has"));
+}
+
+#[test]
 fn a_message_is_a_line_whatever_fields_are_called() {
     let mut command = tiny("stdin");
     command.args(["--question", "a\nWARN b"]).write_stdin("{\"question\": \"Who?\", \"context\": \"Ann did.\"}\n");

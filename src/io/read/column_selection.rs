@@ -1,6 +1,6 @@
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::value::RawValue;
 
@@ -27,6 +27,8 @@ pub(crate) struct ColumnSelection {
     source_file: Option<String>,
     /// Whether it was said how a CSV is delimited; once is enough.
     pub(crate) announced: AtomicBool,
+    /// Columns to carry along that no row of fields has had so far. Before the first such row there are none.
+    absent: Mutex<Option<Vec<String>>>,
 }
 
 /// A question or a context, as far as it could be read.
@@ -53,6 +55,7 @@ impl ColumnSelection {
             partitions,
             source_file: options.source_file.clone(),
             announced: AtomicBool::new(false),
+            absent: Mutex::new(None),
         })
     }
 
@@ -108,10 +111,27 @@ impl ColumnSelection {
     pub(crate) fn row(&self, position: Position, mut fields: Fields) -> InputRow {
         let field = |name: &str| text(field_path::find(&fields, name).as_deref());
         let example = self.example(field(&self.question), field(&self.context));
+        self.note_absent(&fields);
         let nested = self.nested(&fields);
         fields.retain(|name, _| self.keeps(name));
         fields.extend(nested);
         InputRow { position, record: Record::Fields(fields), example }
+    }
+
+    fn note_absent(&self, fields: &Fields) {
+        let Some(columns) = &self.columns else { return };
+        let mut absent = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
+        let given = |name: &String| self.partitions.contains(name) || self.source_file.as_ref() == Some(name);
+        let absent = absent.get_or_insert_with(|| columns.iter().filter(|name| !given(name)).cloned().collect());
+        absent.retain(|name| !fields.contains_key(name) && field_path::find(fields, name).is_none());
+    }
+
+    /// Says at the end of the input which columns to carry along no row of fields had.
+    pub(crate) fn warn_of_absent(&self) {
+        let absent = self.absent.lock().unwrap_or_else(PoisonError::into_inner).take();
+        for name in absent.iter().flatten().filter(|name| !name.is_empty()) {
+            tracing::warn!("no row has the column `{name}`, which was to be carried along");
+        }
     }
 
     /// A row of fields, or an error if it has one that is called as the column of its file is.

@@ -350,7 +350,10 @@ impl Input {
                 }
                 let changed = read.take().map_or(Ok(()), |source| source.refuse_change());
                 current = match changed.map(|()| pending.next()) {
-                    Ok(None) => return None,
+                    Ok(None) => {
+                        selection.warn_of_absent();
+                        return None;
+                    }
                     Ok(Some((source, opened))) => {
                         let rows = rows(&source, opened, &columns, &options, &selection, &bytes_read);
                         read = Some(source);

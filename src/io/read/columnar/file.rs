@@ -28,7 +28,7 @@ pub(crate) struct ColumnarFile {
 }
 
 enum Layout {
-    Parquet(ParquetFile),
+    Parquet(Box<ParquetFile>),
     Arrow(IpcFile),
 }
 
@@ -128,7 +128,7 @@ impl ColumnarFile {
 fn open_parquet(file: &mut File) -> PolarsResult<(Layout, Arc<ArrowSchema>)> {
     let file = ParquetFile::open(file)?;
     let schema = file.schema().clone();
-    Ok((Layout::Parquet(file), schema))
+    Ok((Layout::Parquet(Box::new(file)), schema))
 }
 
 fn open_arrow(file: &mut File) -> PolarsResult<(Layout, Arc<ArrowSchema>)> {

@@ -22,7 +22,7 @@ pub(super) fn check_schema(schema: SchemaRef, bytes: usize) -> PolarsResult<()> 
     let mut left = bytes / SMALLEST_FIELD;
     match schema.fields() {
         Ok(fields) => check_fields(fields, DEEPEST, &mut left),
-        Err(error) => Err(damaged(&error.to_string())),
+        Err(error) => Err(damaged(error.to_string())),
     }
 }
 
@@ -30,7 +30,7 @@ fn check_fields(fields: Option<Vector<planus::Result<FieldRef>>>, levels: usize,
     for field in fields.into_iter().flatten() {
         let levels = levels.checked_sub(1).ok_or_else(|| damaged("its types are nested too deeply"))?;
         *left = left.checked_sub(1).ok_or_else(|| damaged("it has more fields than its schema has room for"))?;
-        let children = field.and_then(|field| field.children()).map_err(|error| damaged(&error.to_string()))?;
+        let children = field.and_then(|field| field.children()).map_err(|error| damaged(error.to_string()))?;
         check_fields(children, levels, left)?;
     }
     Ok(())
@@ -75,7 +75,7 @@ fn unpacked(codec: CompressionType, begin: u64, length: u64, reader: &mut BufRea
         -1 => Ok(stored),
         said => match u64::try_from(said) {
             Ok(said) if said <= most => Ok(said),
-            _ => Err(damaged(&format!("a buffer of {stored} bytes cannot come to {said}, as it says"))),
+            _ => Err(damaged(format!("a buffer of {stored} bytes cannot come to {said}, as it says"))),
         },
     }
 }

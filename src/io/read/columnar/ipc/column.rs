@@ -90,7 +90,7 @@ impl Part {
         let values = id.and_then(|id| dictionaries.get(&id)).ok_or_else(|| damaged("a dictionary is missing"))?;
         let place = |key: i64| {
             let place = u32::try_from(key).ok().filter(|place| (*place as usize) < values.len());
-            place.ok_or_else(|| damaged(&format!("a dictionary has no key {key}")))
+            place.ok_or_else(|| damaged(format!("a dictionary has no key {key}")))
         };
         let keys = keys.iter().map(|key| key.map(place).transpose()).collect::<PolarsResult<Vec<_>>>()?;
         let keys: PrimitiveArray<u32> = keys.into_iter().collect();
@@ -111,7 +111,7 @@ impl Part {
         checks::check_buffers(&parts, context.reader, &context.body)?;
         let mut builder = Builder::new();
         let batch =
-            RecordBatchRef::read_as_root(builder.finish(parts, None)).map_err(|error| damaged(&error.to_string()))?;
+            RecordBatchRef::read_as_root(builder.finish(parts, None)).map_err(|error| damaged(error.to_string()))?;
         let Context { reader, dictionaries, version, body } = context;
         let (checked, scratch) = (Default::default(), &mut Vec::new());
         let batch = read_record_batch(
@@ -223,7 +223,7 @@ impl Reading {
                 let values = values.read(values_parts, context)?;
                 lists(&starts, &sizes, &values)
             }
-            Self::Unknown(description) => Err(damaged(&format!("a column is {description}"))),
+            Self::Unknown(description) => Err(damaged(format!("a column is {description}"))),
         }
     }
 }
@@ -262,7 +262,7 @@ fn integers(column: Column) -> PolarsResult<Vec<Option<i64>>> {
 /// The place of each row's value among the values of all runs.
 fn run_of_each_row(ends: &[Option<i64>], values: usize, rows: usize) -> PolarsResult<IdxCa> {
     if rows > MOST_REPEATED {
-        return Err(damaged(&format!("a record batch of {rows} rows has runs; at most {MOST_REPEATED} are read")));
+        return Err(damaged(format!("a record batch of {rows} rows has runs; at most {MOST_REPEATED} are read")));
     }
     let mut places = Vec::with_capacity(rows);
     for (run, end) in ends.iter().enumerate().take(values) {
@@ -290,7 +290,7 @@ fn lists(starts: &[Option<i64>], sizes: &[Option<i64>], values: &Column) -> Pola
         let (start, size) = range.ok_or_else(|| damaged("a list lies outside of its values"))?;
         total += size;
         if total > values.len().max(MOST_REPEATED) {
-            return Err(damaged(&format!("the lists of a record batch repeat values more than {MOST_REPEATED} times")));
+            return Err(damaged(format!("the lists of a record batch repeat values more than {MOST_REPEATED} times")));
         }
         rows.push(AnyValue::List(values.slice(start as i64, size).take_materialized_series()));
     }

@@ -76,7 +76,7 @@ fn footer(file: &mut File) -> PolarsResult<Footer> {
     file.seek(SeekFrom::Start(length - size as u64))?;
     let mut text = Vec::new();
     file.take(size as u64).read_to_end(&mut text)?;
-    let malformed = |error: planus::Error| damaged(&error.to_string());
+    let malformed = |error: planus::Error| damaged(error.to_string());
     let footer = FooterRef::read_as_root(&text).map_err(malformed)?;
     if let Some(schema) = footer.schema().map_err(malformed)? {
         checks::check_schema(schema, text.len())?;
@@ -149,7 +149,7 @@ fn read(reader: &mut impl Read) -> PolarsResult<Option<Message>> {
     if (text.len() as u64) < length {
         return Err(io::Error::from(ErrorKind::UnexpectedEof).into());
     }
-    let malformed = |error: planus::Error| damaged(&error.to_string());
+    let malformed = |error: planus::Error| damaged(error.to_string());
     let message = MessageRef::read_as_root(&text).map_err(malformed)?;
     if let Some(MessageHeaderRef::Schema(schema)) = message.header().map_err(malformed)? {
         checks::check_schema(schema, text.len())?;

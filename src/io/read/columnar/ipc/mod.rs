@@ -143,7 +143,7 @@ fn add_dictionary(
     let before = if std::mem::take(&mut batch.is_delta) { dictionaries.remove(&id) } else { None };
     let mut builder = Builder::new();
     let batch =
-        DictionaryBatchRef::read_as_root(builder.finish(batch, None)).map_err(|error| damaged(&error.to_string()))?;
+        DictionaryBatchRef::read_as_root(builder.finish(batch, None)).map_err(|error| damaged(error.to_string()))?;
     let (schema, ipc) = part.schema();
     read_dictionary(batch, schema, ipc, dictionaries, reader, body.start, &mut Vec::new(), Default::default())?;
     if let Some(before) = before

@@ -12,8 +12,8 @@ pub(super) fn check(metadata: &FileMetadata, length: u64) -> PolarsResult<()> {
             check_column(group, column, length).map_err(|error| in_group(index + 1, error))?;
         }
     }
-    let groups = metadata.row_groups.iter().map(RowGroupMetadata::num_rows);
-    let rows = groups.fold(Some(0usize), |all, rows| all?.checked_add(rows));
+    let mut groups = metadata.row_groups.iter().map(RowGroupMetadata::num_rows);
+    let rows = groups.try_fold(0, usize::checked_add);
     if rows != Some(metadata.num_rows) {
         let rows = rows.map_or("too many".to_owned(), |rows| rows.to_string());
         return Err(damaged(format!("the file says that it has {} rows, its row groups {rows}", metadata.num_rows)));

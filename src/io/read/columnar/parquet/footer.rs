@@ -57,9 +57,11 @@ fn read(file: &mut File) -> PolarsResult<Option<Vec<u8>>> {
     Ok(Some(metadata))
 }
 
-/// The schema, once all lists are found to be as long as they say; and a row group, from 1, with a column of it that
-/// lies before the file.
-fn walk(metadata: &[u8]) -> thrift::Result<(Vec<SchemaElement>, Option<(u32, String)>)> {
+/// A row group, from 1, with a column of it that lies before the file.
+type Misplaced = Option<(u32, String)>;
+
+/// The schema, once all lists are found to be as long as they say; and what is misplaced.
+fn walk(metadata: &[u8]) -> thrift::Result<(Vec<SchemaElement>, Misplaced)> {
     let (mut schema, mut misplaced) = (Vec::new(), None);
     let mut protocol = TCompactInputProtocol::new(metadata, metadata.len().saturating_mul(MEMORY));
     protocol.read_struct_begin()?;

@@ -42,7 +42,7 @@ struct GroupColumn {
 enum ColumnPages {
     /// A value is a row: a slice needs the pages that have its rows.
     Flat {
-        pages: Pages,
+        pages: Box<Pages>,
         /// Those that the last slice needed, with what they have.
         held: Option<(Range<usize>, Held)>,
     },
@@ -82,7 +82,7 @@ impl RowGroup {
                 memory::check(room as u64).map_err(in_column(&field.name))?;
             }
             let pages = match pages.pop() {
-                Some(pages) if is_flat => ColumnPages::Flat { pages, held: None },
+                Some(pages) if is_flat => ColumnPages::Flat { pages: Box::new(pages), held: None },
                 Some(last) => {
                     let all = pages.into_iter().chain([last]).map(|pages| pages.read_all(file).map(Held::from));
                     ColumnPages::Nested(all.collect::<PolarsResult<_>>()?)
