@@ -114,6 +114,16 @@ kills count="1000":
 full-disk: build
     tests/full-disk.sh
 
+# Fuzz a target for some seconds (needs a nightly Rust and cargo-fuzz): just fuzz csv 600
+[group('check')]
+fuzz target seconds="600":
+    fuzz/run.sh {{ seconds }} {{ target }}
+
+# Fuzz every target for a minute each
+[group('check')]
+fuzz-all seconds="60":
+    fuzz/run.sh {{ seconds }} all
+
 # Run what CI runs
 [group('check')]
 ci:
