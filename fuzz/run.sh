@@ -20,6 +20,10 @@ options=(--fuzz-dir . --release --sanitizer none)
 # An input that takes this long, or this much memory, is a failure. (src/memory.rs limits what is asked for at once.)
 limits=(-timeout=10 -rss_limit_mb=2048)
 
+# Files that are read by their paths are in memory, where there is such a folder.
+scratch=$(mktemp -d -p "$([[ -d /dev/shm ]] && echo /dev/shm || echo "${TMPDIR:-/tmp}")")
+trap 'rm -rf "$scratch"' EXIT
+
 # polars would start a thread for each core.
 export POLARS_MAX_THREADS=1
 
@@ -35,7 +39,7 @@ for target in "${targets[@]}"; do
     log="work/$target.log"
     # Not `fuzz run`, which would build within the time.
     cargo +nightly fuzz build "${options[@]}" ${features[@]+"${features[@]}"} "$target"
-    if ! cargo +nightly fuzz run "${options[@]}" ${features[@]+"${features[@]}"} "$target" "work/$target" "corpus/$target" -- \
+    if ! TMPDIR=$scratch cargo +nightly fuzz run "${options[@]}" ${features[@]+"${features[@]}"} "$target" "work/$target" "corpus/$target" -- \
         "${limits[@]}" -max_total_time="$seconds" -print_final_stats=1 > "$log" 2>&1; then
         failed=1
         tail -n 30 "$log"

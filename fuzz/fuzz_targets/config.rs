@@ -4,8 +4,8 @@
 
 use std::cell::LazyCell;
 
-use bertqa_fuzz::{ModelFolder, Scratch, ask, fail_on_own_panics};
-use libfuzzer_sys::fuzz_target;
+use bertqa_fuzz::{ModelFolder, Scratch, ask, fail_on_own_panics, mutate_json};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 
 /// Families that read other parts of it.
 const FAMILIES: [&str; 9] =
@@ -18,6 +18,8 @@ thread_local! {
         (ModelFolder::tiny(&scratch), families.collect(), scratch)
     });
 }
+
+fuzz_mutator!(|bytes: &mut [u8], size: usize, most: usize, seed: u32| { mutate_json(bytes, size, most, seed, 0) });
 
 fuzz_target!(init: fail_on_own_panics(), |bytes: &[u8]| {
     MODELS.with(|models| {

@@ -6,8 +6,8 @@ use std::io::Cursor;
 use std::sync::LazyLock;
 
 use bertqa::io::{InputFormat, ReadOptions, read_stream};
-use bertqa_fuzz::{Server, fail_on_own_panics};
-use libfuzzer_sys::fuzz_target;
+use bertqa_fuzz::{Server, fail_on_own_panics, mutate_json};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use serde_json::Value;
 
 static SERVER: LazyLock<Server> = LazyLock::new(Server::new);
@@ -20,6 +20,8 @@ fn init() {
     // After the server's own hooks.
     fail_on_own_panics();
 }
+
+fuzz_mutator!(|bytes: &mut [u8], size: usize, most: usize, seed: u32| { mutate_json(bytes, size, most, seed, 1) });
 
 fuzz_target!(init: init(), |bytes: &[u8]| {
     let Some(line) = bytes.iter().position(|byte| *byte == b'\n') else { return };

@@ -4,8 +4,8 @@
 
 use std::cell::LazyCell;
 
-use bertqa_fuzz::{ModelFolder, Scratch, ask, fail_on_own_panics};
-use libfuzzer_sys::fuzz_target;
+use bertqa_fuzz::{ModelFolder, Scratch, ask, fail_on_own_panics, mutate_json};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 
 /// Takes its vocabulary for one of the class, whose files have these names.
 const CLASSES: [(&str, &str, &[&str]); 11] = [
@@ -34,6 +34,8 @@ thread_local! {
         (whole, ModelFolder::family(&scratch, "roberta").without("tokenizer.json"), scratch)
     });
 }
+
+fuzz_mutator!(|bytes: &mut [u8], size: usize, most: usize, seed: u32| { mutate_json(bytes, size, most, seed, 1) });
 
 fuzz_target!(init: fail_on_own_panics(), |bytes: &[u8]| {
     let Some(line) = bytes.iter().position(|byte| *byte == b'\n') else { return };

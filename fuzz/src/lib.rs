@@ -2,6 +2,7 @@
 
 mod answer;
 mod columnar;
+mod json;
 mod memory;
 mod model;
 mod panic;
@@ -12,6 +13,7 @@ mod text;
 
 pub use answer::ask;
 pub use columnar::check_file;
+pub use json::mutate_json;
 pub use model::ModelFolder;
 pub use panic::fail_on_own_panics;
 pub use scratch::Scratch;

@@ -1,6 +1,7 @@
 //! Memory that is asked for because an input says so.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::backtrace::Backtrace;
 
 /// More than any target's input is worth: each is far below a megabyte. libFuzzer's own limit for one request works with
 /// its sanitizers only.
@@ -13,7 +14,8 @@ static ALLOCATOR: Limited = Limited;
 
 fn check(size: usize) {
     if size > MOST {
-        // It must not allocate, and has to end the process where the request is made.
+        // What this asks for is far less.
+        eprintln!("{size} bytes are asked for at once\n{}", Backtrace::force_capture());
         std::process::abort();
     }
 }

@@ -57,13 +57,7 @@ impl Server {
             }
             std::process::exit(0);
         });
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_global(Some(Duration::from_secs(60)))
-            .build()
-            .new_agent();
-        let server = Self { agent, port, _scratch: scratch };
+        let server = Self { agent: agent(), port, _scratch: scratch };
         let since = Instant::now();
         let ready = || server.agent.get(server.uri("/ready")).call().is_ok_and(|response| response.status() == 200);
         while !ready() {
@@ -77,13 +71,20 @@ impl Server {
     #[must_use]
     pub fn post(&self, path: &str, media_type: &str, body: &[u8]) -> Option<Response<Body>> {
         let uri: Uri = self.uri(path).parse().ok()?;
-        let request = ureq::http::Request::post(uri).header("content-type", media_type).body(body).ok()?;
-        Some(self.agent.run(request).expect("an answer"))
+        let request = || ureq::http::Request::post(&uri).header("content-type", media_type).body(body);
+        // A connection whose last answer broke off may turn out to be closed.
+        let first = self.agent.run(request().ok()?);
+        Some(first.or_else(|_| agent().run(request()?)).expect("an answer"))
     }
 
     fn uri(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
+}
+
+fn agent() -> Agent {
+    let config = Agent::config_builder().http_status_as_error(false).max_redirects(0);
+    config.timeout_global(Some(Duration::from_secs(60))).build().new_agent()
 }
 
 /// Low enough that small inputs reach them.

@@ -4,7 +4,7 @@ use std::io::{self, Cursor, Read};
 use std::sync::{Arc, Mutex};
 
 use bertqa::io::{
-    Answered, InputFormat, ReadOptions, Row, Rows, WriteOptions, create, open, read_stream, write_stream,
+    Answered, Fields, InputFormat, ReadOptions, Row, Rows, WriteOptions, create, open, read_stream, write_stream,
 };
 
 use crate::rows::{Seen, all};
@@ -16,10 +16,13 @@ const MOST: usize = 4096;
 /// Checks that a text gives the same rows however its bytes arrive, and that what is written of them is a row each,
 /// which reads as the row did.
 pub fn check_text(bytes: &[u8], format: InputFormat, options: &ReadOptions) {
-    let whole = rows(Cursor::new(bytes.to_vec()), format, options);
-    let parts = rows(InParts { bytes: Cursor::new(bytes.to_vec()), sizes: 1 }, format, options);
-    assert_eq!(whole, parts, "the rows depend on how the bytes arrive");
-    let (whole, _) = whole;
+    let (whole, end) = rows(Cursor::new(bytes.to_vec()), format, options);
+    let (parts, parts_end) = rows(InParts { bytes: Cursor::new(bytes.to_vec()), sizes: 1 }, format, options);
+    assert_eq!(end.is_ok(), parts_end.is_ok(), "whether it can be read depends on how the bytes arrive");
+    // How much a decoder gives before it finds that the text is broken is its affair.
+    let common = if end.is_ok() { usize::MAX } else { whole.len().min(parts.len()) };
+    let first = |rows: &[Seen]| rows.iter().take(common).cloned().collect::<Vec<_>>();
+    assert_eq!(first(&whole), first(&parts), "the rows depend on how the bytes arrive");
 
     let output = Output::default();
     let mut writer = write_stream(output.clone(), &WriteOptions::default()).expect("a writer");
@@ -36,16 +39,14 @@ pub fn check_text(bytes: &[u8], format: InputFormat, options: &ReadOptions) {
     assert_eq!(written, whole.len());
     let lines = output.0.lock().expect("no panic").clone();
     assert_eq!(lines.iter().filter(|byte| **byte == b'\n').count(), whole.len(), "a line for each row");
-    let no_limit = ReadOptions { max_line_bytes: usize::MAX, ..options.clone() };
-    let (copies, end) = rows(Cursor::new(lines), InputFormat::Jsonl, &no_limit);
-    assert_eq!((copies.len(), end), (whole.len(), Ok(())));
-    for (row, copy) in whole.iter().zip(&copies) {
+    for (row, line) in whole.iter().zip(lines.split(|byte| *byte == b'\n')) {
+        let copy: Fields = serde_json::from_slice(line).expect("a line is an object");
         for (name, value) in &row.fields {
             // The answers' own names are taken.
             if ["answer", "score", "start", "end", "error"].contains(&name.as_str()) {
                 continue;
             }
-            let copied = copy.fields.iter().find(|(other, _)| other == name).map(|(_, value)| value);
+            let copied = copy.get(name).map(|value| value.get());
             assert!(copied.is_some_and(|copied| same_json(copied, value)), "{name}: {value} became {copied:?}");
         }
     }
@@ -55,6 +56,10 @@ pub fn check_text(bytes: &[u8], format: InputFormat, options: &ReadOptions) {
 pub fn check_csv_copy(bytes: &[u8], scratch: &Scratch, options: &ReadOptions) {
     let text = scratch.file("in.csv", bytes);
     let Ok(input) = open(&[text], options) else { return };
+    // A zero byte in the beginning makes it another encoding.
+    if input.columns().names().iter().any(|name| name.contains('\0')) {
+        return;
+    }
     let output = scratch.path("out.csv");
     let _ = std::fs::remove_file(&output);
     let Ok(mut writer) = create(&output, &input, &WriteOptions::default()) else { return };

@@ -23,7 +23,7 @@ use super::ipc::IpcFile;
 use crate::io::columnar::metadata::Metadata;
 use crate::io::error::{Error, Result};
 use crate::io::format::{ColumnarFormat, InputFormat};
-use crate::io::panic;
+use crate::panic;
 
 /// A chunk holds about this much, unless a single row is larger.
 const CHUNK_BYTES: usize = 16 << 20;
