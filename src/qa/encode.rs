@@ -132,6 +132,11 @@ impl Encoder {
             return Err(RowError::TokenId { id, vocab_size });
         }
         let tokens = encoding.len();
+        if tokens == 0 {
+            return Err(RowError::Tokenizer(
+                "the tokenizer leaves no token of question and context together".to_owned(),
+            ));
+        }
         let sequence = match self.layout.order {
             TextOrder::QuestionFirst => 1,
             TextOrder::ContextFirst => 0,
@@ -221,6 +226,15 @@ mod tests {
         fn vocab_size(&self) -> usize {
             0
         }
+    }
+
+    #[test]
+    fn a_template_of_nothing_makes_no_window() {
+        let template = r#"{"type": "TemplateProcessing", "single": [], "pair": [], "special_tokens": {}}"#;
+        let template: PostProcessorWrapper = serde_json::from_str(template).unwrap();
+        let encoder = Encoder::with(Box::new(tokenizer()), Some(template), None, false);
+        let error = encoder.encode(&example("q", "c"), &Options::default()).unwrap_err();
+        assert_eq!(error.to_string(), "the tokenizer leaves no token of question and context together");
     }
 
     #[test]
