@@ -120,6 +120,16 @@ damage count="5000" seed="1":
 full-disk: build
     tests/full-disk.sh
 
+# Fuzz a target for some seconds (needs a nightly Rust and cargo-fuzz): just fuzz csv 600
+[group('check')]
+fuzz target seconds="600":
+    fuzz/run.sh {{ seconds }} {{ target }}
+
+# Fuzz every target for a minute each
+[group('check')]
+fuzz-all seconds="60":
+    fuzz/run.sh {{ seconds }} all
+
 # Run what CI runs
 [group('check')]
 ci:

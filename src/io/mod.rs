@@ -33,7 +33,6 @@ pub(crate) mod journal;
 mod json;
 mod options;
 mod output_path;
-mod panic;
 mod read;
 mod row;
 mod source;

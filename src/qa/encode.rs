@@ -3,6 +3,7 @@ use std::ops::Range;
 use tokenizers::{Encoding, PostProcessor, PostProcessorWrapper, Tokenizer, TruncationDirection};
 
 use super::{ContextEnd, Example, Options, RowError, TextOrder, Tokenize, Window, WindowLayout};
+use crate::panic;
 
 /// Turns examples into windows, as the reference's fast tokenizers do.
 pub struct Encoder {
@@ -104,18 +105,17 @@ impl Encoder {
     }
 
     fn tokenize(&self, text: &str) -> Result<Encoding, RowError> {
-        self.tokenizer.tokenize(text).map_err(|error| RowError::Tokenizer(error.to_string()))
+        guarded(|| self.tokenizer.tokenize(text))
     }
 
     /// Two texts with their special tokens.
     fn join(&self, first: Encoding, mut second: Encoding) -> Result<Encoding, RowError> {
         second.set_type_ids(vec![1; second.len()]);
-        match &self.post_processor {
+        guarded(|| match &self.post_processor {
             Some(processor) => processor.process(first, Some(second), true),
             None => <dyn PostProcessor>::default_process(vec![first, second], true)
                 .map(|mut joined| joined.pop().unwrap_or_default()),
-        }
-        .map_err(|error| RowError::Tokenizer(error.to_string()))
+        })
     }
 
     /// The window of a question and a part of the context.
@@ -130,6 +130,11 @@ impl Encoder {
             return Err(RowError::TokenId { id, vocab_size });
         }
         let tokens = encoding.len();
+        if tokens == 0 {
+            return Err(RowError::Tokenizer(
+                "the tokenizer leaves no token of question and context together".to_owned(),
+            ));
+        }
         let sequence = match self.layout.order {
             TextOrder::QuestionFirst => 1,
             TextOrder::ContextFirst => 0,
@@ -206,6 +211,15 @@ impl WindowPlan<'_> {
     }
 }
 
+/// What the crate tokenizers does. Some of its parts panic where they are made of what they do not expect, an added token
+/// of which the normalizer leaves nothing, say: that is the row's error.
+fn guarded<T>(run: impl FnOnce() -> Result<T, tokenizers::Error>) -> Result<T, RowError> {
+    match panic::caught(run) {
+        Ok(result) => result.map_err(|error| RowError::Tokenizer(error.to_string())),
+        Err(message) => Err(RowError::Tokenizer(format!("the tokenizer panicked: {message}"))),
+    }
+}
+
 /// Some tokens of an encoding.
 fn slice(encoding: &Encoding, tokens: Range<usize>) -> Encoding {
     Encoding::new(
@@ -241,6 +255,39 @@ mod tests {
 
     fn example(question: &str, context: &str) -> Example {
         Example::new(question.to_owned(), context.to_owned()).unwrap()
+    }
+
+    /// As a part of the crate tokenizers may.
+    struct Panics;
+
+    impl Tokenize for Panics {
+        fn tokenize(&self, text: &str) -> Result<Encoding, tokenizers::Error> {
+            panic!("{text}")
+        }
+
+        fn token_to_id(&self, _: &str) -> Option<u32> {
+            None
+        }
+
+        fn vocab_size(&self) -> usize {
+            0
+        }
+    }
+
+    #[test]
+    fn a_template_of_nothing_makes_no_window() {
+        let template = r#"{"type": "TemplateProcessing", "single": [], "pair": [], "special_tokens": {}}"#;
+        let template: PostProcessorWrapper = serde_json::from_str(template).unwrap();
+        let encoder = Encoder::with(Box::new(tokenizer()), Some(template), None, false);
+        let error = encoder.encode(&example("q", "c"), &Options::default()).unwrap_err();
+        assert_eq!(error.to_string(), "the tokenizer leaves no token of question and context together");
+    }
+
+    #[test]
+    fn a_panic_of_the_tokenizer_is_the_rows_error() {
+        let encoder = Encoder::with(Box::new(Panics), None, None, false);
+        let error = encoder.encode(&example("q", "c"), &Options::default()).unwrap_err();
+        assert_eq!(error.to_string(), "the tokenizer panicked: q");
     }
 
     proptest! {

@@ -65,6 +65,18 @@ fn a_tokenizer_whose_table_of_characters_is_damaged() {
 }
 
 #[test]
+fn an_added_token_of_which_nothing_is_left() {
+    let folder = folder(&["config.json", "model.safetensors", "tokenizer.json"], &[]);
+    let path = folder.path().join("tokenizer.json");
+    let mut tokenizer: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    tokenizer["normalizer"] = json!({"type": "Replace", "pattern": {"String": "x"}, "content": ""});
+    fs::write(&path, tokenizer.to_string()).unwrap();
+    let config = json!({"added_tokens_decoder": {"5": {"content": "xx", "normalized": true}}});
+    fs::write(folder.path().join("tokenizer_config.json"), config.to_string()).unwrap();
+    assert_model_hint(folder.path(), "its normalizer leaves nothing of the added token \"xx\"", "--tokenizer");
+}
+
+#[test]
 fn a_folder_without_a_tokenizer() {
     let without = folder(&["config.json", "model.safetensors"], &[]);
     assert_model_hint(without.path(), "has no sentencepiece.bpe.model", "--tokenizer");

@@ -46,7 +46,18 @@ pub fn read_metered(
     let text = compression::decode(reader, options.encoding, Accepted::Bodies)
         .map_err(|source| Error::Read { name: name.clone(), source })?;
     let text = Box::new(Metered::new(text, meter));
-    rows(text, name, text_format, options, &ColumnSelection::new(options, true, HashSet::new()))
+    let rows = rows(text, name, text_format, options, &ColumnSelection::new(options, true, HashSet::new()))?;
+    Ok(Box::new(until_error(rows)))
+}
+
+/// A reader that fails may go on when it is asked again, with what is no row any more.
+fn until_error(mut rows: Rows) -> impl Iterator<Item = Result<InputRow>> + Send {
+    let mut failed = false;
+    std::iter::from_fn(move || {
+        let row = if failed { None } else { rows.next() };
+        failed = row.as_ref().is_none_or(Result::is_err);
+        row
+    })
 }
 
 /// The rows of a decompressed text.

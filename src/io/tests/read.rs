@@ -1,4 +1,4 @@
-use std::io::Write;
+use std::io::{Cursor, Read, Write};
 use std::sync::atomic::Ordering;
 
 use super::*;
@@ -262,5 +262,28 @@ fn any_format_comes_through_a_pipe() {
         let rows = rows(&[&path], &ReadOptions { format: Some(format), ..Default::default() }).unwrap();
         assert_eq!(rows.len(), 5000, "{format:?}");
         assert!(rows.iter().all(|row| row.example.is_ok()));
+    }
+}
+
+#[test]
+fn after_an_error_there_is_no_row() {
+    struct FailsOnce(bool);
+
+    impl Read for FailsOnce {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            if std::mem::take(&mut self.0) { Err(std::io::Error::other("lost")) } else { Ok(0) }
+        }
+    }
+
+    for (format, first, other) in [
+        (InputFormat::Jsonl, r#"{"question":"q","context":"c"}"#, r#"{"question":"r","context":"c"}"#),
+        (InputFormat::Csv, "question,context\nq,c", "r,c"),
+    ] {
+        let (first, other) = (format!("{first}\n"), format!("{other}\n"));
+        let reader = Cursor::new(first).chain(FailsOnce(true)).chain(Cursor::new(other));
+        let mut rows = read_stream(reader, "text", format, &ReadOptions::default()).unwrap();
+        assert_eq!(rows.next().unwrap().unwrap().example.unwrap().question(), "q");
+        assert!(rows.next().unwrap().is_err());
+        assert!(rows.next().is_none());
     }
 }

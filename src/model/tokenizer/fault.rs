@@ -17,6 +17,8 @@ pub(super) enum Fault {
     NoToken(&'static str),
     #[error("it has no token `{0}`")]
     MissingToken(String),
+    #[error("its normalizer leaves nothing of the added token {0:?}")]
+    EmptyToken(String),
     #[error("the id {id} of `{token}` is too high")]
     Id { token: String, id: u32 },
     #[error("line {line} is not a pair of tokens")]

@@ -4,6 +4,7 @@
 //! from which that class would build one; so is it built here. What a folder means is what transformers 4.57.1, which
 //! wrote most of them, makes of it: also where tokenizer_config.json contradicts tokenizer.json.
 
+mod added;
 mod byte_level_bpe;
 mod charsmap;
 mod class;
@@ -215,6 +216,7 @@ impl TokenizerFiles {
             Vocabulary::SentencePiece { model, pieces } => sentencepiece::build(model, *pieces, settings)?,
             Vocabulary::Japanese { vocab } => return self.loaded(japanese::build(vocab, settings, mecab)?),
         };
+        added::check(&tokenizer).map_err(fault_in(TOKENIZER))?;
         self.loaded(Splitter::Crate(Box::new(tokenizer)))
     }
 

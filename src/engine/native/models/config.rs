@@ -40,12 +40,16 @@ pub(super) fn parse<Own: DeserializeOwned>(json: &[u8]) -> Result<(Common, Own),
 const LAYERS: usize = 1 << 12;
 pub(super) const POSITIONS: usize = 1 << 18;
 
+/// More tokens, or numbers for one, than any network has. What is computed of two of them is no larger than a number can
+/// be.
+const SIZE: usize = 1 << 24;
+
 impl Common {
     /// Refuses sizes of 0, and numbers that no network has.
     pub(super) fn check(&self) -> Result<(), LoadError> {
         at_most(LAYERS, "num_hidden_layers", self.num_hidden_layers)?;
         at_most(POSITIONS, "max_position_embeddings", self.max_position_embeddings)?;
-        positive(&[
+        let sizes = [
             ("vocab_size", self.vocab_size),
             ("hidden_size", self.hidden_size),
             ("intermediate_size", self.intermediate_size),
@@ -53,7 +57,11 @@ impl Common {
             ("num_attention_heads", self.num_attention_heads),
             ("max_position_embeddings", self.max_position_embeddings),
             ("embedding_size", self.embedding_size.unwrap_or(self.hidden_size)),
-        ])
+        ];
+        for (key, size) in sizes {
+            at_most(SIZE, key, size)?;
+        }
+        positive(&sizes)
     }
 
     /// Heads that share out the hidden size.

@@ -3,7 +3,7 @@
 use polars::prelude::{ArrowDataType, PolarsError, PolarsResult};
 use polars_arrow::datatypes::Field;
 
-use crate::io::panic;
+use crate::panic;
 
 /// What an extension type is stored as, such as the bytes of a UUID or the text of JSON.
 pub(super) fn storage(field: &Field) -> Field {

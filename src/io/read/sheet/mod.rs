@@ -17,8 +17,8 @@ use super::column_selection::ColumnSelection;
 use crate::io::error::{Error, Result};
 use crate::io::format::SheetFormat;
 use crate::io::options::ReadOptions;
-use crate::io::panic;
 use crate::io::row::{Fields, InputRow, Position};
+use crate::panic;
 
 /// A row of a sheet: its number from 1, and its cells that are not empty, with their columns from 0.
 struct SheetRow {

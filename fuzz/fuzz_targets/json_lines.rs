@@ -1,0 +1,14 @@
+//! JSON Lines, compressed or not.
+
+#![no_main]
+
+use bertqa::io::{InputFormat, ReadOptions};
+use bertqa_fuzz::{check_text, fail_on_own_panics, mutate_json};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
+
+fuzz_mutator!(|bytes: &mut [u8], size: usize, most: usize, seed: u32| { mutate_json(bytes, size, most, seed, 0) });
+
+fuzz_target!(init: fail_on_own_panics(), |bytes: &[u8]| {
+    let options = ReadOptions { max_line_bytes: 2048, ..ReadOptions::default() };
+    check_text(bytes, InputFormat::Jsonl, &options);
+});
