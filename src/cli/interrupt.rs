@@ -1,9 +1,22 @@
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
 use super::Status;
 use crate::pipeline::Stop;
+
+/// Held while it is said that the program was interrupted.
+static SAYING: Mutex<()> = Mutex::new(());
+
+/// Whether the program was interrupted; it has then been said.
+fn is_interrupted(stop: &Stop) -> bool {
+    let is_stopped = stop.is_stopped();
+    if is_stopped {
+        drop(SAYING.lock());
+    }
+    is_stopped
+}
 
 /// Ctrl-C, SIGTERM and SIGHUP end the input; a second one ends the program. One that was ignored when the program was
 /// started, as `nohup` has it, stays ignored.
@@ -14,8 +27,9 @@ pub(super) fn handle(stop: &Stop) -> anyhow::Result<()> {
         if again.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        tracing::warn!("interrupted: finishing the rows that were read; interrupt again to end at once");
+        let _saying = SAYING.lock();
         stop.stop();
+        tracing::warn!("interrupted: finishing the rows that were read; interrupt again to end at once");
     })
     .context("cannot handle signals")?;
     fail_at_size_limit()
@@ -67,12 +81,18 @@ pub(super) fn unless_stopped<R: Send + 'static, E: Into<anyhow::Error> + Send + 
     stop: &Stop,
     work: impl FnOnce() -> Result<R, E> + Send + 'static,
 ) -> anyhow::Result<R> {
-    stop.unless_stopped(work).context("cannot start a thread")?.ok_or(Interrupted)?.map_err(Into::into)
+    match stop.unless_stopped(work).context("cannot start a thread")? {
+        Some(done) => done.map_err(Into::into),
+        None => {
+            is_interrupted(stop);
+            Err(Interrupted.into())
+        }
+    }
 }
 
 /// The status of a command that came to its end.
 pub(super) fn status(stop: &Stop, failed: u64) -> Status {
-    if stop.is_stopped() {
+    if is_interrupted(stop) {
         Status::Interrupted
     } else if failed > 0 {
         Status::SomeFailed
