@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use super::max_failed::MaxFailed;
 use super::precision::PrecisionChoice;
 use crate::engine::{Devices, Input};
 use crate::io::{CsvOptions, Encoding, ReadOptions};
@@ -170,6 +171,11 @@ pub(super) struct RowArgs {
     /// Most windows for a context; a row that takes more is a failed row
     #[arg(long, value_name = "N", default_value = "100000")]
     pub max_windows: NonZeroUsize,
+
+    /// So many rows, or such a part of them, may fail: the exit status is 0 all the same, so that a scheduler does not run
+    /// the whole again for them
+    #[arg(long, value_name = "N|P%", default_value = "0", conflicts_with = "strict")]
+    pub max_failed: MaxFailed,
 
     /// Stop at the first row that fails
     #[arg(long)]

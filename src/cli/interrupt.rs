@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 
 use super::Status;
+use super::max_failed::MaxFailed;
+use crate::io::journal::RowCounts;
 use crate::pipeline::Stop;
 
 /// Held while it is said that the program was interrupted.
@@ -91,12 +93,6 @@ pub(super) fn unless_stopped<R: Send + 'static, E: Into<anyhow::Error> + Send + 
 }
 
 /// The status of a command that came to its end.
-pub(super) fn status(stop: &Stop, failed: u64) -> Status {
-    if is_interrupted(stop) {
-        Status::Interrupted
-    } else if failed > 0 {
-        Status::SomeFailed
-    } else {
-        Status::AllAnswered
-    }
+pub(super) fn status(stop: &Stop, counts: RowCounts, max_failed: MaxFailed) -> Status {
+    if is_interrupted(stop) { Status::Interrupted } else { Status::of(counts, max_failed) }
 }

@@ -10,6 +10,7 @@ mod hint;
 mod interrupt;
 mod logging;
 mod man;
+mod max_failed;
 mod models;
 mod output;
 mod precision;
@@ -25,15 +26,19 @@ mod summary;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use crate::io::journal::RowCounts;
 use clap::{CommandFactory, Parser, Subcommand};
 use interrupt::Interrupted;
+use max_failed::MaxFailed;
 
 /// Answers questions from contexts in bulk: for each row of question and context, the span of the context that
 /// answers, with its score and its place
 #[derive(Debug, Parser)]
 #[command(name = "bertqa", version, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = "Exit status: 0 if every row was answered, 1 if some rows failed (their `error` says why), \
-    2 if the run could not start or broke off, 130 if it was interrupted.")]
+#[command(
+    after_help = "Exit status: 0 if every row was answered, 1 if more rows failed than --max-failed allows (their `error` says why), \
+    2 if the run could not start or broke off, 130 if it was interrupted."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -61,6 +66,11 @@ enum Status {
 }
 
 impl Status {
+    /// That of a run to its end.
+    fn of(counts: RowCounts, max_failed: MaxFailed) -> Self {
+        if max_failed.allows(counts) { Self::AllAnswered } else { Self::SomeFailed }
+    }
+
     fn code(self) -> u8 {
         match self {
             Self::AllAnswered => 0,

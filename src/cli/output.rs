@@ -7,7 +7,7 @@ use anyhow::Context;
 
 use super::StrictStop;
 use super::rows::AskedRow;
-use crate::io::journal::{self, Journal, Recorded, Replay};
+use crate::io::journal::{self, Journal, Recorded, Replay, RowCounts};
 use crate::io::{self, Answered, InputRow, Row, RowWriter, Rows};
 use crate::pipeline::{self, Sink, Stats, Stop};
 use crate::qa::RowError;
@@ -67,11 +67,11 @@ impl Output {
         Ok(true)
     }
 
-    /// Completes the output. `failed` is how many of its rows failed.
-    pub(super) fn finish(self, failed: u64) -> io::Result<()> {
+    /// Completes the output, which has these rows.
+    pub(super) fn finish(self, counts: RowCounts) -> io::Result<()> {
         let Self { writer, mut journal } = self;
         if let Some(journal) = &mut journal {
-            journal.complete(failed)?;
+            journal.complete(counts)?;
         }
         let finished = writer.finish();
         // Also where only the name could not be had, all is there.

@@ -124,9 +124,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     };
     let input = session.open(args.inputs, read.clone())?;
     let claim = args.checkpoints.claim(&args.output, args.force)?;
-    if let Some(failed) = claim.as_ref().map_or(Ok(None), |claim| claim.take_complete())? {
+    if let Some(counts) = claim.as_ref().map_or(Ok(None), |claim| claim.take_complete())? {
         tracing::info!("{} was complete already", args.output.display());
-        return Ok(if failed > 0 { Status::SomeFailed } else { Status::AllAnswered });
+        return Ok(Status::of(counts, args.common.rows.max_failed));
     }
     let write = WriteOptions {
         format: args.output_format,

@@ -13,7 +13,7 @@ use super::rows::{RowRange, items};
 use super::summary::Summary;
 use super::{Status, StrictStop, interrupt, logging};
 use crate::engine::Precision;
-use crate::io::journal::{CheckpointInterval, Claim, Identity, Journal, Replay};
+use crate::io::journal::{CheckpointInterval, Claim, Identity, Journal, Replay, RowCounts};
 use crate::io::{self, Input, ReadOptions, RowWriter, is_broken_pipe};
 use crate::model::ModelFile;
 use crate::pipeline::{Pipeline, Stats, Stop};
@@ -139,7 +139,8 @@ impl<'a> Session<'a> {
         let ran = pipeline.run(items(input, options), sink).map(drop);
         let elapsed = began.elapsed();
         let output = output.take();
-        let status = interrupt::status(&self.stop, stats.failed.get());
+        let counts = RowCounts { rows: stats.rows.get(), failed: stats.failed.get() };
+        let status = interrupt::status(&self.stop, counts, rows.max_failed);
         if let Err(error) = ran {
             drop(progress);
             if error.is::<StrictStop>() && resumed == 0 {
@@ -155,7 +156,7 @@ impl<'a> Session<'a> {
             keep(output, &stats);
         } else {
             if let Some(output) = output {
-                output.finish(stats.failed.get())?;
+                output.finish(counts)?;
             }
             drop(progress);
         }

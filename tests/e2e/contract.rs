@@ -141,6 +141,20 @@ fn a_row_of_too_many_windows_fails_alone() {
 }
 
 #[test]
+fn so_many_rows_may_fail() {
+    let status = |allowed: &str, status| {
+        let mut command = tiny("stdin");
+        command.args(["--max-failed", allowed]);
+        command.write_stdin("{}\n".to_owned() + &"{\"question\": \"Who?\", \"context\": \"Ann did.\"}\n".repeat(9));
+        assert_eq!(rows(&ends(command, status).stdout).len(), 10);
+    };
+    status("0", 1);
+    status("1", 0);
+    status("9.9%", 1);
+    status("10%", 0);
+}
+
+#[test]
 fn a_column_that_no_row_has_is_named() {
     let row = "{\"question\": \"Who?\", \"context\": \"Ann did.\", \"a\": 1, \"b\": {\"c\": 2}}\n";
     let mut command = tiny("stdin");

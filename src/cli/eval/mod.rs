@@ -10,8 +10,10 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 
+use super::max_failed::MaxFailed;
 use super::{Status, interrupt, logging, progress};
 use crate::eval::{self, Answers, Evaluation, GoldColumns};
+use crate::io::journal::RowCounts;
 use crate::io::{self, ReadOptions, Target};
 use crate::pipeline::Stop;
 pub(super) use args::Args;
@@ -52,7 +54,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Status> {
         None => Answers::Model(args.model.name().to_owned()),
     };
     let figures = scorer.finish();
-    let status = interrupt::status(&stop, figures.failed);
+    let counts = RowCounts { rows: stats.rows.get(), failed: figures.failed };
+    let status = interrupt::status(&stop, counts, MaxFailed::NONE);
     let gold = args.gold.iter().map(|path| path.display().to_string()).collect();
     let evaluation = Evaluation { bertqa: env!("CARGO_PKG_VERSION"), gold, answers, figures };
     if status == Status::Interrupted {

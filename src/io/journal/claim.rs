@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::entry::{Attempt, Begin, Entry};
+use super::entry::{Attempt, Begin, Entry, RowCounts};
 use super::file;
 use super::found::Found;
 use super::identity::{self, Identity};
@@ -82,13 +82,13 @@ impl Claim {
         self.earlier().is_some_and(|(_, begin)| begin.overwrites)
     }
 
-    /// How many rows failed, if the earlier run had written all and only its journal is left; which is then removed.
-    pub(crate) fn take_complete(&self) -> Result<Option<u64>> {
+    /// The rows, if the earlier run had written all and only its journal is left; which is then removed.
+    pub(crate) fn take_complete(&self) -> Result<Option<RowCounts>> {
         let Some((found, begin)) = self.earlier() else { return Ok(None) };
-        let Some(failed) = found.complete(&self.output) else { return Ok(None) };
+        let Some(counts) = found.complete(&self.output) else { return Ok(None) };
         kept::remove(&self.output, &begin.partials, None);
         std::fs::remove_file(&self.path).map_err(|source| file::failed(&self.path, source))?;
-        Ok(Some(failed))
+        Ok(Some(counts))
     }
 
     fn earlier(&self) -> Option<(&Found, &Begin)> {

@@ -27,7 +27,14 @@ pub(super) enum Entry<'a> {
     /// The next row is answered.
     Row(RowEntry<'a>),
     /// All rows are in.
-    Complete { failed: u64 },
+    Complete(RowCounts),
+}
+
+/// Rows that are in, and how many of them failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RowCounts {
+    pub(crate) rows: u64,
+    pub(crate) failed: u64,
 }
 
 #[derive(Serialize, Deserialize)]

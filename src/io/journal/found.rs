@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 
-use super::entry::{self, Begin, Entry};
+use super::entry::{self, Begin, Entry, RowCounts};
 use super::file;
 use crate::io::error::{Error, Result};
 
@@ -24,7 +24,7 @@ pub(super) struct Found {
     pub(super) end: u64,
     /// Of what the last attempt wrote.
     inode: Option<u64>,
-    failed: Option<u64>,
+    complete: Option<RowCounts>,
 }
 
 impl Found {
@@ -38,7 +38,7 @@ impl Found {
             Err(source) => return Err(failed(source)),
         };
         let is_locked = file::lock(&file, path)?;
-        let mut found = Self { file, is_locked, begin: None, rows: 0, end: 0, inode: None, failed: None };
+        let mut found = Self { file, is_locked, begin: None, rows: 0, end: 0, inode: None, complete: None };
         let mut start = Vec::new();
         (&found.file).take(START.len() as u64).read_to_end(&mut start).map_err(failed)?;
         if !START.starts_with(&start) {
@@ -64,7 +64,7 @@ impl Found {
                     Entry::Begin(_) => break,
                     Entry::Attempt(attempt) => self.inode = attempt.inode,
                     Entry::Row(_) => self.rows += 1,
-                    Entry::Complete { failed } => self.failed = Some(failed),
+                    Entry::Complete(counts) => self.complete = Some(counts),
                 },
             }
             self.end += line.len() as u64;
@@ -73,9 +73,9 @@ impl Found {
         Ok(line)
     }
 
-    /// How many rows failed, if the output was complete and `output` is it.
-    pub(super) fn complete(&self, output: &Path) -> Option<u64> {
+    /// The rows, if the output was complete and `output` is it.
+    pub(super) fn complete(&self, output: &Path) -> Option<RowCounts> {
         let same = self.inode.is_some() && entry::inode(output) == self.inode;
-        self.failed.filter(|_| same)
+        self.complete.filter(|_| same)
     }
 }

@@ -25,6 +25,7 @@ mod writer;
 
 use crate::qa::{Example, RowError};
 pub(crate) use claim::{Claim, Leftover};
+pub(crate) use entry::RowCounts;
 pub(crate) use identity::Identity;
 pub(crate) use replay::{Recorded, Replay};
 pub(crate) use writer::{CheckpointInterval, Journal};

@@ -147,7 +147,7 @@ fn a_run_that_ended_between_its_output_and_its_journal_is_complete() {
     drop(journal);
     assert_eq!(complete(), None);
     let (mut journal, _) = place.begin(Leftover::Resume).unwrap();
-    journal.complete(1).unwrap();
+    journal.complete(RowCounts { rows: 1, failed: 1 }).unwrap();
     drop(journal);
     // Another file by the same name.
     let aside = place.output.with_extension("aside");
@@ -157,7 +157,7 @@ fn a_run_that_ended_between_its_output_and_its_journal_is_complete() {
     assert_eq!(complete(), None);
     if cfg!(unix) {
         std::fs::rename(&aside, &place.output).unwrap();
-        assert_eq!(complete(), Some(1));
+        assert_eq!(complete(), Some(RowCounts { rows: 1, failed: 1 }));
         assert!(!place.journal().exists());
     }
 }

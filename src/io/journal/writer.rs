@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::entry::{Entry, RowEntry};
+use super::entry::{Entry, RowCounts, RowEntry};
 use super::{file, kept};
 use crate::io::error::Result;
 use crate::io::output_path::sync_folder;
@@ -81,8 +81,8 @@ impl Journal {
     }
 
     /// Notes that all rows are in, before the output gets its name.
-    pub(crate) fn complete(&mut self, failed: u64) -> Result<()> {
-        self.write(&Entry::Complete { failed })?;
+    pub(crate) fn complete(&mut self, counts: RowCounts) -> Result<()> {
+        self.write(&Entry::Complete(counts))?;
         // A run that was too short for a checkpoint has lost little.
         if self.named { self.checkpoint() } else { self.flush() }
     }
