@@ -199,7 +199,7 @@ pub(super) struct TextArgs {
     window_log_max: u32,
 
     /// Largest JSON file that is not lines, in bytes: it is held in memory whole
-    #[arg(long, value_name = "BYTES", default_value = "1073741824")]
+    #[arg(long, value_name = "BYTES", default_value = "536870912")]
     max_json_bytes: NonZeroUsize,
 
     /// What stands between the fields of CSV: one character, or tab; without it, what the header looks like

@@ -83,7 +83,7 @@ struct LoadArgs {
     context: String,
 
     /// How many clients send requests at once, each on a connection of its own
-    #[arg(long, short, value_name = "N", default_value = "8")]
+    #[arg(long, short, value_name = "N", default_value = "8", value_parser = at_most::<65536>)]
     concurrency: NonZeroUsize,
 
     /// Fixed request rate, in requests a second; latency counts from the scheduled time
@@ -254,12 +254,19 @@ fn engine(args: &Args) -> anyhow::Result<Status> {
     Ok(Status::AllAnswered)
 }
 
+/// A year.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Of one client: beyond that it would measure itself.
+const FASTEST: f64 = 1e6;
+
 fn seconds(text: &str) -> anyhow::Result<Duration> {
     let seconds: f64 = text.parse().context("not a number of seconds")?;
-    Duration::try_from_secs_f64(seconds).context("not a time in seconds")
+    let duration = Duration::try_from_secs_f64(seconds).context("not a time in seconds")?;
+    if duration <= LONGEST { Ok(duration) } else { bail!("at most {} seconds", LONGEST.as_secs()) }
 }
 
 fn rate(text: &str) -> anyhow::Result<f64> {
     let rate: f64 = text.parse().context("not a number of requests a second")?;
-    if rate.is_finite() && rate > 0.0 { Ok(rate) } else { bail!("must be more than 0") }
+    if rate > 0.0 && rate <= FASTEST { Ok(rate) } else { bail!("must be more than 0, and at most {FASTEST}") }
 }

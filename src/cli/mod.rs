@@ -57,6 +57,23 @@ enum Command {
     Man(man::Args),
 }
 
+impl Command {
+    /// Whether it is there for what it writes to standard output.
+    fn prints(&self) -> bool {
+        match self {
+            Self::Run(args) => args.prints(),
+            Self::Serve(_) => false,
+            Self::Stdin(_)
+            | Self::Bench(_)
+            | Self::Eval(_)
+            | Self::Devices(_)
+            | Self::Models(_)
+            | Self::Completions(_)
+            | Self::Man(_) => true,
+        }
+    }
+}
+
 /// How a command that did its work ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Status {
@@ -85,16 +102,26 @@ impl Status {
 #[error("{0} (stopped at the first failed row, because of --strict)")]
 struct StrictStop(String);
 
-/// Runs the command that the process was started with.
-pub fn main() -> ExitCode {
+/// Nobody would see what a command is there to print.
+#[derive(Debug, thiserror::Error)]
+#[error("standard output is closed")]
+struct StdoutClosed;
+
+/// Runs the command that the process was started with, `is_stdout_closed` or not.
+pub fn main(is_stdout_closed: bool) -> ExitCode {
     cut_short::handle();
-    run(std::env::args_os()).into()
+    execute(std::env::args_os(), is_stdout_closed).into()
 }
 
 /// Runs a command and gives its exit status. The first of `arguments` is the program's name. Help, and arguments that
 /// can't be, end the process.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    execute(arguments, false)
+}
+
+fn execute(arguments: impl IntoIterator<Item = OsString>, is_stdout_closed: bool) -> u8 {
     let result = match Cli::parse_from(arguments).command {
+        command if is_stdout_closed && command.prints() => Err(StdoutClosed.into()),
         Command::Run(args) => run::run(args),
         Command::Stdin(args) => stdin::run(args),
         Command::Serve(args) => serve::run(args),

@@ -111,9 +111,16 @@ impl CheckpointArgs {
     }
 }
 
+impl Args {
+    /// Whether the answers go to standard output.
+    pub(super) fn prints(&self) -> bool {
+        self.output.as_os_str() == "-"
+    }
+}
+
 pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     // Answers on a terminal and a bar below them would overwrite each other.
-    let shows_answers = args.output.as_os_str() == "-" && std::io::stdout().is_terminal();
+    let shows_answers = args.prints() && std::io::stdout().is_terminal();
     let session = Session::start(&args.common, progress::bar(!args.common.messages.quiet && !shows_answers))?;
     let read = ReadOptions {
         format: args.input_format,

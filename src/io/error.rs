@@ -480,8 +480,14 @@ pub enum ColumnRole {
     Carried,
 }
 
+/// The first names, and how many more there are.
 fn quoted(names: &[String]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    const MOST: usize = 50;
+    let mut quoted: Vec<_> = names.iter().take(MOST).map(|name| format!("`{name}`")).collect();
+    if names.len() > MOST {
+        quoted.push(format!("and {} more", names.len() - MOST));
+    }
+    quoted.join(", ")
 }
 
 /// Whether an error is that the reader of a pipe has gone.

@@ -55,7 +55,7 @@ impl Default for ReadOptions {
             csv: CsvOptions::default(),
             sheet: None,
             max_line_bytes: 64 << 20,
-            max_json_bytes: 1 << 30,
+            max_json_bytes: 512 << 20,
             chunk_rows: 4096,
         }
     }

@@ -64,6 +64,7 @@ fn a_normalizer_that_multiplies_texts_is_refused() {
         // 2^40 times as long.
         (sequence(double, 40), true),
         (sequence(bytes, 40), true),
+        (sequence(json!({"type": "Prepend", "prepend": "eeee"}), 40), true),
         (table("ee"), false),
         (sequence(table("ee"), 40), true),
         (table(&"long".repeat(1000)), true),

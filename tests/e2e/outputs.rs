@@ -1,6 +1,6 @@
 //! Where answers go, and what is said.
 
-use crate::support::{bertqa, ends, project, rows, stderr, tiny};
+use crate::support::{bertqa, ends, project, rows, stderr, tiny, tiny_model};
 
 fn sample() -> std::path::PathBuf {
     project("samples/questions.jsonl")
@@ -44,6 +44,27 @@ fn a_run_that_cannot_start_says_why_and_leaves_nothing() {
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{arguments:?}");
     }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_standard_output_that_is_closed_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let shell = |redirected: &str, arguments: &[&str], status: i32| {
+        let mut command = assert_cmd::Command::new("sh");
+        command.args(["-c", &format!("exec \"$@\" {redirected}"), "sh", env!("CARGO_BIN_EXE_bertqa")]).args(arguments);
+        command.arg("--model").arg(tiny_model()).current_dir(&folder);
+        ends(command, status)
+    };
+    let sample = sample();
+    let sample = sample.to_str().unwrap();
+    for arguments in [&["run", sample, "-o", "-"][..], &["stdin"], &["eval", sample]] {
+        let output = shell(">&-", arguments, 2);
+        assert!(stderr(&output).contains("standard output is closed"), "{}", stderr(&output));
+    }
+    shell(">&-", &["run", sample, "-o", "out.jsonl"], 0);
+    // To throw answers away is another thing.
+    shell("1<>/dev/null", &["run", sample, "-o", "-"], 0);
 }
 
 #[test]

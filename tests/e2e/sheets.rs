@@ -161,6 +161,15 @@ fn a_few_bytes_do_not_fill_the_memory() {
     assert!(at("zeros.xlsx").metadata().unwrap().len() < 1 << 20);
     assert_hint(run(&at("zeros.xlsx"), &[]), "larger than the limit of 512 MiB", "CSV");
 
+    // Strings that cells share are said to be more than they are.
+    changed(EXCEL, &at("strings.xlsx"), "", |text| text);
+    let strings = File::options().read(true).write(true).open(at("strings.xlsx")).unwrap();
+    let mut strings = ZipWriter::new_append(strings).unwrap();
+    strings.start_file("xl/SharedStrings.xml", SimpleFileOptions::default()).unwrap();
+    strings.write_all(b"<sst uniqueCount=\"4000000000\"></sst>").unwrap();
+    strings.finish().unwrap();
+    assert_hint(run(&at("strings.xlsx"), &[]), "larger than the limit of 512 MiB", "CSV");
+
     // A cell in the last corner is one cell.
     changed(EXCEL, &at("corner.xlsx"), "xl/worksheets/sheet3.xml", |text| {
         let row = "<row r=\"1048576\"><c r=\"B1048576\"><v>1</v></c></row></sheetData>";

@@ -31,6 +31,7 @@ fn growth(normalizer: &NormalizerWrapper) -> usize {
                 None => replace.content.len() + 1,
             }
         }
+        NormalizerWrapper::Prepend(prepend) => prepend.prepend.len() + 1,
         NormalizerWrapper::Precompiled(table) => charsmap::longest_text(table).max(1),
         // A byte that is not ASCII is written with two.
         NormalizerWrapper::ByteLevel(_) => 2,

@@ -14,6 +14,8 @@ use crate::io::format::SheetFormat;
 pub(super) const LIMIT: u64 = 512 << 20;
 /// A cell of an OpenDocument sheet takes about this in memory, in bytes.
 const CELL: u64 = 64;
+/// A string takes at least this in memory, in bytes.
+const STRING: u64 = 24;
 /// Sheets have no more of them.
 const ROWS: u64 = 1 << 20;
 const COLUMNS: u64 = 1 << 14;
@@ -41,11 +43,32 @@ fn fits(file: &File, format: SheetFormat) -> io::Result<bool> {
         }
     }
     match format {
-        SheetFormat::Xlsx => Ok(true),
+        SheetFormat::Xlsx => {
+            let is_strings = |name: &&str| name.eq_ignore_ascii_case("xl/sharedStrings.xml");
+            let Some(strings) = archive.file_names().find(is_strings).map(str::to_owned) else { return Ok(true) };
+            let strings = BufReader::new(archive.by_name(&strings)?);
+            Ok(said_strings(strings)?.saturating_mul(STRING) <= LIMIT)
+        }
         SheetFormat::Ods => match archive.by_name("content.xml") {
             Ok(content) => Ok(cells(BufReader::new(content))? <= LIMIT),
             Err(error) => Err(error.into()),
         },
+    }
+}
+
+/// How many strings an Office Open XML workbook says that its cells share: room is made for so many.
+fn said_strings(content: impl io::BufRead) -> io::Result<u64> {
+    let mut reader = quick_xml::Reader::from_reader(content);
+    let mut buffer = Vec::new();
+    loop {
+        buffer.clear();
+        match reader.read_event_into(&mut buffer).map_err(io::Error::other)? {
+            Event::Start(start) | Event::Empty(start) if start.local_name().as_ref() == b"sst" => {
+                return count(&start, "uniqueCount", u64::MAX);
+            }
+            Event::Eof => return Ok(0),
+            _ => {}
+        }
     }
 }
 
