@@ -6,7 +6,11 @@ use fastrand::Rng;
 use polars_parquet_format::FileMetaData;
 use polars_parquet_format::thrift::protocol::{TCompactInputProtocol, TCompactOutputProtocol};
 
-use super::{Folder, ReadOptions, rows};
+use polars::prelude::{IpcCompression, IpcWriter, SerWriter};
+use polars_arrow::io::ipc::format::ipc::planus::{Builder, ReadAsRoot};
+use polars_arrow::io::ipc::format::ipc::{Block, Buffer, Footer, FooterRef, MessageHeaderRef, MessageRef, RecordBatch};
+
+use super::{Folder, ReadOptions, frame, rows};
 
 const ROWS: i64 = 12;
 
@@ -152,6 +156,113 @@ fn metadata_that_contradict_themselves_are_an_error() {
                 column.meta_data.as_mut().unwrap().num_values = rows;
             }
         });
+    }
+}
+
+/// Where the footer of an Arrow file begins, and the footer.
+fn arrow_footer(bytes: &[u8]) -> (usize, Footer) {
+    let end = bytes.len() - 10;
+    let begin = end - u32::from_le_bytes(*bytes[end..].first_chunk().unwrap()) as usize;
+    (begin, FooterRef::read_as_root(&bytes[begin..end]).unwrap().try_into().unwrap())
+}
+
+/// An Arrow file with another footer.
+fn with_footer(whole: &[u8], change: impl FnOnce(&mut Footer)) -> Vec<u8> {
+    let (begin, mut footer) = arrow_footer(whole);
+    change(&mut footer);
+    let mut builder = Builder::new();
+    let text = builder.finish(footer, None);
+    let length = u32::try_from(text.len()).unwrap();
+    [&whole[..begin], text, &length.to_le_bytes(), b"ARROW1"].concat()
+}
+
+#[test]
+fn a_footer_that_does_not_name_all_messages_is_an_error() {
+    fn batches(footer: &mut Footer) -> &mut Vec<Block> {
+        footer.record_batches.as_mut().unwrap()
+    }
+    type Change = (&'static str, fn(&mut Footer));
+    let changes: [Change; 10] = [
+        ("does not name the message", |footer| batches(footer).truncate(2)),
+        ("does not name the message", |footer| drop(batches(footer).drain(..1))),
+        ("does not name the message", |footer| drop(batches(footer).drain(1..2))),
+        ("does not name the message", |footer| batches(footer).clear()),
+        ("does not name the message", |footer| footer.record_batches = None),
+        ("more than once", |footer| {
+            let first = batches(footer)[0];
+            batches(footer).push(first);
+        }),
+        ("more than once", |footer| batches(footer)[1] = batches(footer)[0]),
+        ("lies before the file", |footer| batches(footer)[1].offset = -8),
+        ("more than once", |footer| batches(footer)[1].offset = 0),
+        ("is not what the footer says", |footer| {
+            let last = batches(footer).pop();
+            footer.dictionaries.get_or_insert_default().extend(last);
+        }),
+    ];
+    let folder = Folder::new();
+    for name in ["file.arrow", "file-lz4.arrow"] {
+        let whole = fixture(name);
+        assert_eq!(read(&folder, name, &with_footer(&whole, |_| {})), Ok(expected()));
+        for (case, (message, change)) in changes.iter().enumerate() {
+            let error = read(&folder, name, &with_footer(&whole, change)).expect_err(message);
+            assert!(error.contains(message), "{name}: case {case}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_dictionary_that_the_footer_does_not_name_is_an_error() {
+    let folder = Folder::new();
+    let grown = std::fs::read(fixtures().with_file_name("arrow").join("grown-file.arrow")).unwrap();
+    assert_eq!(read(&folder, "grown.arrow", &with_footer(&grown, |_| {})).unwrap().len(), 6);
+    for count in 0..3 {
+        let dictionaries = |footer: &mut Footer| footer.dictionaries.as_mut().unwrap().truncate(count);
+        let error = read(&folder, "grown.arrow", &with_footer(&grown, dictionaries)).unwrap_err();
+        assert!(error.contains("does not name the message"), "{error}");
+    }
+}
+
+/// Where the buffers of the rows of an Arrow file are.
+fn buffers(bytes: &[u8]) -> Vec<usize> {
+    let blocks = arrow_footer(bytes).1.record_batches.unwrap();
+    let of_block = |block: &Block| {
+        let begin = block.offset as usize;
+        let message = MessageRef::read_as_root(&bytes[begin + 8..]).unwrap();
+        let Ok(Some(MessageHeaderRef::RecordBatch(batch))) = message.header() else { panic!("not rows") };
+        let batch = RecordBatch::try_from(batch).unwrap();
+        let filled = batch.buffers.unwrap().into_iter().filter(|buffer: &Buffer| buffer.length > 0);
+        let body = begin + block.meta_data_length as usize;
+        filled.map(|buffer| body + buffer.offset as usize).collect::<Vec<_>>()
+    };
+    blocks.iter().flat_map(of_block).collect()
+}
+
+#[test]
+fn a_buffer_that_does_not_unpack_to_what_it_says_is_an_error() {
+    let folder = Folder::new();
+    for (name, compression) in
+        [("lz4.arrow", IpcCompression::LZ4), ("zstd.arrow", IpcCompression::ZSTD(Default::default()))]
+    {
+        let mut rows = frame(fixtures().join("file.arrow").to_str().unwrap());
+        let mut whole = Vec::new();
+        IpcWriter::new(&mut whole).with_compression(Some(compression)).finish(&mut rows).unwrap();
+        assert_eq!(read(&folder, name, &whole), Ok(expected()));
+        let mut changed = 0;
+        for place in buffers(&whole) {
+            let said = i64::from_le_bytes(*whole[place..].first_chunk().unwrap());
+            for other in [said - 16, said - 8, said - 1, said + 1, said + 8, said + 16] {
+                if said < 0 || other < 0 {
+                    continue;
+                }
+                let mut damaged = whole.clone();
+                damaged[place..place + 8].copy_from_slice(&other.to_le_bytes());
+                let error = read(&folder, name, &damaged).expect_err("another length");
+                assert!(error.contains("a buffer"), "{error}");
+                changed += 1;
+            }
+        }
+        assert!(changed > 10, "{changed}");
     }
 }
 

@@ -11,6 +11,8 @@ use polars_arrow::io::ipc::format::ipc::{CompressionType, FieldRef, RecordBatch,
 use crate::io::read::columnar::decoder::damaged;
 use crate::io::read::columnar::memory;
 
+/// Stands before a buffer that is not compressed, among those that are.
+pub(super) const NOT_COMPRESSED: i64 = -1;
 /// As in Arrow's own reader; the next level of a type is read by recursion.
 const DEEPEST: usize = 64;
 /// A field takes more bytes than that in a schema, unless several are one.
@@ -71,8 +73,7 @@ fn unpacked(codec: CompressionType, begin: u64, length: u64, reader: &mut BufRea
         CompressionType::Zstd => stored.saturating_mul(1 << 15).saturating_add(1 << 17),
     };
     match i64::from_le_bytes(said) {
-        // It is not compressed.
-        -1 => Ok(stored),
+        NOT_COMPRESSED => Ok(stored),
         said => match u64::try_from(said) {
             Ok(said) if said <= most => Ok(said),
             _ => Err(damaged(format!("a buffer of {stored} bytes cannot come to {said}, as it says"))),

@@ -20,7 +20,7 @@ use polars_arrow::io::ipc::read::{Dictionaries, deserialize_schema};
 use polars_arrow::io::ipc::{IpcField, IpcSchema};
 use polars_arrow::record_batch::RecordBatchT;
 
-use super::checks;
+use super::buffers::Unpacked;
 use crate::io::read::columnar::decoder::{damaged, guarded, storage};
 
 /// Values that are repeated come to no more than that in a record batch: a few bytes could otherwise fill any memory.
@@ -108,11 +108,11 @@ impl Part {
     }
 
     fn read(&self, parts: RecordBatch, context: &mut Context) -> PolarsResult<Column> {
-        checks::check_buffers(&parts, context.reader, &context.body)?;
+        let Context { reader, dictionaries, version, body } = context;
+        let Unpacked { batch, mut place, begin } = Unpacked::new(parts, reader, body)?;
         let mut builder = Builder::new();
         let batch =
-            RecordBatchRef::read_as_root(builder.finish(parts, None)).map_err(|error| damaged(error.to_string()))?;
-        let Context { reader, dictionaries, version, body } = context;
+            RecordBatchRef::read_as_root(builder.finish(batch, None)).map_err(|error| damaged(error.to_string()))?;
         let (checked, scratch) = (Default::default(), &mut Vec::new());
         let batch = read_record_batch(
             batch,
@@ -122,8 +122,8 @@ impl Part {
             None,
             dictionaries,
             *version,
-            *reader,
-            body.start,
+            &mut place,
+            begin,
             scratch,
             checked,
         )?;

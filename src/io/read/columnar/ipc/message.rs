@@ -1,23 +1,19 @@
 //! The messages of Arrow IPC: what each begins with, and where its body is.
 
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use polars::prelude::PolarsResult;
 use polars_arrow::io::ipc::format::ipc::planus::{self, ReadAsRoot};
 use polars_arrow::io::ipc::format::ipc::{
-    Block, DictionaryBatch, Footer, FooterRef, Message, MessageHeader, MessageHeaderRef, MessageRef, MetadataVersion,
-    RecordBatch, Schema,
+    Block, DictionaryBatch, Footer, FooterRef, MessageHeader, MetadataVersion, RecordBatch, Schema,
 };
 
+use super::blocks::Blocks;
 use super::checks;
+use super::envelope::{MAGIC, begin, read, with_body};
 use crate::io::read::columnar::decoder::damaged;
-
-/// Stands before the length of a message, since version 0.15 of the format.
-const CONTINUATION: [u8; 4] = [0xff; 4];
-/// Begins and ends a file.
-const MAGIC: &[u8; 6] = b"ARROW1";
 
 /// What a message says. The body, which its buffers lie in, begins where the file's reader stands.
 pub(super) enum Content {
@@ -49,11 +45,12 @@ pub(super) fn open(file: &mut File) -> PolarsResult<(Schema, Messages)> {
     let is_file = file.read_exact(&mut magic).is_ok() && &magic == MAGIC;
     file.rewind()?;
     if is_file {
-        let footer = footer(file)?;
+        let (footer, begin) = footer(file)?;
         let schema = footer.schema.ok_or_else(|| damaged("the footer has no schema"))?;
         let dictionaries = footer.dictionaries.unwrap_or_default();
-        let mut blocks: Vec<Block> =
-            dictionaries.into_iter().chain(footer.record_batches.unwrap_or_default()).collect();
+        let named = Blocks { dictionaries, batches: footer.record_batches.unwrap_or_default() };
+        named.check(&mut BufReader::new(file.try_clone()?), begin)?;
+        let mut blocks: Vec<Block> = named.dictionaries.into_iter().chain(named.batches).collect();
         blocks.reverse();
         return Ok((*schema, Messages::File(blocks)));
     }
@@ -65,7 +62,8 @@ pub(super) fn open(file: &mut File) -> PolarsResult<(Schema, Messages)> {
     }
 }
 
-fn footer(file: &mut File) -> PolarsResult<Footer> {
+/// The footer of a file, and where it begins.
+fn footer(file: &mut File) -> PolarsResult<(Footer, u64)> {
     let mut end = [0; 4 + MAGIC.len()];
     let length = file.seek(SeekFrom::End(-(end.len() as i64)))?;
     file.read_exact(&mut end)?;
@@ -73,7 +71,8 @@ fn footer(file: &mut File) -> PolarsResult<Footer> {
     if &end[4..] != MAGIC || size < 0 || size as u64 > length {
         return Err(damaged("the footer is not there, as when a file is not written to its end"));
     }
-    file.seek(SeekFrom::Start(length - size as u64))?;
+    let begin = length - size as u64;
+    file.seek(SeekFrom::Start(begin))?;
     let mut text = Vec::new();
     file.take(size as u64).read_to_end(&mut text)?;
     let malformed = |error: planus::Error| damaged(error.to_string());
@@ -81,7 +80,7 @@ fn footer(file: &mut File) -> PolarsResult<Footer> {
     if let Some(schema) = footer.schema().map_err(malformed)? {
         checks::check_schema(schema, text.len())?;
     }
-    Footer::try_from(footer).map_err(malformed)
+    Ok((Footer::try_from(footer).map_err(malformed)?, begin))
 }
 
 impl Messages {
@@ -89,34 +88,26 @@ impl Messages {
     pub(super) fn next(&mut self, reader: &mut BufReader<File>) -> PolarsResult<Option<Head>> {
         let begin = match self {
             Self::File(blocks) => match blocks.pop() {
-                Some(block) => u64::try_from(block.offset).map_err(|_| damaged("a block lies before the file"))?,
+                Some(block) => begin(block.offset)?,
                 None => return Ok(None),
             },
             Self::Stream(next) => *next,
             Self::Ended => return Ok(None),
         };
         reader.seek(SeekFrom::Start(begin))?;
-        let Some(message) = read(reader)? else {
+        let Some((message, body)) = with_body(reader)? else {
             *self = Self::Ended;
             return nothing_follows(reader);
         };
-        let body = reader.stream_position()?;
-        let length = u64::try_from(message.body_length).ok();
-        let end = length.and_then(|length| body.checked_add(length));
-        let end = end.ok_or_else(|| damaged("a message has a length that cannot be"))?;
-        // What is cut off need not be what is wanted of this message, and takes all that would follow.
-        if end > reader.get_ref().metadata()?.len() {
-            return Err(io::Error::from(ErrorKind::UnexpectedEof).into());
-        }
         if let Self::Stream(next) = self {
-            *next = end;
+            *next = body.end;
         }
         let content = match message.header {
             Some(MessageHeader::DictionaryBatch(batch)) => Content::Dictionary(*batch),
             Some(MessageHeader::RecordBatch(batch)) => Content::Rows(*batch),
             _ => return Err(damaged("a message is neither rows nor a dictionary")),
         };
-        Ok(Some(Head { version: message.version, content, body: body..end }))
+        Ok(Some(Head { version: message.version, content, body }))
     }
 }
 
@@ -128,31 +119,4 @@ fn nothing_follows(reader: &mut BufReader<File>) -> PolarsResult<Option<Head>> {
         }
     }
     Ok(None)
-}
-
-/// The message that begins here; `None` at an end mark and at the end of the file.
-fn read(reader: &mut impl Read) -> PolarsResult<Option<Message>> {
-    let mut length = [0; 4];
-    match reader.read_exact(&mut length) {
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
-        read => read?,
-    }
-    if length == CONTINUATION {
-        reader.read_exact(&mut length)?;
-    }
-    let length = u64::try_from(i32::from_le_bytes(length)).map_err(|_| damaged("a message has a negative length"))?;
-    if length == 0 {
-        return Ok(None);
-    }
-    let mut text = Vec::new();
-    reader.take(length).read_to_end(&mut text)?;
-    if (text.len() as u64) < length {
-        return Err(io::Error::from(ErrorKind::UnexpectedEof).into());
-    }
-    let malformed = |error: planus::Error| damaged(error.to_string());
-    let message = MessageRef::read_as_root(&text).map_err(malformed)?;
-    if let Some(MessageHeaderRef::Schema(schema)) = message.header().map_err(malformed)? {
-        checks::check_schema(schema, text.len())?;
-    }
-    Message::try_from(message).map(Some).map_err(malformed)
 }

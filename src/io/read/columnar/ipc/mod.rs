@@ -1,7 +1,10 @@
 //! Arrow IPC: record batches out of a file or a stream, with only the columns that are wanted.
 
+mod blocks;
+mod buffers;
 mod checks;
 mod column;
+mod envelope;
 mod message;
 
 use std::collections::HashMap;
@@ -16,6 +19,7 @@ use polars_arrow::io::ipc::format::ipc::{self as format, DictionaryBatch, Dictio
 use polars_arrow::io::ipc::read::Dictionaries;
 use polars_arrow::io::ipc::read::common::read_dictionary;
 
+use self::buffers::Unpacked;
 use self::column::{Columns, Context, Part, Reading};
 use self::message::{Content, Head, Messages};
 use crate::io::read::columnar::decoder::damaged;
@@ -136,16 +140,16 @@ fn add_dictionary(
     dictionaries: &mut Dictionaries,
     body: &Range<u64>,
 ) -> PolarsResult<()> {
-    if let Some(values) = &batch.data {
-        checks::check_buffers(values, reader, body)?;
-    }
+    let values = batch.data.take().ok_or_else(|| damaged("a dictionary has no values"))?;
+    let Unpacked { batch: values, mut place, begin } = Unpacked::new(*values, reader, body)?;
+    batch.data = Some(Box::new(values));
     let id = batch.id;
     let before = if std::mem::take(&mut batch.is_delta) { dictionaries.remove(&id) } else { None };
     let mut builder = Builder::new();
     let batch =
         DictionaryBatchRef::read_as_root(builder.finish(batch, None)).map_err(|error| damaged(error.to_string()))?;
     let (schema, ipc) = part.schema();
-    read_dictionary(batch, schema, ipc, dictionaries, reader, body.start, &mut Vec::new(), Default::default())?;
+    read_dictionary(batch, schema, ipc, dictionaries, &mut place, begin, &mut Vec::new(), Default::default())?;
     if let Some(before) = before
         && let Some(values) = dictionaries.get_mut(&id)
     {
