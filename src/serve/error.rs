@@ -16,7 +16,7 @@ use crate::qa::{OptionsError, RowError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
-    /// The body is not what its content type says.
+    /// The body is not what its content type says, or the head is not HTTP.
     Malformed,
     /// There is no key with the request, or a wrong one.
     Unauthorized,
@@ -89,6 +89,8 @@ pub(super) enum Problem {
     Syntax(String),
     #[error("the body broke off: {0}")]
     BodyBroken(String),
+    #[error("send one Host header, with the name of the server")]
+    HostHeader,
     #[error("send the server's key as `Authorization: Bearer KEY` or `x-api-key: KEY`")]
     NoKey,
     #[error("the key is not the server's")]
@@ -151,7 +153,7 @@ pub(super) enum Problem {
 impl Problem {
     fn kind(&self) -> Kind {
         match self {
-            Self::Syntax(_) | Self::BodyBroken(_) => Kind::Malformed,
+            Self::Syntax(_) | Self::BodyBroken(_) | Self::HostHeader => Kind::Malformed,
             Self::NoKey | Self::WrongKey => Kind::Unauthorized,
             Self::NoPath | Self::NoFile => Kind::NotFound,
             Self::UnknownHost { .. } => Kind::UnknownHost,
@@ -336,6 +338,7 @@ mod tests {
             Syntax(_) => Syntax("why".to_owned()),
             UnknownHost { .. } => UnknownHost { host: "example.org".to_owned() },
             BodyBroken(_) => BodyBroken("why".to_owned()),
+            HostHeader => HostHeader,
             NoKey => NoKey,
             WrongKey => WrongKey,
             NoPath => NoPath,

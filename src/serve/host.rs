@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, Uri, Version, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -38,15 +38,32 @@ impl Hosts {
     }
 }
 
-/// Turns away requests by another name.
-pub(super) async fn require(State(hosts): State<Hosts>, request: Request, next: Next) -> Result<Response, ApiError> {
-    match asked_for(request.uri(), request.headers()) {
-        Some(host) if !hosts.has(&host) => Err(Problem::UnknownHost { host }.into()),
+/// Turns away requests by several names, by none, and by another than `hosts`, if those are known.
+pub(super) async fn require(
+    State(hosts): State<Option<Hosts>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    if !is_proper(&request) {
+        return Err(Problem::HostHeader.into());
+    }
+    match (hosts, asked_for(request.uri(), request.headers())) {
+        (Some(hosts), Some(host)) if !hosts.has(&host) => Err(Problem::UnknownHost { host }.into()),
         _ => Ok(next.run(request).await),
     }
 }
 
-/// The name without its port; `None` in a request that has none, as browsers do not send.
+/// Whether the header is as RFC 9112 has it (section 3.2): two of them may be read in two ways.
+fn is_proper(request: &Request) -> bool {
+    let mut values = request.headers().get_all(header::HOST).iter();
+    match (values.next(), values.next()) {
+        (_, Some(_)) => false,
+        (Some(host), None) => !host.as_bytes().trim_ascii().is_empty() || request.uri().authority().is_some(),
+        (None, None) => request.version() < Version::HTTP_11,
+    }
+}
+
+/// The name without its port; `None` in a request of HTTP/1.0 that has none, as browsers do not send.
 fn asked_for(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     if let Some(host) = uri.host() {
         return Some(host.to_owned());

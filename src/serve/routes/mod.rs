@@ -74,10 +74,7 @@ pub(super) fn router(app: App, key: Option<ApiKey>, hosts: Option<Hosts>, cors: 
         .fallback(async || ApiError::from(Problem::NoPath))
         .method_not_allowed_fallback(async || ApiError::from(Problem::WrongMethod))
         .layer(CatchPanicLayer::custom(|_| ApiError::from(Problem::Panicked).into_response()));
-    let router = match hosts {
-        Some(hosts) => router.layer(middleware::from_fn_with_state(hosts, host::require)),
-        None => router,
-    };
+    let router = router.layer(middleware::from_fn_with_state(hosts, host::require));
     let router = match cors {
         Some(cors) => router.layer(cors),
         None => router,

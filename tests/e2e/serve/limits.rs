@@ -235,6 +235,47 @@ fn a_row_that_is_still_arriving_takes_memory() {
 }
 
 #[test]
+fn blank_lines_without_end_are_no_row() {
+    let server = Server::start(&["--max-body-bytes", "100000"]);
+    let row = format!("{}\n", question());
+    // As many as a line may have bytes, and a row after them.
+    let some = "\n".repeat(90_000) + &row;
+    let found = server.send("/inferences/stream", &[("content-type", "application/x-ndjson")], some.as_bytes());
+    assert_eq!((found.status, found.text.lines().count()), (200, 1));
+
+    // What is read ahead of a row may be more than a line may have.
+    let small = Server::start(&["--max-body-bytes", "1000"]);
+    let found =
+        small.send("/inferences/stream", &[("content-type", "application/x-ndjson")], row.repeat(900).as_bytes());
+    assert_eq!((found.status, found.text.lines().count()), (200, 900));
+
+    let mut stream = server.connect();
+    stream.write_all(head("/inferences/stream", CHUNKED_ROWS).as_bytes()).unwrap();
+    let (part, mut sent) = (chunk(&"\n".repeat(50_000)), 0);
+    while stream.write_all(part.as_bytes()).is_ok() {
+        sent += part.len();
+        assert!(sent < 100 << 20, "it goes on for {sent} bytes");
+        assert!(server.metric("bertqa_buffered_bytes", &[]) < 300_000.0);
+    }
+    // Some of it is on its way between the two.
+    assert!(sent < 30 << 20, "{sent}");
+
+    // A body of a few kilobytes that stands for a gigabyte of them.
+    let mut packed = zstd::Encoder::new(Vec::new(), 3).unwrap();
+    let part = vec![b'\n'; 1 << 20];
+    (0..1024).for_each(|_| packed.write_all(&part).unwrap());
+    let packed = packed.finish().unwrap();
+    let mut stream = server.connect();
+    let headers = format!("content-type: application/x-ndjson\r\ncontent-length: {}\r\n", packed.len());
+    stream.write_all(&[head("/inferences/stream", &headers).as_bytes(), &packed].concat()).unwrap();
+    let mut answer = Vec::new();
+    // It breaks off, with a reset or without the end of its last part.
+    let _ = std::io::Read::read_to_end(&mut stream, &mut answer);
+    assert!(!answer.ends_with(b"0\r\n\r\n"), "{}", String::from_utf8_lossy(&answer));
+    wait_until("nothing is held", || server.metric("bertqa_buffered_bytes", &[]) == 0.0);
+}
+
+#[test]
 fn limits_that_cannot_be() {
     use crate::support::{ends, stderr, tiny};
     for (options, words) in [

@@ -76,6 +76,39 @@ fn a_local_server_is_asked_by_local_names() {
     assert_eq!(asked_by(&Server::start(&["--host", "0.0.0.0"]), "example.org"), "200");
 }
 
+/// The status of an answer to a request with this request line and these headers.
+fn status_of(server: &Server, head: &str) -> String {
+    let mut stream = server.connect();
+    stream.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn a_request_names_its_host_once() {
+    for server in [Server::start(&[]), Server::start(&["--allowed-host", "*"])] {
+        for head in [
+            "GET /health HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n",
+            "GET /health HTTP/1.1\r\nhost: localhost\r\nhost: evil.com\r\n",
+            "GET /health HTTP/1.1\r\nhost:\r\n",
+            "GET /health HTTP/1.1\r\nhost:  \r\n",
+            "GET /health HTTP/1.1\r\n",
+            "GET http://localhost/health HTTP/1.1\r\n",
+            "GET /health HTTP/1.0\r\nhost: a\r\nhost: a\r\n",
+        ] {
+            assert_eq!(status_of(&server, head), "400", "{head}");
+        }
+        for head in [
+            "GET /health HTTP/1.1\r\nhost: localhost\r\n",
+            "GET http://localhost/health HTTP/1.1\r\nhost:\r\n",
+            "GET /health HTTP/1.0\r\n",
+        ] {
+            assert_eq!(status_of(&server, head), "200", "{head}");
+        }
+    }
+}
+
 #[test]
 fn other_origins_are_let_in_by_name_only() {
     let origin = ("origin", "https://example.org");

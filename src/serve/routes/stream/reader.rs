@@ -43,8 +43,12 @@ impl Reader {
     ) -> anyhow::Result<()> {
         let options = ReadOptions { max_line_bytes: self.app.limits.max_body_bytes.get(), ..ReadOptions::default() };
         let unfinished = Arc::new(Unfinished::new(self.app.clone(), self.runtime.clone()));
-        let meter = unfinished.clone();
-        let rows = match read_metered(parts, NAME, format, &options, move |bytes| meter.add(bytes)) {
+        let (meter, answers) = (unfinished.clone(), self.rows.clone());
+        let add = move |bytes| {
+            // What is no row is never sent, and so does not show it.
+            if answers.is_closed() { Err(io::ErrorKind::BrokenPipe.into()) } else { meter.add(bytes) }
+        };
+        let rows = match read_metered(parts, NAME, format, &options, add) {
             Ok(rows) => rows,
             Err(error) => {
                 // Whoever waited for it may be gone.

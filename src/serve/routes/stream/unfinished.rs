@@ -20,10 +20,15 @@ pub(super) struct Unfinished {
 #[derive(Default)]
 struct Row {
     pace: Pace,
+    /// Of the row and of the blank lines before it.
+    bytes: usize,
     /// Bytes for which there is no permit yet.
     uncounted: usize,
     memory: MemoryPermit,
 }
+
+/// So many times the longest line may be passed over before a row: lines that are too long, and blank ones.
+const MOST_LINES: usize = 4;
 
 /// Short rows, and what is read ahead of one, are not worth a count.
 const STEP: usize = 64 << 10;
@@ -36,10 +41,19 @@ impl Unfinished {
     /// More bytes have arrived.
     ///
     /// # Errors
-    /// The row arrives too slowly, or all memory for rows is taken, and stays so.
+    /// The row arrives too slowly, or never; or all memory for rows is taken, and stays so.
     pub(super) fn add(&self, bytes: usize) -> io::Result<()> {
         let mut row = self.lock();
         row.pace.add(bytes, &self.app.limits)?;
+        let longest = self.app.limits.max_body_bytes.get();
+        row.bytes = row.bytes.saturating_add(bytes);
+        if row.bytes > longest.saturating_mul(MOST_LINES).saturating_add(STEP) {
+            return Err(io::Error::other(format!("{} bytes are no row; a line may have {longest}", row.bytes)));
+        }
+        if row.bytes > longest {
+            // It is not held.
+            return Ok(());
+        }
         row.uncounted += bytes;
         if row.uncounted >= STEP {
             let free = self.app.memory.wait(std::mem::take(&mut row.uncounted));
