@@ -319,6 +319,11 @@ const READ: &[&str] = &["zst", "gz", "bz2", "xz"];
 /// Last extensions of compressed texts that can be written.
 const WRITTEN: &[&str] = &["zst", "gz"];
 
+/// Whether a file's last extension is that of a compressed text.
+pub(crate) fn is_compressed(path: &Path) -> bool {
+    has_extension(path, READ)
+}
+
 /// How a text is compressed as a whole that is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {

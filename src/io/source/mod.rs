@@ -7,7 +7,7 @@ mod spool;
 mod stamp;
 
 use std::fs::File;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +18,7 @@ pub(crate) use paths::resolve;
 pub(crate) use stamp::Stamp;
 
 use super::error::{Error, Result};
-use super::format::InputFormat;
+use super::format::{InputFormat, is_compressed};
 use super::options::ReadOptions;
 
 /// Where rows come from.
@@ -43,6 +43,9 @@ pub(crate) struct Source {
 
 /// What the text begins with that Git LFS leaves in the place of a file.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
+/// As gzip and its kin see it: of nothing at all, they make some bytes.
+const CUT: &str = "it is empty, which no compressed file is: it was cut short";
 
 impl Source {
     /// # Errors
@@ -90,9 +93,17 @@ impl Source {
 
     /// The decompressed text; `bytes_read` counts those that are stored.
     pub(crate) fn text(&self, bytes_read: Arc<AtomicU64>, options: &ReadOptions) -> Result<Box<dyn BufRead + Send>> {
-        let reader = Counted { reader: self.raw()?, bytes_read };
+        let mut reader = BufReader::new(Counted { reader: self.raw()?, bytes_read });
+        if self.is_compressed() && reader.fill_buf().map_err(|source| self.unreadable(source))?.is_empty() {
+            return Err(self.unreadable(io::Error::new(ErrorKind::UnexpectedEof, CUT)));
+        }
         let accepted = Accepted::Files { window_log_max: options.window_log_max };
         compression::decode(reader, options.encoding, accepted).map_err(|source| self.unreadable(source))
+    }
+
+    /// Whether its name says so; how, its first bytes say.
+    fn is_compressed(&self) -> bool {
+        matches!(&self.place, Place::File(path) if is_compressed(path))
     }
 
     fn raw(&self) -> Result<Box<dyn Read + Send>> {

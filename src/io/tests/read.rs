@@ -23,6 +23,19 @@ fn error(inputs: &[&str], options: &ReadOptions) -> String {
 }
 
 #[test]
+fn an_empty_file_is_no_compressed_one() {
+    let folder = Folder::new();
+    for name in ["a.jsonl.gz", "a.csv.zst", "a.json.BZ2", "a.jsonl.xz"] {
+        let message = error(&[&folder.file(name, "")], &ReadOptions::default());
+        assert!(message.contains(name) && message.contains("cut short"), "{message}");
+    }
+    // Nothing, compressed, is nothing; and so is nothing.
+    let packed = zstd::encode_all(&b""[..], 1).unwrap();
+    assert!(outcomes(&folder.file("b.jsonl.zst", packed), &ReadOptions::default()).is_empty());
+    assert!(outcomes(&folder.file("b.jsonl", ""), &ReadOptions::default()).is_empty());
+}
+
+#[test]
 fn bad_lines_are_rows() {
     let folder = Folder::new();
     let mut content = b"\xef\xbb\xbf{\"question\": \"q\", \"context\": \"c\"}\r\n\r\n".to_vec();
