@@ -177,7 +177,7 @@ fn load(args: &Args, url: &str) -> anyhow::Result<Status> {
     };
     let report = load.run(&requests)?;
     let status = if report.is_good() { Status::AllAnswered } else { Status::SomeFailed };
-    let mut out = std::io::stdout().lock();
+    let mut out = Vec::new();
     if args.json {
         let rows_per_request = rows_per_request.get();
         let concurrency = load.concurrency;
@@ -197,6 +197,7 @@ fn load(args: &Args, url: &str) -> anyhow::Result<Status> {
         )?;
         write!(out, "{report}")?;
     }
+    super::print(&out)?;
     Ok(status)
 }
 
@@ -239,7 +240,7 @@ fn engine(args: &Args) -> anyhow::Result<Status> {
             measurements.push(measure(engine.as_mut(), encoder.vocab_size(), shape, time)?);
         }
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = Vec::new();
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&measurements)?)?;
     } else {
@@ -251,6 +252,7 @@ fn engine(args: &Args) -> anyhow::Result<Status> {
             write!(out, "\n{operators}")?;
         }
     }
+    super::print(&out)?;
     Ok(Status::AllAnswered)
 }
 

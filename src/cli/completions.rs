@@ -15,6 +15,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Status> {
     // Rendered first: clap_complete panics where it cannot write, as to a closed pipe.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut super::command(), "bertqa", &mut script);
-    std::io::Write::write_all(&mut std::io::stdout(), &script)?;
+    super::print(&script)?;
     Ok(Status::AllAnswered)
 }

@@ -1,5 +1,4 @@
 use std::fmt;
-use std::io::Write;
 
 use indicatif::BinaryBytes;
 use serde::Serialize;
@@ -43,7 +42,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Status> {
     let auto = Auto { hugging_face, compiled: hardware.auto() };
     let report = Report { hardware, auto };
     let text = if args.json { serde_json::to_string(&report)? + "\n" } else { report.to_string() };
-    std::io::stdout().write_all(text.as_bytes())?;
+    super::print(text.as_bytes())?;
     Ok(Status::AllAnswered)
 }
 

@@ -24,9 +24,11 @@ mod stdin;
 mod summary;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use crate::io::journal::RowCounts;
+use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 use interrupt::Interrupted;
 use max_failed::MaxFailed;
@@ -106,6 +108,12 @@ struct StrictStop(String);
 #[derive(Debug, thiserror::Error)]
 #[error("standard output is closed")]
 struct StdoutClosed;
+
+/// Prints what a command found out.
+fn print(text: &[u8]) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text).and_then(|()| stdout.flush()).context("cannot write to standard output")
+}
 
 /// Runs the command that the process was started with, `is_stdout_closed` or not.
 pub fn main(is_stdout_closed: bool) -> ExitCode {

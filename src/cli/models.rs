@@ -1,7 +1,6 @@
 //! `bertqa models`: which models can be run, and whether a certain one can.
 
-use std::fmt;
-use std::io::Write;
+use std::fmt::{self, Write};
 
 use indicatif::{BinaryBytes, HumanCount};
 use serde::Serialize;
@@ -95,22 +94,23 @@ fn check(args: CheckArgs) -> anyhow::Result<Status> {
             serde_json::to_string(&Checked { loads: false, result })? + "\n"
         }
     };
-    std::io::stdout().write_all(text.as_bytes())?;
+    super::print(text.as_bytes())?;
     report.map(|_| Status::AllAnswered)
 }
 
 fn list(args: &ListArgs) -> anyhow::Result<Status> {
     let families = supported_families();
-    let mut out = std::io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", serde_json::to_string(&families)?)?;
+        super::print((serde_json::to_string(&families)? + "\n").as_bytes())?;
         return Ok(Status::AllAnswered);
     }
+    let mut text = String::new();
     for SupportedFamily { model_types, notes } in families {
         for model_type in model_types {
-            writeln!(out, "{model_type:<21} {notes}")?;
+            writeln!(text, "{model_type:<21} {notes}")?;
         }
     }
+    super::print(text.as_bytes())?;
     Ok(Status::AllAnswered)
 }
 

@@ -335,8 +335,13 @@ pub enum Error {
         column: String,
     },
     /// A binary column for a text format.
-    #[error("column `{0}` is binary, which text formats cannot hold")]
-    Binary(String),
+    #[error("{name}: column `{column}` is binary, which text formats cannot hold")]
+    Binary {
+        /// The input.
+        name: String,
+        /// The column.
+        column: String,
+    },
     /// A value that has no JSON form.
     #[error("column `{column}` cannot be written as JSON")]
     Json {
@@ -344,6 +349,14 @@ pub enum Error {
         column: String,
         /// Why not.
         source: JsonError,
+    },
+    /// A row that cannot be written.
+    #[error("{position}")]
+    Row {
+        /// Input and row.
+        position: String,
+        /// Why not.
+        source: Box<Error>,
     },
     /// Compression around a format that compresses by itself.
     #[error("{}: {} files are not compressed from outside; leave out .gz or .zst", path.display(), format.name())]
@@ -456,6 +469,9 @@ pub enum Error {
     /// An output that cannot be written on; see [`is_broken_pipe`](super::is_broken_pipe).
     #[error("cannot write the output")]
     Write(#[source] io::Error),
+    /// Standard output, which cannot be written on.
+    #[error("cannot write to standard output")]
+    WriteStdout(#[source] io::Error),
     /// A record that the CSV writer refuses.
     #[error("cannot write CSV")]
     Csv(#[source] csv::Error),

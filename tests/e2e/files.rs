@@ -73,6 +73,25 @@ fn an_output_that_cannot_get_its_name_is_kept() {
 }
 
 #[cfg(target_os = "linux")]
+#[cfg(target_os = "linux")]
+#[test]
+fn a_standard_output_that_is_full_is_named() {
+    for arguments in [&["stdin"][..], &["devices"], &["models", "list"], &["completions", "bash"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bertqa"));
+        command.args(arguments).stdout(full).stdin(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        if arguments == ["stdin"] {
+            command.arg("--model").arg(crate::support::tiny_model());
+        }
+        let mut child = command.spawn().unwrap();
+        let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), lines(3).as_bytes());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("cannot write to standard output: No space left"), "{arguments:?}: {said}");
+    }
+}
+
 #[test]
 fn a_full_disk_is_named() {
     let mut command = tiny("run");

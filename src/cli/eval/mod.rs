@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Status> {
     }
     let text =
         if args.json { serde_json::to_string_pretty(&evaluation)? + "\n" } else { eval::text::render(&evaluation)? };
-    std::io::stdout().write_all(text.as_bytes())?;
+    crate::cli::print(text.as_bytes())?;
     Ok(status)
 }
 

@@ -17,7 +17,7 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
         io::Error::NameClash(_) => {
             "give the answers other names, as with --prefix predicted_, or leave the column out with --columns"
         }
-        io::Error::Binary(_) => "write Parquet or Arrow, or leave the column out with --columns",
+        io::Error::Binary { .. } => "write Parquet or Arrow, or leave the column out with --columns",
         io::Error::UnsupportedType { .. } | io::Error::UnreadableType { .. } | io::Error::UnknownTimeZone { .. } => {
             "leave the column out: name those to carry along with --columns"
         }

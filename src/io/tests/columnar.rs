@@ -184,6 +184,22 @@ fn arrow_streams_are_read() {
 }
 
 #[test]
+fn a_value_that_is_no_text_names_its_row() {
+    let folder = Folder::new();
+    let input = folder.path("in.parquet");
+    let mut columns = all_types(3).select(["question", "context"]).unwrap();
+    let seen = Column::new("seen".into(), [0, i64::MAX, 0]);
+    columns.with_column(seen.cast(&DataType::Datetime(TimeUnit::Milliseconds, None)).unwrap()).unwrap();
+    write_frame(&input, &columns, 10);
+    for output in ["out.jsonl", "out.csv"] {
+        let error = run_default(&[&input], &folder.path(output)).unwrap_err();
+        let error = format!("{:#}", anyhow::Error::from(error));
+        assert!(error.contains("in.parquet:2: column `seen` cannot be written as JSON"), "{error}");
+        assert!(error.ends_with("out of range"), "{error}");
+    }
+}
+
+#[test]
 fn columnar_rows_as_text() {
     let folder = Folder::new();
     let input = folder.path("in.parquet");
@@ -208,7 +224,7 @@ fn columnar_rows_as_text() {
     columns.with_column(Column::new("blob".into(), [b"a".as_slice(), b"b"])).unwrap();
     write_frame(&binary, &columns, 10);
     let error = run_default(&[&binary], &folder.path("b.jsonl")).unwrap_err().to_string();
-    assert!(error.contains("`blob`"), "{error}");
+    assert!(error.contains("binary.parquet: column `blob`"), "{error}");
     run_default(&[&binary], &folder.path("b.parquet")).unwrap();
     let blob = frame(&folder.path("b.parquet")).column("blob").unwrap().clone();
     assert_eq!(blob.get(1).unwrap(), AnyValue::Binary(b"b"));

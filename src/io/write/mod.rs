@@ -60,6 +60,7 @@ pub(crate) fn create<'a>(
     inputs: impl Iterator<Item = &'a Path>,
     options: &WriteOptions,
 ) -> Result<Box<dyn RowWriter>> {
+    let mut inputs = inputs.peekable();
     let format = match options.format.or_else(|| OutputFormat::from_path(output)) {
         Some(format) => format,
         None if output.as_os_str() == "-" => OutputFormat::Jsonl,
@@ -86,7 +87,9 @@ pub(crate) fn create<'a>(
         && format.is_text()
         && let Some(column) = json::binary_column(schema)
     {
-        return Err(Error::Binary(column.to_owned()));
+        // All inputs have the same columns.
+        let name = inputs.peek().map_or_else(|| "<stdin>".to_owned(), |path| path.display().to_string());
+        return Err(Error::Binary { name, column: column.to_owned() });
     }
 
     let target = Target::open(output, options.force, options.work_file.as_deref(), inputs)?;
@@ -195,15 +198,21 @@ impl RowWriter for Writer {
             });
         }
         problems.extend_from_slice(&misfits);
+        let place = position.clone();
         let written = self.encoder.write(record, OutputRow { position, answers, problems });
-        misfits.extend(written.map_err(|error| self.target.named(error))?);
+        misfits.extend(written.map_err(|error| match error {
+            error @ Error::Json { .. } => Error::Row { position: place.to_string(), source: Box::new(error) },
+            error => self.target.named(error),
+        })?);
         Ok((!misfits.is_empty()).then(|| RowError::schema(misfits.join("; "))))
     }
 
     fn flush(&mut self) -> Result<()> {
         // Nobody reads a file before it has its name. To flush compressed text makes it longer, and another each time.
         match self.target {
-            Target::Stream | Target::Special { .. } => self.encoder.flush().map_err(|error| self.target.named(error)),
+            Target::Stdout | Target::Stream | Target::Special { .. } => {
+                self.encoder.flush().map_err(|error| self.target.named(error))
+            }
             Target::File { .. } => Ok(()),
         }
     }

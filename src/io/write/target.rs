@@ -13,7 +13,9 @@ use crate::io::output_path::{PARTIAL, destination, folder_of, is_stream, sync_fo
 
 /// An output that is open.
 pub(crate) enum Target {
-    /// Standard output, or a stream of the caller: there is no file to give a name.
+    /// Standard output: there is no file to give a name.
+    Stdout,
+    /// A stream of the caller, likewise.
     Stream,
     /// What is no regular file (a device, a named pipe) is written to as it is.
     Special {
@@ -38,7 +40,7 @@ impl Target {
         mut inputs: impl Iterator<Item = &'a Path>,
     ) -> Result<Self> {
         if is_stream(output) {
-            return Ok(Self::Stream);
+            return Ok(Self::Stdout);
         }
         let existing = std::fs::metadata(output);
         if existing.as_ref().is_ok_and(|metadata| metadata.is_dir()) {
@@ -88,7 +90,8 @@ impl Target {
 
     pub(crate) fn sink(&self) -> io::Result<Sink> {
         Ok(Sink::new(match self {
-            Self::Stream => Box::new(io::stdout()),
+            Self::Stdout => Box::new(io::stdout()),
+            Self::Stream => Box::new(io::sink()),
             Self::Special { file, .. } => Box::new(file.try_clone()?),
             Self::File { partial, .. } => Box::new(partial.as_file().try_clone()?),
         }))
@@ -97,7 +100,7 @@ impl Target {
     /// The file that is written, which is not the output yet.
     pub(crate) fn work_file(&self) -> Option<&Path> {
         match self {
-            Self::Stream | Self::Special { .. } => None,
+            Self::Stdout | Self::Stream | Self::Special { .. } => None,
             Self::File { partial, .. } => Some(partial.path()),
         }
     }
@@ -108,6 +111,7 @@ impl Target {
             (Self::Special { path, .. } | Self::File { path, .. }, Error::Write(source)) => {
                 Error::WriteTo { path: path.clone(), source }
             }
+            (Self::Stdout, Error::Write(source)) => Error::WriteStdout(source),
             (_, error) => error,
         }
     }
