@@ -369,6 +369,9 @@ pub enum Error {
     /// An output that is a folder.
     #[error("{}: is a folder; name a file in it", .0.display())]
     OutputIsFolder(PathBuf),
+    /// A symbolic link that no file is at the end of.
+    #[error("{}: is a symbolic link that leads to itself", .0.display())]
+    OutputLoops(PathBuf),
     /// An output that is also read.
     #[error("{}: is also an input; write to another file", .0.display())]
     OutputIsInput(PathBuf),

@@ -31,7 +31,8 @@ pub(crate) enum Target {
 
 impl Target {
     /// # Errors
-    /// A target that exists, unless `force`; that is a folder or one of `inputs`; whose folder does not exist.
+    /// A target that exists, unless `force`; that is a folder, one of `inputs`, or a link to itself; whose folder does
+    /// not exist.
     /// `work_file` is where it is written until then, or a new name if there is none.
     pub(crate) fn open<'a>(
         output: &Path,
@@ -55,6 +56,9 @@ impl Target {
             };
         }
         let path = destination(output);
+        if path.is_symlink() {
+            return Err(Error::OutputLoops(output.to_owned()));
+        }
         if existing.is_ok() {
             if inputs.any(|input| std::fs::canonicalize(input).is_ok_and(|input| input == path)) {
                 return Err(Error::OutputIsInput(output.to_owned()));
@@ -279,6 +283,22 @@ mod tests {
         assert!(error(folder.path().to_owned()).contains("is a folder"));
         assert!(error(folder.path().join("absent/out.jsonl")).contains("there is no folder"));
         assert!(error(folder.path().join("./in.jsonl")).contains("also an input"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_lead_to_themselves_are_refused_up_front() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        symlink("own.jsonl", at("own.jsonl")).unwrap();
+        symlink("second.jsonl", at("first.jsonl")).unwrap();
+        symlink("first.jsonl", at("second.jsonl")).unwrap();
+        for (name, force) in [("own.jsonl", false), ("own.jsonl", true), ("first.jsonl", false)] {
+            let error = Target::open(&at(name), force, None, std::iter::empty()).err().unwrap().to_string();
+            assert!(error.contains(name) && error.contains("leads to itself"), "{error}");
+        }
+        assert_eq!(entries(folder.path()).len(), 3);
     }
 
     #[cfg(unix)]
