@@ -66,16 +66,37 @@ impl fmt::Display for Drift {
     }
 }
 
-/// Refuses a tokenizer that makes tokens of the samples that the network does not have: it belongs to another model.
-pub(super) fn check_vocabulary(encoder: &Encoder) -> Result<(), EngineError> {
+/// Why a tokenizer is not that of a network.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MismatchError {
+    /// It makes tokens that the network does not have, or types of them: it belongs to another model.
+    #[error("its tokenizer is that of another model")]
+    Network(#[from] EngineError),
+    /// It makes tokens of no text.
+    #[error("its tokenizer reads none of {} sample texts", SAMPLES.len())]
+    Unreadable(#[source] RowError),
+}
+
+/// Refuses a tokenizer that cannot read the samples, or makes of them what the network does not have.
+pub(super) fn check_tokenizer(encoder: &Encoder, type_vocab_size: usize) -> Result<(), MismatchError> {
+    let (mut is_read, mut failure) = (false, None);
     for (question, context) in SAMPLES {
         let example = Example::new(question.to_owned(), context.to_owned());
-        let encoded = example.and_then(|example| encoder.encode(&example, &Options::default()));
-        if let Err(RowError::TokenId { id, vocab_size }) = encoded {
-            return Err(EngineError::TokenId { id, vocab_size });
+        match example.and_then(|example| encoder.encode(&example, &Options::default())) {
+            Ok(windows) => {
+                is_read = true;
+                let mut types = windows.iter().flat_map(|window| &window.token_type_ids);
+                if let Some(&id) = types.find(|id| **id as usize >= type_vocab_size) {
+                    return Err(EngineError::TokenType { id, type_vocab_size }.into());
+                }
+            }
+            Err(RowError::TokenId { id, vocab_size }) => return Err(EngineError::TokenId { id, vocab_size }.into()),
+            Err(error) => failure = failure.or(Some(error)),
         }
     }
-    Ok(())
+    // A tokenizer may well be for one language only.
+    failure.filter(|_| !is_read).map_or(Ok(()), |error| Err(MismatchError::Unreadable(error)))
 }
 
 /// The model in the fastest precision that moves little of the samples' probability. `exact` is the model in f32, and

@@ -2,6 +2,7 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
+use super::auto::MismatchError;
 use super::hub::HubError;
 use super::part::ModelPart;
 use super::weights::WeightsError;
@@ -154,6 +155,14 @@ pub enum ModelError {
     #[cfg(feature = "torch")]
     #[error(transparent)]
     Torch(#[from] torch::LoadError),
+    /// The tokenizer is not that of the network.
+    #[error("cannot run {model}")]
+    Mismatch {
+        /// The model.
+        model: String,
+        /// What shows it.
+        source: MismatchError,
+    },
     /// The samples by which a precision is chosen cannot be run.
     #[error("cannot run {model}")]
     Trial {

@@ -23,7 +23,7 @@ use crate::engine::native::{NativeEngine, precisions_by_speed};
 use crate::engine::{DeviceKind, Devices, Input, Precision};
 use crate::pipeline::{Pipeline, PipelineOptions};
 use crate::qa::Encoder;
-pub use auto::Drift;
+pub use auto::{Drift, MismatchError};
 pub use engines::Engines;
 pub use error::{ModelError, TokenizerError};
 pub use hub::HubError;
@@ -128,10 +128,11 @@ impl LoadOptions {
             .map_err(|source| ModelError::Tokenizer { model: model(), source })?;
 
         let encoder = encoder(tokenizer, engine.takes_token_types()).for_vocabulary(engine.vocab_size());
-        let failed = |source| ModelError::Trial { model: model(), source };
-        auto::check_vocabulary(&encoder).map_err(failed)?;
+        auto::check_tokenizer(&encoder, engine.type_vocab_size())
+            .map_err(|source| ModelError::Mismatch { model: model(), source })?;
         if precision.is_none() {
-            engine = auto::choose(engine, &encoder, load).map_err(failed)?;
+            engine =
+                auto::choose(engine, &encoder, load).map_err(|source| ModelError::Trial { model: model(), source })?;
         }
         Ok(Model { encoder, engines: Engines::Native(Box::new(engine)), pipeline: self.pipeline, files })
     }

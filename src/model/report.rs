@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use tokenizers::ModelWrapper;
 
-use super::auto::{Drift, Trials};
+use super::auto::{Drift, Trials, check_tokenizer};
 use super::part::ModelFile;
 use super::tokenizer::Splitter;
 use super::{Files, Found, LoadOptions, ModelError, Source, encoder, list};
@@ -153,6 +153,8 @@ impl LoadOptions {
             files.load(self.mecab_places()).map_err(|source| ModelError::Tokenizer { model: model(), source })?;
         let kind = TokenizerKind::of(&tokenizer.tokenizer);
         let encoder = encoder(tokenizer, exact.takes_token_types()).for_vocabulary(exact.vocab_size());
+        check_tokenizer(&encoder, exact.type_vocab_size())
+            .map_err(|source| ModelError::Mismatch { model: model(), source })?;
         let class = files.class().to_owned();
         let tokenizer = TokenizerReport { class, kind, tokens: encoder.vocab_size() };
 

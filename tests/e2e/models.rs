@@ -151,6 +151,63 @@ fn hostile_weights_get_no_memory() {
     }
 }
 
+/// A copy of a family's folder with another tokenizer.json.
+fn with_tokenizer(family: &str, change: impl FnOnce(&mut Value)) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let from = project("tests/fixtures/families").join(family);
+    for name in ["config.json", "model.safetensors", "tokenizer_config.json"] {
+        fs::copy(from.join(name), folder.path().join(name)).unwrap();
+    }
+    let mut tokenizer: Value = serde_json::from_slice(&fs::read(from.join("tokenizer.json")).unwrap()).unwrap();
+    change(&mut tokenizer);
+    fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
+    folder
+}
+
+/// It can be loaded, and fails on every text.
+#[test]
+fn a_tokenizer_that_reads_no_text_is_refused() {
+    let folder = with_tokenizer("bert", |tokenizer| {
+        let vocab = tokenizer["model"]["vocab"].clone();
+        tokenizer["model"] = json!({"type": "WordLevel", "vocab": vocab, "unk_token": "there is no such token"});
+        tokenizer["normalizer"] = Value::Null;
+        tokenizer["pre_tokenizer"] = Value::Null;
+    });
+    for precision in ["f32", "auto"] {
+        let mut command = bertqa();
+        command.args(["stdin", "--precision", precision, "--model"]).arg(folder.path()).write_stdin(ROW);
+        let said = stderr(&ends(command, 2)).to_owned();
+        let name = folder.path().display().to_string();
+        assert!(said.contains(&format!("cannot run {name}: its tokenizer reads none of 4 sample texts: ")), "{said}");
+        assert!(said.contains("hint: ") && said.contains("--tokenizer"), "{said}");
+    }
+    let mut check = bertqa();
+    check.args(["models", "check"]).arg(folder.path());
+    assert!(stderr(&ends(check, 2)).contains("its tokenizer reads none of"));
+}
+
+#[test]
+fn token_types_that_the_network_does_not_have_are_refused() {
+    let folder = with_tokenizer("bert", |tokenizer| {
+        let token = |name: &str| json!({"SpecialToken": {"id": name, "type_id": 0}});
+        let text = |name: &str, id: u32| json!({"Sequence": {"id": name, "type_id": id}});
+        let special = |name: &str, id: u32| json!({"id": name, "ids": [id], "tokens": [name]});
+        tokenizer["post_processor"] = json!({
+            "type": "TemplateProcessing",
+            "single": [token("[CLS]"), text("A", 0), token("[SEP]")],
+            "pair": [token("[CLS]"), text("A", 0), token("[SEP]"), text("B", 7), token("[SEP]")],
+            "special_tokens": {"[CLS]": special("[CLS]", 2), "[SEP]": special("[SEP]", 3)},
+        });
+    });
+    let said = refused(folder.path());
+    let name = folder.path().display().to_string();
+    assert!(
+        said.contains(&format!("cannot run {name}: its tokenizer is that of another model: token type 7")),
+        "{said}"
+    );
+    assert!(said.contains("--tokenizer"), "{said}");
+}
+
 #[test]
 fn weights_of_another_shape_are_refused() {
     let folder = tempfile::tempdir().unwrap();

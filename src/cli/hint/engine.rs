@@ -14,7 +14,9 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
         return Some("give --precision f32".to_owned());
     }
     match error.downcast_ref()? {
-        EngineError::TokenId { .. } => Some("name the tokenizer that belongs to the model with --tokenizer".to_owned()),
+        EngineError::TokenId { .. } | EngineError::TokenType { .. } => {
+            Some("name the tokenizer that belongs to the model with --tokenizer".to_owned())
+        }
         EngineError::TooLong { max, .. } | EngineError::Shape(ShapeError::Tokens { max, .. }) => {
             Some(format!("give --max-seq-len {max} or less"))
         }

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use crate::model::weights::{StateDictError, WeightsError};
-use crate::model::{HubError, MecabError, MecabKind, ModelError, ModelPart};
+use crate::model::{HubError, MecabError, MecabKind, MismatchError, ModelError, ModelPart};
 
 /// For models that run elsewhere than on the processor, in builds that cannot do it.
 const BUILD: &str = "build with --features torch and a libtorch (docker/libtorch.sh)";
@@ -27,6 +27,9 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
             Some(error) => mecab_hint(error),
             None => "if the model's files are whole, name a folder with a tokenizer.json for it with --tokenizer",
         },
+        ModelError::Mismatch { source: MismatchError::Unreadable(_), .. } => {
+            "if the model's files are whole, name a folder with a tokenizer.json for it with --tokenizer"
+        }
         ModelError::Weights { source: WeightsError::LfsPointer, .. } => "fetch the file itself with git lfs pull",
         ModelError::Weights { source: WeightsError::StateDict(StateDictError::Global { .. }), .. } => {
             "do not use this file unless you know who made it and why; if you do, load it with torch and save its state \

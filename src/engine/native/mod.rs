@@ -97,6 +97,11 @@ impl NativeEngine {
         self.network.shape.vocab_size
     }
 
+    /// Types of tokens: ids are below.
+    pub fn type_vocab_size(&self) -> usize {
+        self.network.shape.type_vocab_size
+    }
+
     /// Where the time goes, kept up to date while the engine runs.
     pub fn profile(&self) -> Arc<Profile> {
         self.profile.clone()
