@@ -330,6 +330,27 @@ fn numbers_that_no_network_has_are_refused() {
 }
 
 #[test]
+fn an_epsilon_that_no_network_has_is_refused() {
+    for family in families() {
+        let key = if family.starts_with("modernbert") { "norm_eps" } else { "layer_norm_eps" };
+        let with = |number: &str| {
+            let mut config: serde_json::Value = serde_json::from_str(&config(family)).unwrap();
+            config[key] = serde_json::from_str(number).unwrap();
+            NativeEngine::load(config.to_string().as_bytes(), &weights(family), Precision::F32, 1)
+        };
+        for number in ["-1e-5", "1.5", "1e30", "-1e30", "1e39"] {
+            let error = with(number).err().unwrap_or_else(|| panic!("{family}: {number}")).to_string();
+            assert!(error.contains("config.json: "), "{family}: {error}");
+            // One that is larger than any number has no other name.
+            assert!(error.contains(key) || number == "1e39", "{family}: {error}");
+        }
+        for number in ["0", "1e-12", "0.001"] {
+            assert!(with(number).is_ok(), "{family}: {number}");
+        }
+    }
+}
+
+#[test]
 fn a_wrong_shape_or_type_names_its_tensor() {
     let wider = config("bert").replace("\"intermediate_size\": 80", "\"intermediate_size\": 81");
     match load_error(&wider, weights("bert")) {

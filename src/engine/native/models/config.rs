@@ -44,6 +44,18 @@ pub(super) const POSITIONS: usize = 1 << 18;
 /// be.
 const SIZE: usize = 1 << 24;
 
+/// More than any network has: what is normalized is of about that size, and would be divided by it.
+const EPSILON: f32 = 1.0;
+
+/// Refuses an epsilon of layer normalizations with which they would not normalize.
+pub(super) fn epsilon(key: &str, value: f32) -> Result<(), LoadError> {
+    // Nor is what is no number.
+    if (0.0..=EPSILON).contains(&value) {
+        return Ok(());
+    }
+    Err(LoadError::Inconsistent(format!("{key} is {value}, and can be from 0 to {EPSILON}")))
+}
+
 impl Common {
     /// Refuses sizes of 0, and numbers that no network has.
     pub(super) fn check(&self) -> Result<(), LoadError> {
@@ -61,6 +73,7 @@ impl Common {
         for (key, size) in sizes {
             at_most(SIZE, key, size)?;
         }
+        self.layer_norm_eps.map_or(Ok(()), |value| epsilon("layer_norm_eps", value))?;
         positive(&sizes)
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::config::{Common, POSITIONS, activation, at_most, parse, positive};
+use super::config::{Common, POSITIONS, activation, at_most, epsilon, parse, positive};
 use super::{Family, Head, Layer, Network};
 use crate::engine::native::LoadError;
 use crate::engine::native::layers::{
@@ -25,7 +25,7 @@ struct File {
     hidden_activation: String,
     #[serde(default = "gelu")]
     classifier_activation: String,
-    #[serde(default = "epsilon")]
+    #[serde(default = "default_epsilon")]
     norm_eps: f32,
     #[serde(default)]
     norm_bias: bool,
@@ -68,7 +68,7 @@ fn gelu() -> String {
     "gelu".to_owned()
 }
 
-fn epsilon() -> f32 {
+fn default_epsilon() -> f32 {
     1e-5
 }
 
@@ -104,6 +104,7 @@ impl File {
 
     fn check(&self, common: &Common) -> Result<(), LoadError> {
         common.check()?;
+        epsilon("norm_eps", self.norm_eps)?;
         positive(&[("global_attn_every_n_layers", self.global_attn_every_n_layers)])?;
         at_most(POSITIONS, "local_attention", self.local_attention)?;
         match &self.layer_types {
