@@ -1,5 +1,6 @@
 //! Spreadsheets: the rows of one sheet, under a header.
 
+mod batches;
 mod size;
 mod value;
 mod workbook;
@@ -7,11 +8,12 @@ mod workbook;
 use std::collections::HashSet;
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use serde_json::value::RawValue;
 
+use self::batches::{RowsOut, SheetRow};
 use self::workbook::Workbook;
 use super::column_selection::ColumnSelection;
 use crate::io::error::{Error, Result};
@@ -20,18 +22,9 @@ use crate::io::options::ReadOptions;
 use crate::io::row::{Fields, InputRow, Position};
 use crate::panic;
 
-/// A row of a sheet: its number from 1, and its cells that are not empty, with their columns from 0.
-struct SheetRow {
-    number: u64,
-    cells: Vec<(u32, Box<RawValue>)>,
-}
-
-/// Rows of a sheet that wait to be taken.
-const WAITING: usize = 64;
-
 /// The rows of a sheet. Rows without a value are no rows, but count.
 pub(crate) struct SheetRows {
-    rows: Receiver<Result<SheetRow, String>>,
+    rows: RowsOut,
     /// Names by column.
     header: Vec<Option<String>>,
     /// The row last read, from 1.
@@ -55,18 +48,18 @@ impl SheetRows {
         let wanted = options.sheet.clone();
         let name = source.clone();
         let (opened_in, opened) = sync_channel(1);
-        let (rows_in, rows) = sync_channel(WAITING);
+        let (mut rows_in, rows) = batches::channel();
         // The reader of a sheet borrows from the workbook, and so both live on a stack of their own.
         let read = move || {
             let read = panic::caught(|| match open(file, &name, format, wanted.as_deref()) {
                 Ok((workbook, sheet)) => {
                     drop(opened_in.send(Ok(())));
-                    workbook.rows(&sheet, &rows_in);
+                    workbook.rows(&sheet, &mut rows_in);
                 }
                 Err(error) => drop(opened_in.send(Err(error))),
             });
             if let Err(message) = read {
-                drop(rows_in.send(Err(format!("its reader failed: {message}"))));
+                rows_in.fail(format!("its reader failed: {message}"));
             }
         };
         thread::Builder::new()
@@ -107,18 +100,18 @@ impl SheetRows {
     }
 
     fn read(&mut self) -> Result<Option<SheetRow>> {
-        match self.rows.recv() {
-            Ok(Ok(row)) => {
+        match self.rows.next() {
+            Some(Ok(row)) => {
                 self.number = row.number;
                 Ok(Some(row))
             }
-            Ok(Err(message)) => Err(Error::ReadOnLine {
+            Some(Err(message)) => Err(Error::ReadOnLine {
                 name: self.source.clone(),
                 line: self.number,
                 source: std::io::Error::other(message),
             }),
             // All are read.
-            Err(_) => Ok(None),
+            None => Ok(None),
         }
     }
 

@@ -3,17 +3,13 @@
 use std::fs::File;
 use std::io::{BufReader, Seek};
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 
 use calamine::{DataRef, Ods, Reader, Sheet, SheetType, SheetVisible, Xlsx, XlsxError};
-use serde_json::value::RawValue;
 
-use super::SheetRow;
+use super::batches::RowsIn;
 use super::value;
 use crate::io::error::{Error, Result};
 use crate::io::format::SheetFormat;
-
-type Rows = SyncSender<Result<SheetRow, String>>;
 
 pub(super) enum Workbook {
     /// Its sheets are read a cell at a time.
@@ -55,11 +51,11 @@ impl Workbook {
     }
 
     /// Sends the rows of a sheet, until nobody takes them.
-    pub(super) fn rows(self, sheet: &str, rows: &Rows) {
+    pub(super) fn rows(self, sheet: &str, rows: &mut RowsIn) {
         match self {
             Self::Xlsx(mut workbook) => {
                 if let Err(error) = xlsx_rows(&mut workbook, sheet, rows) {
-                    drop(rows.send(Err(error.to_string())));
+                    rows.fail(error.to_string());
                 }
             }
             Self::Ods(mut workbook) => match workbook.worksheet_range(sheet) {
@@ -70,25 +66,25 @@ impl Workbook {
                             let value = value::json(&value::borrowed(cell))?;
                             Some((first_column + column as u32, value))
                         });
-                        if !send(rows, u64::from(first_row) + row as u64, cells.collect()) {
+                        if !rows.send(u64::from(first_row) + row as u64, cells.collect()) {
                             return;
                         }
                     }
                 }
-                Err(error) => drop(rows.send(Err(error.to_string()))),
+                Err(error) => rows.fail(error.to_string()),
             },
         }
     }
 }
 
-fn xlsx_rows(workbook: &mut Xlsx<BufReader<File>>, sheet: &str, rows: &Rows) -> Result<(), XlsxError> {
+fn xlsx_rows(workbook: &mut Xlsx<BufReader<File>>, sheet: &str, rows: &mut RowsIn) -> Result<(), XlsxError> {
     let mut reader = workbook.worksheet_cells_reader(sheet)?;
     let mut cells = Vec::new();
     let mut row = 0;
     while let Some(cell) = reader.next_cell()? {
         let (cell_row, column) = cell.get_position();
         if cell_row != row {
-            if !send(rows, u64::from(row), std::mem::take(&mut cells)) {
+            if !rows.send(u64::from(row), std::mem::take(&mut cells)) {
                 return Ok(());
             }
             row = cell_row;
@@ -96,11 +92,6 @@ fn xlsx_rows(workbook: &mut Xlsx<BufReader<File>>, sheet: &str, rows: &Rows) -> 
         let cell: &DataRef = cell.get_value();
         cells.extend(value::json(cell).map(|value| (column, value)));
     }
-    send(rows, u64::from(row), cells);
+    rows.send(u64::from(row), cells);
     Ok(())
-}
-
-/// Sends the row at `index`, unless it has no value; whether anybody took it.
-fn send(rows: &Rows, index: u64, cells: Vec<(u32, Box<RawValue>)>) -> bool {
-    cells.is_empty() || rows.send(Ok(SheetRow { number: index + 1, cells })).is_ok()
 }
