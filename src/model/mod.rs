@@ -26,7 +26,7 @@ use crate::qa::Encoder;
 pub use auto::{Drift, MismatchError};
 pub use engines::Engines;
 pub use error::{ModelError, TokenizerError};
-pub use hub::HubError;
+pub use hub::{ContentError, HubError};
 pub use part::{ModelFile, ModelPart};
 pub use report::{
     ModelContents, ModelKind, ModelReport, PrecisionReport, PrecisionTrial, TokenizerKind, TokenizerReport,

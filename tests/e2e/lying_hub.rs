@@ -208,6 +208,46 @@ fn downloads_that_are_not_the_file() {
     }
 }
 
+/// A proxy that sends its page with everything that a hub says of a file.
+#[test]
+fn a_page_with_the_headers_of_a_file() {
+    const PAGE: &[u8] = b"<!doctype html><title>Log in</title>";
+    for (file, etag, kind, message) in [
+        ("config.json", "\"some\"", "text/plain", "it is not JSON"),
+        ("model.safetensors", "\"some\"", "text/plain", "it is not of the format safetensors"),
+        ("config.json", "\"some\"", "text/html; charset=utf-8", "the header content-type is missing or unusable"),
+        ("config.json", "\"0123456789abcdef0123456789abcdef01234567\"", "text/plain", "its hash is not the one"),
+        ("model.safetensors", "\"0123456789abcdef0123456789abcdef01234567\"", "text/plain", "its hash is not the one"),
+    ] {
+        let hub = Hub::start(move |request, stream| {
+            if request.file != file {
+                return answer(request, stream, &[]);
+            }
+            let (length, range) = (PAGE.len().to_string(), format!("bytes 0-0/{}", PAGE.len()));
+            let headers = [("x-repo-commit", COMMIT), ("etag", etag), ("content-type", kind)];
+            if request.first_byte {
+                let more = [("content-length", "1"), ("content-range", &*range)];
+                write(stream, "206 Partial Content", &[&headers[..], &more].concat(), &PAGE[..1]);
+            } else {
+                write(stream, "200 OK", &[&headers[..], &[("content-length", &*length)]].concat(), PAGE);
+            }
+        });
+        let home = tempfile::tempdir().unwrap();
+        let said = ends(hub.command(home.path()), 2);
+        assert!(stderr(&said).contains(message), "{file}: {}", stderr(&said));
+        assert!(stderr(&said).contains(file), "{file}: {}", stderr(&said));
+        let kept = home.path().join("hub/models--org--name/snapshots").join(COMMIT).join(file);
+        assert!(!kept.exists());
+        // Nothing of it is in the way of a hub that is true.
+        let honest = Hub::start(move |request, stream| match request.file {
+            name if name == file => answer(request, stream, &[("etag", etag)]),
+            _ => answer(request, stream, &[]),
+        });
+        let status = if message.contains("its hash") { 2 } else { 0 };
+        ends(honest.command(home.path()), status);
+    }
+}
+
 #[test]
 fn a_hub_that_stalls() {
     let cases: [fn(&Request, &mut TcpStream); 2] = [

@@ -45,7 +45,8 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
             "HF_HUB_CACHE or HF_HOME name the folder of the cache, which needs room and has to be writable"
         }
         ModelError::Fetch {
-            source: HubError::Header { .. } | HubError::Content(_) | HubError::Redirects(_), ..
+            source: HubError::Header { .. } | HubError::Content { .. } | HubError::Redirects(_),
+            ..
         } => "check HF_ENDPOINT, and whether a proxy or a login stands between",
         ModelError::Fetch { .. } => {
             "try again later; HF_HUB_DOWNLOAD_TIMEOUT says how many seconds to wait for the hub"

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use backon::{BlockingRetryable, ExponentialBuilder};
-use sha2::{Digest, Sha256};
-use ureq::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, LOCATION, RANGE};
+use ureq::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LOCATION, RANGE};
 use ureq::http::{HeaderMap, Response, StatusCode, Uri};
 use ureq::{Agent, Body};
 
-use super::names::{Commit, Etag};
+use super::content::{self, ContentError};
+use super::names::{Commit, Etag, Hash};
 use super::variable;
 
 /// Why a file cannot be fetched.
@@ -49,8 +49,13 @@ pub enum HubError {
         found: u64,
     },
     /// A download that is not the file.
-    #[error("{0} has another content than the hub says (SHA-256)")]
-    Content(String),
+    #[error("{url} has another content than the hub says")]
+    Content {
+        /// What was fetched.
+        url: String,
+        /// What shows it.
+        source: ContentError,
+    },
     /// The cache cannot be written.
     #[error("cannot write to the cache")]
     Cache(#[from] io::Error),
@@ -162,12 +167,12 @@ impl Client {
         if path.exists() {
             return Ok(());
         }
-        if remote.etag.sha256().is_none() {
+        if remote.etag.hash() == Hash::None {
             // Nothing would show what an earlier attempt left.
             file.set_len(0)?;
         }
         let fetched = self.retry(|| self.download(remote, name, &mut file));
-        if matches!(fetched, Err(HubError::Content(_) | HubError::Size { .. } | HubError::Header { .. })) {
+        if matches!(fetched, Err(HubError::Content { .. } | HubError::Size { .. } | HubError::Header { .. })) {
             file.set_len(0)?;
         }
         fetched?;
@@ -206,6 +211,11 @@ impl Client {
             _ if status.is_redirection() => return Err(HubError::Redirects(remote.url.clone())),
             _ => return Err(HubError::Status { url, status }),
         };
+        let hash = remote.etag.hash();
+        let is_page = text(response.headers(), CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with("text/html"));
+        if hash == Hash::None && is_page {
+            return Err(header(&url, "content-type"));
+        }
         let expected = remote.size.or(whole).ok_or_else(|| header(&url, "content-length"))?;
         file.set_len(there)?;
         file.seek(SeekFrom::End(0))?;
@@ -217,15 +227,12 @@ impl Client {
         }
         if there != expected || whole.is_some_and(|whole| whole != expected) {
             // What is too long is not its beginning.
-            if there > expected || remote.etag.sha256().is_none() {
+            if there > expected || hash == Hash::None {
                 file.set_len(0)?;
             }
             return Err(HubError::Size { url, expected, found: there.max(whole.unwrap_or(there)) });
         }
-        match remote.etag.sha256() {
-            Some(sha256) if sha256 != hash(file)? => Err(HubError::Content(url)),
-            _ => Ok(()),
-        }
+        content::check(file, name, hash).map_err(|source| HubError::Content { url, source })
     }
 
     fn get(&self, url: &str, range: &str) -> Result<Response<Body>, HubError> {
@@ -281,19 +288,6 @@ fn target(from: &str, headers: &HeaderMap) -> Result<String, HubError> {
         (Some(scheme), Some(authority), true) => Ok(format!("{scheme}://{authority}{location}")),
         _ => Err(missing()),
     }
-}
-
-fn hash(file: &mut File) -> io::Result<String> {
-    file.rewind()?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            read => hasher.update(&buffer[..read]),
-        }
-    }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// As huggingface_hub has it: 10 seconds, or what the variable says.

@@ -5,6 +5,7 @@
 
 mod cache;
 mod client;
+mod content;
 mod names;
 
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ use super::{Files, ModelError, weights};
 use cache::Cache;
 use client::Client;
 pub use client::HubError;
+pub use content::ContentError;
 pub(super) use names::is_id;
 use names::is_revision;
 

@@ -31,10 +31,23 @@ impl Etag {
         &self.0
     }
 
-    /// The SHA-256 of the content, which is what identifies large files.
-    pub(super) fn sha256(&self) -> Option<&str> {
-        Some(self.as_str()).filter(|text| text.len() == 64 && is_hexadecimal(text))
+    /// What it says of the content: that of large files is their SHA-256, that of others the hash that Git has of them.
+    pub(super) fn hash(&self) -> Hash<'_> {
+        match self.as_str() {
+            text if !is_hexadecimal(text) => Hash::None,
+            text if text.len() == 64 => Hash::Sha256(text),
+            text if text.len() == 40 => Hash::Sha1(text),
+            _ => Hash::None,
+        }
     }
+}
+
+/// A hash of content, in lower case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hash<'a> {
+    Sha256(&'a str),
+    Sha1(&'a str),
+    None,
 }
 
 fn is_hexadecimal(text: &str) -> bool {
@@ -75,7 +88,9 @@ mod tests {
             assert_eq!(Commit::parse(text), None, "{text}");
         }
         let sha256 = "ab".repeat(32);
-        assert_eq!(Etag::parse(&format!("\"{sha256}\"")).unwrap().sha256(), Some(&*sha256));
+        assert_eq!(Etag::parse(&format!("\"{sha256}\"")).unwrap().hash(), Hash::Sha256(&sha256));
+        assert_eq!(Etag::parse(&sha256[..40]).unwrap().hash(), Hash::Sha1(&sha256[..40]));
+        assert_eq!(Etag::parse(&sha256[..39]).unwrap().hash(), Hash::None);
         assert_eq!(Etag::parse("W/\"1a-b_c.d\"").unwrap().as_str(), "1a-b_c.d");
         for text in ["", "\"\"", "..", "../../x", "/etc/passwd", "a/b", "a\\b", ".x", "a\0", "a b", &"a".repeat(201)] {
             assert_eq!(Etag::parse(text), None, "{text}");
