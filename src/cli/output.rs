@@ -78,11 +78,7 @@ impl Output {
         if matches!(finished, Ok(()) | Err(io::Error::NotNamed { .. }))
             && let Some(journal) = journal
         {
-            if let Err(io::Error::NotNamed { kept, .. }) = &finished {
-                journal.remove_kept(Some(kept));
-            } else {
-                journal.remove_kept(None);
-            }
+            journal.remove_kept();
             finished.and(journal.finish())
         } else {
             finished
@@ -96,8 +92,9 @@ impl Output {
             tracing::warn!("the last rows are not in the journal: {:#}", anyhow::Error::new(error));
         }
         let kept = writer.finish_partial();
-        if let (Some(journal), Ok(Some(path))) = (&journal, &kept) {
-            journal.remove_kept(Some(path));
+        if let (Some(journal), Ok(Some(_))) = (&journal, &kept) {
+            // The newest has all that they have.
+            journal.remove_kept();
         }
         kept
     }

@@ -82,6 +82,16 @@ fn signal(child: &Child, name: &str) {
     assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
 }
 
+/// Interrupts a run that waits for rows: its input ends when it has ended, or that may come first.
+#[track_caller]
+fn interrupted(mut child: Child, name: &str) -> Output {
+    let input = child.stdin.take();
+    signal(&child, name);
+    let output = ended(child, 130);
+    drop(input);
+    output
+}
+
 #[track_caller]
 fn ended(child: Child, status: i32) -> Output {
     let output = child.wait_with_output().unwrap();
@@ -120,15 +130,13 @@ fn a_killed_run_is_named_and_goes_on_if_asked() {
 fn an_interrupted_run_goes_on_and_clears_up() {
     let place = Place::new();
     let child = place.answered("out.parquet", &[], &lines(0..20));
-    signal(&child, "-INT");
-    let said = ended(child, 130);
+    let said = interrupted(child, "-INT");
     assert!(stderr(&said).contains("out.parquet.partial; --resume goes on from there"), "{}", stderr(&said));
     assert_eq!(place.names(), ["out.parquet.journal", "out.parquet.partial"]);
 
     let mut child = place.answered("out.parquet", &["--resume"], &lines(0..25));
     assert!(child.try_wait().unwrap().is_none());
-    signal(&child, "-TERM");
-    ended(child, 130);
+    interrupted(child, "-TERM");
     let [journal, partial] = place.names().try_into().unwrap();
     assert!(journal == "out.parquet.journal" && partial.starts_with("out.parquet.partial"), "{partial}");
 
@@ -223,6 +231,35 @@ fn a_file_in_the_place_of_a_journal_stays() {
     assert!(said.contains("out.jsonl.journal"), "{said}");
     assert_eq!(std::fs::read_to_string(place.at("out.jsonl.journal")).unwrap(), "dear diary");
     place.run("out.jsonl", &["--no-checkpoints"], &lines(0..5), 0);
+}
+
+/// Files of others that look like what a run has kept, and appear while it runs.
+#[test]
+fn what_others_keep_stays() {
+    let place = Place::new();
+    let write = |name: &str| std::fs::write(place.at(name), name).unwrap();
+    let foreign = |name: &str| std::fs::read_to_string(place.at(name)).is_ok_and(|text| text == name);
+
+    let mut child = place.answered("out.jsonl", &[], &lines(0..20));
+    write("out.jsonl.partial");
+    drop(child.stdin.take());
+    ended(child, 0);
+    assert_eq!(place.names(), ["out.jsonl", "out.jsonl.partial"]);
+    assert!(foreign("out.jsonl.partial"));
+
+    let child = place.answered("out.csv", &[], &lines(0..20));
+    interrupted(child, "-INT");
+    assert!(place.at("out.csv.partial").exists());
+    let child = place.answered("out.csv", &["--resume"], &lines(0..25));
+    write("out.csv.partial.2");
+    // Another file by the name of what was kept.
+    std::fs::remove_file(place.at("out.csv.partial")).unwrap();
+    write("out.csv.partial");
+    interrupted(child, "-INT");
+    assert!(place.at("out.csv.partial.3").exists());
+    place.run("out.csv", &["--resume"], &lines(0..30), 0);
+    assert!(foreign("out.csv.partial") && foreign("out.csv.partial.2"));
+    assert!(!place.at("out.csv.partial.3").exists());
 }
 
 #[test]

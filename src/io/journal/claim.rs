@@ -84,9 +84,9 @@ impl Claim {
 
     /// The rows, if the earlier run had written all and only its journal is left; which is then removed.
     pub(crate) fn take_complete(&self) -> Result<Option<RowCounts>> {
-        let Some((found, begin)) = self.earlier() else { return Ok(None) };
+        let Some((found, _)) = self.earlier() else { return Ok(None) };
         let Some(counts) = found.complete(&self.output) else { return Ok(None) };
-        kept::remove(&self.output, &begin.partials, None);
+        kept::remove(&self.output, &found.attempts);
         std::fs::remove_file(&self.path).map_err(|source| file::failed(&self.path, source))?;
         Ok(Some(counts))
     }
@@ -111,16 +111,16 @@ impl Claim {
         interval: CheckpointInterval,
     ) -> Result<(Journal, Option<Replay>)> {
         let identity = identity.into_json();
-        let (rows, end, foreign) = match self.earlier() {
+        let (rows, end, attempts) = match self.earlier() {
             Some((found, begin)) => match identity::changes(&begin.identity, &identity) {
-                changes if changes.is_empty() => (found.rows, found.end, Some(begin.partials.clone())),
+                changes if changes.is_empty() => (found.rows, found.end, Some(found.attempts.clone())),
                 // It had answered nothing.
                 _ if found.rows == 0 => (0, 0, None),
                 changes => return Err(Error::RunChanged { journal: self.path.clone(), changes }),
             },
             None => (0, 0, None),
         };
-        let replay = foreign.is_some().then(|| Replay::open(&self.path, rows)).transpose()?;
+        let replay = attempts.is_some().then(|| Replay::open(&self.path, rows)).transpose()?;
         let mut journal_file = match std::mem::replace(&mut self.journal, Claimed::Taken) {
             Claimed::New(file) => file,
             Claimed::Found(found) => found.file,
@@ -129,12 +129,11 @@ impl Claim {
         // What stands behind is torn, or of the run that is not gone on with.
         let cut = journal_file.set_len(end).and_then(|()| journal_file.seek(SeekFrom::Start(end)));
         cut.map_err(|source| file::failed(&self.path, source))?;
-        let begins = foreign.is_none();
-        let foreign = foreign.unwrap_or_else(|| kept::names(&self.output));
-        let partials = foreign.clone();
-        let mut journal = Journal::new(self.output.clone(), self.path.clone(), journal_file, rows, foreign, interval);
+        let begins = attempts.is_none();
+        let attempts = attempts.unwrap_or_default();
+        let mut journal = Journal::new(self.output.clone(), self.path.clone(), journal_file, rows, attempts, interval);
         if begins {
-            journal.write(&Entry::Begin(Begin { identity, overwrites, partials }))?;
+            journal.write(&Entry::Begin(Begin { identity, overwrites }))?;
         }
         journal.write(&Entry::Attempt(Attempt::of(work_file)))?;
         journal.flush()?;

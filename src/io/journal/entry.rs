@@ -1,7 +1,9 @@
 //! The lines of a journal.
 
 use std::borrow::Cow;
+use std::fs::Metadata;
 use std::path::Path;
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -43,15 +45,15 @@ pub(super) struct Begin {
     pub(super) identity: Value,
     /// Whether the output may take the place of another file.
     pub(super) overwrites: bool,
-    /// Names of what other runs had kept of the same output. For comparison: what is not UTF-8 in them is replaced.
-    pub(super) partials: Vec<String>,
 }
 
-/// Where an attempt writes.
-#[derive(Serialize, Deserialize)]
+/// What an attempt writes to: by this the file is known under whatever name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Attempt {
-    /// By which the file is known under whatever name, where files have such numbers.
-    pub(super) inode: Option<u64>,
+    /// Where files have such numbers. That of a file that was removed may be given to another.
+    inode: Option<u64>,
+    /// Where the file system knows.
+    created: Option<SystemTime>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -103,17 +105,26 @@ impl Outcome<'_> {
 
 impl Attempt {
     pub(super) fn of(work_file: &Path) -> Self {
-        Self { inode: inode(work_file) }
+        match std::fs::metadata(work_file) {
+            Ok(metadata) => Self { inode: inode(&metadata), created: metadata.created().ok() },
+            Err(_) => Self { inode: None, created: None },
+        }
+    }
+
+    /// Whether `path` is the file.
+    pub(super) fn wrote(&self, path: &Path) -> bool {
+        let is_known = self.inode.is_some() || self.created.is_some();
+        is_known && *self == Self::of(path)
     }
 }
 
 #[cfg(unix)]
-pub(super) fn inode(path: &Path) -> Option<u64> {
-    std::fs::metadata(path).ok().map(|metadata| std::os::unix::fs::MetadataExt::ino(&metadata))
+fn inode(metadata: &Metadata) -> Option<u64> {
+    Some(std::os::unix::fs::MetadataExt::ino(metadata))
 }
 
 #[cfg(not(unix))]
-pub(super) fn inode(_path: &Path) -> Option<u64> {
+fn inode(_metadata: &Metadata) -> Option<u64> {
     None
 }
 

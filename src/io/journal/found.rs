@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 
-use super::entry::{self, Begin, Entry, RowCounts};
+use super::entry::{self, Attempt, Begin, Entry, RowCounts};
 use super::file;
 use crate::io::error::{Error, Result};
 
@@ -22,8 +22,7 @@ pub(super) struct Found {
     pub(super) rows: u64,
     /// Where its last whole line ends.
     pub(super) end: u64,
-    /// Of what the last attempt wrote.
-    inode: Option<u64>,
+    pub(super) attempts: Vec<Attempt>,
     complete: Option<RowCounts>,
 }
 
@@ -38,7 +37,7 @@ impl Found {
             Err(source) => return Err(failed(source)),
         };
         let is_locked = file::lock(&file, path)?;
-        let mut found = Self { file, is_locked, begin: None, rows: 0, end: 0, inode: None, complete: None };
+        let mut found = Self { file, is_locked, begin: None, rows: 0, end: 0, attempts: Vec::new(), complete: None };
         let mut start = Vec::new();
         (&found.file).take(START.len() as u64).read_to_end(&mut start).map_err(failed)?;
         if !START.starts_with(&start) {
@@ -62,7 +61,7 @@ impl Found {
                 (Some(_), None) | (None, _) => break,
                 (Some(entry), Some(_)) => match entry {
                     Entry::Begin(_) => break,
-                    Entry::Attempt(attempt) => self.inode = attempt.inode,
+                    Entry::Attempt(attempt) => self.attempts.push(attempt),
                     Entry::Row(_) => self.rows += 1,
                     Entry::Complete(counts) => self.complete = Some(counts),
                 },
@@ -75,7 +74,7 @@ impl Found {
 
     /// The rows, if the output was complete and `output` is it.
     pub(super) fn complete(&self, output: &Path) -> Option<RowCounts> {
-        let same = self.inode.is_some() && entry::inode(output) == self.inode;
+        let same = self.attempts.last().is_some_and(|attempt| attempt.wrote(output));
         self.complete.filter(|_| same)
     }
 }

@@ -7,8 +7,8 @@
 //! comes out depends on rows and answers only, never on where a run broke off, in any format.
 //!
 //! ```text
-//! {"crc32":…,"entry":{"begin":{"identity":{"bertqa":…,"inputs":…,"options":…,"model":…},"overwrites":false,"partials":[]}}}
-//! {"crc32":…,"entry":{"attempt":{"inode":17}}}
+//! {"crc32":…,"entry":{"begin":{"identity":{"bertqa":…,"inputs":…,"options":…,"model":…},"overwrites":false}}}
+//! {"crc32":…,"entry":{"attempt":{"inode":17,"created":…}}}
 //! {"crc32":…,"entry":{"row":{"input":…,"outcome":{"answers":[["Bell",1063256064,3,7]]}}}}
 //! ```
 

@@ -1,10 +1,10 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::num::NonZeroU64;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::entry::{Entry, RowCounts, RowEntry};
+use super::entry::{Attempt, Entry, RowCounts, RowEntry};
 use super::{file, kept};
 use crate::io::error::Result;
 use crate::io::output_path::sync_folder;
@@ -29,8 +29,8 @@ pub(crate) struct Journal {
     synced: Instant,
     /// Whether the file's name is on the disk.
     named: bool,
-    /// Names of what other runs have kept of the output.
-    foreign: Vec<String>,
+    /// The earlier ones.
+    attempts: Vec<Attempt>,
 }
 
 impl Journal {
@@ -40,11 +40,11 @@ impl Journal {
         path: PathBuf,
         file: File,
         rows: u64,
-        foreign: Vec<String>,
+        attempts: Vec<Attempt>,
         interval: CheckpointInterval,
     ) -> Self {
         let file = BufWriter::with_capacity(64 << 10, file);
-        Self { output, path, file, interval, rows, unsynced: 0, synced: Instant::now(), named: false, foreign }
+        Self { output, path, file, interval, rows, unsynced: 0, synced: Instant::now(), named: false, attempts }
     }
 
     /// Records the answers of the next row. `input` is the [`digest`](super::digest) of what was asked.
@@ -87,9 +87,9 @@ impl Journal {
         if self.named { self.checkpoint() } else { self.flush() }
     }
 
-    /// Removes what earlier attempts of the run have kept of the output, other than `newest`, which has more.
-    pub(crate) fn remove_kept(&self, newest: Option<&Path>) {
-        kept::remove(&self.output, &self.foreign, newest);
+    /// Removes what earlier attempts of the run have kept of the output.
+    pub(crate) fn remove_kept(&self) {
+        kept::remove(&self.output, &self.attempts);
     }
 
     /// Removes the journal of a run whose output is complete, or is not wanted.
