@@ -86,6 +86,44 @@ fn a_hub_that_says_nothing() {
     }
 }
 
+/// A hub that stalls in the middle: of a head, of a body, and of one in chunks that are none.
+#[test]
+fn a_hub_that_stalls() {
+    const COMMIT: &str =
+        "x-repo-commit: 0123456789abcdef0123456789abcdef01234567\r\netag: \"some\"\r\nx-linked-size: 100000\r\n";
+    let heads = [
+        "HTTP/1.1 200 OK\r\nx-repo-".to_owned(),
+        format!(
+            "HTTP/1.1 206 Partial Content\r\n{COMMIT}content-range: bytes 0-0/100000\r\ncontent-length: 100\r\n\r\n"
+        ),
+        format!("HTTP/1.1 200 OK\r\n{COMMIT}transfer-encoding: chunked\r\n\r\nfffff\r\na beginning"),
+        format!("HTTP/1.1 200 OK\r\n{COMMIT}transfer-encoding: chunked\r\n\r\nno number\r\n"),
+    ];
+    for head in heads {
+        let hub = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", hub.local_addr().unwrap());
+        let place = tempfile::tempdir().unwrap();
+        let child = start(place.path(), "", &["stdin"], |command| {
+            command.args(["--model", "org/name"]).stdin(Stdio::null());
+            command.env("HF_HOME", place.path().join("hub")).env("HF_ENDPOINT", &endpoint);
+            command.env_remove("HF_HUB_CACHE").env_remove("HF_HUB_OFFLINE");
+        });
+        let (asked, answers) = std::sync::mpsc::channel();
+        thread::spawn(move || {
+            // Connections stay open for as long as the thread lives.
+            let mut open = Vec::new();
+            while let Ok((mut stream, _)) = hub.accept() {
+                let _ = std::io::Write::write_all(&mut stream, head.as_bytes());
+                open.push(stream);
+                let _ = asked.send(());
+            }
+        });
+        answers.recv().unwrap();
+        thread::sleep(Duration::from_millis(100));
+        ends_on(child, "-TERM");
+    }
+}
+
 #[test]
 fn one_that_is_ignored_stays_ignored() {
     let place = tempfile::tempdir().unwrap();

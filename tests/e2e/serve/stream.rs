@@ -154,6 +154,39 @@ fn a_body_that_breaks_off_breaks_off_the_answer() {
     wait_until("it is logged", || server.log().iter().any(|line| line.contains("broken_off")));
 }
 
+/// Chunks that are none: the answer breaks off, and the server goes on, and ends when it is told to.
+#[test]
+fn chunks_that_are_malformed() {
+    let mut server = Server::start(&["--body-timeout", "0.5"]);
+    let row = question().to_string() + "\n";
+    let size = row.len();
+    for bad in [
+        "xyz\r\n".to_owned(),
+        "-1\r\nab".to_owned(),
+        "ffffffffffffffffff\r\nab".to_owned(),
+        format!("{:x}\r\n{row}no end of a line\r\n", size - 5),
+        "\r\n\r\n".to_owned(),
+        format!("5;{}\r\n", "x".repeat(100_000)),
+    ] {
+        for path in ["/inferences/stream", "/inferences"] {
+            let media_type = if path == "/inferences" { "application/json" } else { "application/x-ndjson" };
+            let headers = format!("content-type: {media_type}\r\ntransfer-encoding: chunked\r\n");
+            let mut stream = server.connect();
+            stream.write_all((head(path, &headers) + &format!("{size:x}\r\n{row}\r\n")).as_bytes()).unwrap();
+            // It may be refused before all of it is sent.
+            let _ = stream.write_all(bad.as_bytes());
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer);
+            let answer = String::from_utf8_lossy(&answer);
+            assert!(!answer.ends_with("0\r\n\r\n"), "{bad:.20}: {answer}");
+        }
+    }
+    server.post("/inferences", &question()).ok();
+    wait_until("nothing is held", || server.metric("bertqa_buffered_bytes", &[]) == 0.0);
+    server.signal("TERM");
+    assert_eq!(server.ends(), 0);
+}
+
 #[test]
 fn what_is_not_taken_is_not_read() {
     let server = Server::start(&["--batch-size", "1"]);
