@@ -1,7 +1,7 @@
 //! Kernels at the shapes of the built-in model and of BERT-base, on one thread: a short window's tokens and a long one's.
 
 use bertqa_kernels::{
-    Activation, AttentionBuffers, Bf16, Int8Panels, LayerNorm, Panels, QuantizedRows, Rows, RowsMut, Spread,
+    Activation, AttentionBuffers, Bf16, Int8Panels, LayerNorm, Panels, QuantizedRows, RowBuffer, Rows, RowsMut, Spread,
     add_diagonals, attend_int8, gemm, gemm_bf16, gemm_int8, softmax_unscaled,
 };
 use divan::{Bencher, black_box};
@@ -37,7 +37,7 @@ fn product_f32<const TOKENS: usize>(bencher: Bencher, (depth, cols): (usize, usi
 
 #[divan::bench(consts = WINDOWS, args = PRODUCTS)]
 fn product_bf16<const TOKENS: usize>(bencher: Bencher, (depth, cols): (usize, usize)) {
-    let (a, mut out, mut rounded) = (matrix(TOKENS, depth), vec![0.0; TOKENS * cols], Vec::new());
+    let (a, mut out, mut rounded) = (matrix(TOKENS, depth), vec![0.0; TOKENS * cols], RowBuffer::default());
     let b = Panels::from_transposed_rows(cols, depth / 2, |_, row| row.fill([0.5, -0.25].map(Bf16::from_f32)));
     bencher.bench_local(|| {
         let a = Rows::dense(black_box(&a).as_chunks::<2>().0, depth / 2);

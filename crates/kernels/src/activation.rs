@@ -74,36 +74,71 @@ impl Activation {
         Self::NAMES.iter().map(|(name, _)| *name)
     }
 
-    /// With `approximate`, GELU to an absolute error of 2e-4, for values that are rounded much more roughly anyway.
+    /// Replaces values by what the function makes of them; see [`with_function`](Self::with_function).
     #[inline(always)]
     pub(super) fn apply<I: Isa>(self, isa: I, values: &mut [f32], approximate: bool) {
+        if self != Self::Linear {
+            self.with_function(isa, approximate, Apply { isa, values });
+        }
+    }
+
+    /// Gives `then` the function. With `approximate`, GELU to an absolute error of 2e-4, for values that are rounded
+    /// much more roughly anyway.
+    #[inline(always)]
+    pub(super) fn with_function<I: Isa>(self, isa: I, approximate: bool, then: impl WithFunction<I>) {
         let ops = isa.f32();
-        macro_rules! map {
+        macro_rules! call {
             ($function:expr) => {
-                map(
-                    isa,
-                    values,
+                then.call(
                     #[inline(always)]
                     $function,
                 )
             };
         }
         match self {
-            Self::Gelu if approximate => map!(|x| approximate_gelu(isa, x)),
-            Self::Gelu => map!(|x| Gelu {}.eval(isa, x)),
-            Self::GeluTanh => map!(|x| ApproxGelu {}.eval(isa, x)),
-            Self::Gelu10 => map!(|x| ops.min(Gelu {}.eval(isa, x), ops.splat(10.0))),
-            Self::QuickGelu => map!(|x| Swish { alpha: 1.702 }.eval(isa, x)),
-            Self::Relu => map!(|x| ops.max(x, ops.zero())),
-            Self::Relu2 => map!(|x| square(isa, ops.max(x, ops.zero()))),
-            Self::Relu6 => map!(|x| ops.clamp(x, ops.zero(), ops.splat(6.0))),
-            Self::LeakyRelu => map!(|x| ops.max(x, ops.mul(x, ops.splat(0.01)))),
-            Self::Silu => map!(|x| Silu {}.eval(isa, x)),
-            Self::Mish => map!(|x| mish(isa, x)),
-            Self::Tanh => map!(|x| Tanh {}.eval(isa, x)),
-            Self::Sigmoid => map!(|x| Sigmoid {}.eval(isa, x)),
-            Self::Laplace => map!(|x| laplace(isa, x)),
-            Self::Linear => {}
+            Self::Gelu if approximate => call!(|x| approximate_gelu(isa, x)),
+            Self::Gelu => call!(|x| Gelu {}.eval(isa, x)),
+            Self::GeluTanh => call!(|x| ApproxGelu {}.eval(isa, x)),
+            Self::Gelu10 => call!(|x| ops.min(Gelu {}.eval(isa, x), ops.splat(10.0))),
+            Self::QuickGelu => call!(|x| Swish { alpha: 1.702 }.eval(isa, x)),
+            Self::Relu => call!(|x| ops.max(x, ops.zero())),
+            Self::Relu2 => call!(|x| square(isa, ops.max(x, ops.zero()))),
+            Self::Relu6 => call!(|x| ops.clamp(x, ops.zero(), ops.splat(6.0))),
+            Self::LeakyRelu => call!(|x| ops.max(x, ops.mul(x, ops.splat(0.01)))),
+            Self::Silu => call!(|x| Silu {}.eval(isa, x)),
+            Self::Mish => call!(|x| mish(isa, x)),
+            Self::Tanh => call!(|x| Tanh {}.eval(isa, x)),
+            Self::Sigmoid => call!(|x| Sigmoid {}.eval(isa, x)),
+            Self::Laplace => call!(|x| laplace(isa, x)),
+            Self::Linear => call!(|x| x),
+        }
+    }
+}
+
+/// What is done with an activation function.
+pub(super) trait WithFunction<I: Isa> {
+    fn call(self, function: impl Fn(I::F32) -> I::F32);
+}
+
+struct Apply<'a, I> {
+    isa: I,
+    values: &'a mut [f32],
+}
+
+impl<I: Isa> WithFunction<I> for Apply<'_, I> {
+    #[inline(always)]
+    fn call(self, function: impl Fn(I::F32) -> I::F32) {
+        let Self { isa, values } = self;
+        let ops = isa.f32();
+        let mut vectors = values.chunks_exact_mut(ops.len());
+        for vector in &mut vectors {
+            ops.store(function(ops.load(vector)), vector);
+        }
+        let rest = vectors.into_remainder();
+        if !rest.is_empty() {
+            let (padded, _) = ops.load_pad(rest);
+            let result = function(padded).to_array();
+            rest.copy_from_slice(&result.as_ref()[..rest.len()]);
         }
     }
 }
@@ -148,19 +183,4 @@ fn approximate_gelu<I: Isa>(isa: I, x: I::F32) -> I::F32 {
         sum = ops.mul_add(sum, square, ops.splat(*power));
     }
     ops.mul(x, ops.mul_add(sum, bounded, ops.splat(0.5)))
-}
-
-#[inline(always)]
-fn map<I: Isa>(isa: I, values: &mut [f32], function: impl Fn(I::F32) -> I::F32) {
-    let ops = isa.f32();
-    let mut vectors = values.chunks_exact_mut(ops.len());
-    for vector in &mut vectors {
-        ops.store(function(ops.load(vector)), vector);
-    }
-    let rest = vectors.into_remainder();
-    if !rest.is_empty() {
-        let (padded, _) = ops.load_pad(rest);
-        let result = function(padded).to_array();
-        rest.copy_from_slice(&result.as_ref()[..rest.len()]);
-    }
 }

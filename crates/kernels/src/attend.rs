@@ -8,6 +8,7 @@ use rten_simd::ops::{BitOps, NumOps};
 use super::gemm::{Columns, Gemm};
 use super::int8::{Int8Isa, Int8Op};
 use super::quantize::{QuantizeRows, Side};
+use super::row_buffer::RowBuffer;
 use super::scores::{SCORED_QUERIES, Scores, key_bias};
 use super::softmax_int8::{SCORE_BLOCK, SoftmaxInt8};
 use super::{Int8Panels, PANEL, PanelRow, QuantizedRows, Rows, RowsMut, Spread, grow};
@@ -79,7 +80,7 @@ pub struct AttentionBuffers {
     /// `[queries, keys]`
     scores: Vec<f32>,
     /// The same, as rows of int8.
-    probabilities: Vec<[u8; 4]>,
+    probabilities: RowBuffer<[u8; 4]>,
     scales: Vec<f32>,
     key_bias: Vec<PanelRow>,
 }
@@ -88,9 +89,9 @@ impl AttentionBuffers {
     pub(super) fn reserve(&mut self, queries: Rows, tokens: usize) {
         let rows = SCORED_QUERIES.min(queries.rows());
         let stride = stride(tokens);
-        self.queries.reserve(queries.slice_rows(0..rows));
+        self.queries.reserve(queries.rows(), queries.cols());
         grow(&mut self.scores, rows * stride, 0.0);
-        grow(&mut self.probabilities, rows * stride, [0; 4]);
+        self.probabilities.resize(rows, tokens.next_multiple_of(SCORE_BLOCK) / 4);
         grow(&mut self.scales, rows, 0.0);
         grow(&mut self.key_bias, tokens.div_ceil(PANEL), PanelRow::default());
     }
@@ -117,35 +118,34 @@ impl Int8Op for Attend<'_> {
         let columns = Columns { bias: None, scales: Some(&values.scales), sums: Some(&values.sums) };
         let spread = Spread::Symmetric;
         let bias = &mut buffers.key_bias[..keys.panels()];
-        key_bias(isa, bias, keys, tokens, spread.zero_point());
-        let count = queries.rows();
-        let blocks = count.div_ceil(block_queries(queries.cols(), tokens));
+        key_bias(isa, bias, keys, tokens, spread.zero_point(B::RANGES));
+        let (count, head_size) = (queries.rows(), queries.cols());
+        // For powers of 2 rather than of e.
+        let (side, factor) = (Side::Lhs(spread), LOG2_E);
+        isa.call(QuantizeRows { source: queries, first: 0, side, weights: None, factor, out: &mut buffers.queries });
+        let queries = buffers.queries.rows();
+        let blocks = count.div_ceil(isa.scored_queries(head_size, tokens));
         for block in 0..blocks {
             // Of equal heights, rather than full ones and a low rest.
             let (first, end) = (block * count / blocks, (block + 1) * count / blocks);
             let rows = end - first;
-            let source = queries.slice_rows(first..end);
-            buffers.queries.reserve(source);
-            // For powers of 2 rather than of e.
-            let side = Side::Lhs(spread);
-            isa.call(QuantizeRows { source, side, weights: None, factor: LOG2_E, out: &mut buffers.queries });
-            let queries = buffers.queries.rows();
-
+            let queries = queries.slice(first..end);
             let scores = &mut buffers.scores[..rows * stride];
             let out = RowsMut::new(scores, rows, width, stride);
             isa.call(Scores { out, queries, keys, bias });
-            let probabilities = &mut buffers.probabilities[..rows * stride];
+            let probabilities = &mut buffers.probabilities;
             let scales = &mut buffers.scales[..rows];
             scales.copy_from_slice(queries.scales);
             if let Some(bias) = score_bias {
                 let (bias, scores) = (bias.from_query(first), RowsMut::new(scores, rows, tokens, stride));
                 isa.call(AddBias { bias, scores, scales });
             }
-            let out = RowsMut::new(probabilities, rows, width / 4, stride);
+            let probability_stride = probabilities.stride();
+            let out = RowsMut::new(probabilities.as_mut_slice(), rows, width / 4, probability_stride);
             isa.call(SoftmaxInt8 { scores: Rows::new(scores, rows, width, stride), out, scales });
 
             let out = output.slice_rows(first..end);
-            let a = Rows::new(probabilities, rows, values.depth(), stride);
+            let a = probabilities.rows().slice_rows(0..rows).slice_cols(0..values.depth());
             let b = &values.panels;
             isa.call(Gemm { out, a, row_scales: scales, zero_point: 0, b, columns, activation: None });
         }
@@ -183,16 +183,6 @@ impl Int8Op for AddBias<'_> {
             *scale = 1.0;
         }
     }
-}
-
-/// Queries to work on at a time: fewer where that leaves room for their scores beside the keys and values in the
-/// nearest cache.
-fn block_queries(head_size: usize, tokens: usize) -> usize {
-    /// A little more than its size, since not all of it is needed at once.
-    const CACHE: usize = 56 << 10;
-    const FEWER: usize = SCORED_QUERIES * 2 / 3;
-    let fits = |queries: usize| tokens * (2 * head_size + 5 * queries) <= CACHE;
-    if fits(FEWER) && !fits(SCORED_QUERIES) { FEWER } else { SCORED_QUERIES }
 }
 
 fn stride(tokens: usize) -> usize {

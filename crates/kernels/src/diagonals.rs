@@ -2,6 +2,7 @@
 
 use rten_simd::{Isa, SimdOp};
 
+use super::isa::dispatch;
 use super::{Rows, RowsMut};
 
 /// `out[q][k] += rows[k][origin + q - k]`: a row of `rows` has the values of a key by the distance of a query from it,
@@ -11,7 +12,7 @@ use super::{Rows, RowsMut};
 /// If a row has no value for some of the distances.
 pub fn add_diagonals(out: RowsMut, rows: Rows, origin: usize) {
     assert!(out.cols() <= rows.rows() && out.cols() <= origin + 1 && origin + out.rows() <= rows.cols());
-    AddDiagonals { out, rows, origin }.dispatch();
+    dispatch(AddDiagonals { out, rows, origin });
 }
 
 pub(super) struct AddDiagonals<'a> {

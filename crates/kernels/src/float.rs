@@ -17,6 +17,7 @@ impl<I: Isa> Product for Float<I> {
     type Sum = I::F32;
 
     const APPROXIMATE: bool = false;
+    const VALUES: usize = 1;
 
     #[inline(always)]
     fn isa(self) -> I {
@@ -47,22 +48,4 @@ impl<I: Isa> Product for Float<I> {
     fn finish(self, sum: I::F32, _: I::F32, _: I::F32) -> I::F32 {
         sum
     }
-}
-
-/// Name of the vector instructions that `f32` kernels use on this processor.
-pub fn f32_instructions() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if rten_simd::isa::Avx512Isa::new().is_some() {
-            return "AVX-512";
-        }
-        if rten_simd::isa::Avx2Isa::new().is_some() {
-            return "AVX2";
-        }
-    }
-    #[cfg(target_arch = "aarch64")]
-    if rten_simd::isa::ArmNeonIsa::new().is_some() {
-        return "NEON";
-    }
-    "portable"
 }

@@ -3,6 +3,7 @@
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
+use super::isa::dispatch;
 use super::{Activation, Rows};
 
 /// `out = activation(first half of input) · second half`, row by row.
@@ -15,7 +16,7 @@ use super::{Activation, Rows};
 pub fn gate(out: &mut [f32], input: Rows, activation: Activation, approximate: bool) {
     assert!(input.cols().is_multiple_of(2));
     assert_eq!(out.len(), input.rows() * input.cols() / 2);
-    Gate { out, input, activation, approximate }.dispatch()
+    dispatch(Gate { out, input, activation, approximate })
 }
 
 pub(super) struct Gate<'a> {

@@ -4,13 +4,16 @@ use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
 #[cfg(target_arch = "x86_64")]
+use super::amx::MaybeTiles;
+#[cfg(target_arch = "x86_64")]
 use super::bf16::{Avx512Bf16, Bf16Op};
 use super::bf16::{Bf16, Widened};
 use super::float::Float;
 use super::int8::{Int8Isa, Int8Op};
+use super::isa::dispatch;
 use super::panels::{PANEL, PanelRow};
 use super::product::{Product, Tile};
-use super::{Activation, Int8Panels, Int8Rows, Panels, Rows, RowsMut};
+use super::{Activation, Int8Panels, Int8Rows, Panels, RowBuffer, Rows, RowsMut};
 
 /// `out = activation(a · b + bias)`.
 ///
@@ -20,7 +23,7 @@ use super::{Activation, Int8Panels, Int8Rows, Panels, Rows, RowsMut};
 /// # Panics
 /// If the shapes do not fit together.
 pub fn gemm(out: RowsMut, a: Rows, b: &Panels, bias: Option<&[PanelRow]>, activation: Option<Activation>) {
-    SimdOp::dispatch(Gemm { out, a, row_scales: &[], zero_point: 0, b, columns: Columns::biased(bias), activation })
+    dispatch(Gemm { out, a, row_scales: &[], zero_point: 0, b, columns: Columns::biased(bias), activation })
 }
 
 /// `out = activation(scales · (a · b) + bias)`, where the sums of `a · b` are exact.
@@ -48,7 +51,7 @@ pub fn gemm_int8(out: RowsMut, a: Int8Rows, b: &Int8Panels, bias: Option<&[Panel
 pub fn gemm_bf16(
     out: RowsMut,
     a: Rows<[f32; 2]>,
-    #[cfg_attr(not(target_arch = "x86_64"), expect(unused))] rounded: &mut Vec<[Bf16; 2]>,
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused))] rounded: &mut RowBuffer<[Bf16; 2]>,
     b: &Panels<[Bf16; 2]>,
     bias: Option<&[PanelRow]>,
     activation: Option<Activation>,
@@ -57,9 +60,9 @@ pub fn gemm_bf16(
     #[cfg(target_arch = "x86_64")]
     if let Some(isa) = Avx512Bf16::fast() {
         let a = isa.round(a, rounded);
-        return isa.run(Gemm { out, a, row_scales: &[], zero_point: 0, b, columns, activation });
+        return isa.run_with_tiles(Gemm { out, a, row_scales: &[], zero_point: 0, b, columns, activation });
     }
-    SimdOp::dispatch(Gemm { out, a, row_scales: &[], zero_point: 0, b, columns, activation })
+    dispatch(Gemm { out, a, row_scales: &[], zero_point: 0, b, columns, activation })
 }
 
 /// What a product needs to know of its columns; a missing part is all zeros.
@@ -126,8 +129,8 @@ impl Bf16Op for Gemm<'_, [Bf16; 2], [Bf16; 2]> {
     type Output = ();
 
     #[inline(always)]
-    fn eval(self, isa: Avx512Bf16) {
-        self.run::<_, 14, 2>(isa)
+    fn eval<T: MaybeTiles>(self, isa: Avx512Bf16<T>) {
+        isa.multiply(self);
     }
 }
 
@@ -136,16 +139,20 @@ impl Int8Op for Gemm<'_, [u8; 4], [i8; 4]> {
 
     #[inline(always)]
     fn eval<B: Int8Isa>(self, isa: B) {
-        match isa.isa().f32().len() {
-            16 => self.run::<_, 14, 2>(isa),
-            8 if B::SPARE_REGISTERS => self.run::<_, 6, 2>(isa),
-            8 => self.run::<_, 4, 2>(isa),
-            _ => self.run::<_, 6, 4>(isa),
-        }
+        isa.multiply(self);
     }
 }
 
 impl<L: Copy, R: Copy> Gemm<'_, L, R> {
+    /// Panics if the shapes do not fit together.
+    pub(super) fn check(&self) {
+        assert_eq!(self.a.cols(), self.b.depth());
+        assert_eq!(self.out.rows(), self.a.rows());
+        assert_eq!(self.out.cols(), self.b.cols());
+        assert!(self.row_scales.is_empty() || self.row_scales.len() == self.a.rows());
+        self.columns.check(self.b.panels());
+    }
+
     /// Computes tiles of at most `ROWS` rows and `VECTORS` vectors.
     #[inline(always)]
     pub(super) fn run<P, const ROWS: usize, const VECTORS: usize>(mut self, product: P)
@@ -155,11 +162,7 @@ impl<L: Copy, R: Copy> Gemm<'_, L, R> {
         let isa = product.isa();
         let width = VECTORS * isa.f32().len();
         assert_eq!(PANEL % width, 0);
-        assert_eq!(self.a.cols(), self.b.depth());
-        assert_eq!(self.out.rows(), self.a.rows());
-        assert_eq!(self.out.cols(), self.b.cols());
-        assert!(self.row_scales.is_empty() || self.row_scales.len() == self.a.rows());
-        self.columns.check(self.b.panels());
+        self.check();
         let rows = self.a.rows();
         let tiles = rows.div_ceil(ROWS);
         let (zeros, no_sums) = (PanelRow([0.0; PANEL]), PanelRow([0; PANEL]));

@@ -6,8 +6,8 @@ use rten_simd::{Isa, Simd};
 
 use super::int8::{Int8Isa, Int8Op};
 use super::panels::{PANEL, PanelRow};
-use super::quantize::{LARGEST, SMALLEST, Side};
-use super::{Panels, QuantizedRows, Rows};
+use super::quantize::{QuantizeRows, SMALLEST, Side};
+use super::{Int8Rows, Panels, QuantizedRows, Rows};
 
 /// Panels of int8, the right-hand side of a product, with the value of one unit and the sum of the values of each
 /// column.
@@ -35,8 +35,8 @@ impl Int8Panels {
                 for (column, row) in values.chunks_exact_mut(depth).take(columns).enumerate() {
                     read_row(first + column, row);
                 }
-                rows.fill(Rows::new(values, columns, depth, depth), Side::Rhs, None, 1.0);
-                pack_panel(rows, 0..columns, out, scales, sums);
+                let source = Rows::new(values, columns, depth, depth);
+                PackPanel { source, rows, out, scales, sums }.dispatch();
             },
         );
         result
@@ -44,14 +44,7 @@ impl Int8Panels {
 
     /// Packs the transpose of `source`, filled up with columns of zeros to whole panels.
     pub fn pack_transposed(&mut self, source: Rows) {
-        let cols = source.rows();
-        self.resize(source.cols().div_ceil(4), cols.next_multiple_of(PANEL));
-        self.rows.fill(source, Side::Rhs, None, 1.0);
-        for panel in 0..self.panels.panels() {
-            let columns = panel * PANEL..cols.min((panel + 1) * PANEL);
-            let (scales, sums) = (&mut self.scales[panel], &mut self.sums[panel]);
-            pack_panel(&self.rows, columns, self.panels.panel_mut(panel), scales, sums);
-        }
+        PackTransposed { source, out: self }.dispatch();
     }
 
     /// Packs `source` as it is.
@@ -65,7 +58,7 @@ impl Int8Panels {
         self.resize(source.rows().div_ceil(4), source.cols());
     }
 
-    fn resize(&mut self, depth: usize, cols: usize) {
+    pub(super) fn resize(&mut self, depth: usize, cols: usize) {
         self.panels.resize(depth, cols);
         self.scales.resize(self.panels.panels(), PanelRow::default());
         self.sums.resize(self.panels.panels(), PanelRow::default());
@@ -87,40 +80,62 @@ impl Int8Panels {
     }
 }
 
-/// Fills a panel with the transpose of `rows[columns]`.
-fn pack_panel(
-    rows: &QuantizedRows,
-    columns: std::ops::Range<usize>,
-    out: &mut [PanelRow<[i8; 4]>],
-    scales: &mut PanelRow,
-    sums: &mut PanelRow<i32>,
-) {
-    scales.0[..columns.len()].copy_from_slice(&rows.rows().scales[columns.clone()]);
-    scales.0[columns.len()..].fill(0.0);
-    let source = rows.rows().rows.slice_rows(columns);
-    for column in 0..PANEL {
-        if column < source.rows() {
-            for (out, element) in out.iter_mut().zip(source.row(column)) {
-                out.0[column] = element.map(u8::cast_signed);
-            }
-        } else {
-            out.iter_mut().for_each(|out| out.0[column] = [0; 4]);
-        }
-    }
-    SumColumns { panel: out, sums }.dispatch();
+/// Packs the transpose of `source`, filled up with columns of zeros to whole panels.
+pub(super) struct PackTransposed<'a> {
+    pub source: Rows<'a>,
+    pub out: &'a mut Int8Panels,
 }
 
-struct SumColumns<'a> {
-    panel: &'a [PanelRow<[i8; 4]>],
-    sums: &'a mut PanelRow<i32>,
-}
-
-impl Int8Op for SumColumns<'_> {
+impl Int8Op for PackTransposed<'_> {
     type Output = ();
 
     #[inline(always)]
     fn eval<B: Int8Isa>(self, isa: B) {
-        sum_columns(isa, self.panel, self.sums);
+        let Self { source, out } = self;
+        let cols = source.rows();
+        out.resize(source.cols().div_ceil(4), cols.next_multiple_of(PANEL));
+        for panel in 0..out.panels() {
+            let source = source.slice_rows(panel * PANEL..cols.min((panel + 1) * PANEL));
+            let Int8Panels { panels, scales, sums, rows } = &mut *out;
+            let (out, scales, sums) = (panels.panel_mut(panel), &mut scales[panel], &mut sums[panel]);
+            isa.call(PackPanel { source, rows, out, scales, sums });
+        }
+    }
+}
+
+/// Fills a panel with the transpose of `source`, and the rest of it with zeros.
+pub(super) struct PackPanel<'a> {
+    /// At most [`PANEL`] rows.
+    pub source: Rows<'a>,
+    /// Where they are quantized.
+    pub rows: &'a mut QuantizedRows,
+    pub out: &'a mut [PanelRow<[i8; 4]>],
+    pub scales: &'a mut PanelRow,
+    pub sums: &'a mut PanelRow<i32>,
+}
+
+impl Int8Op for PackPanel<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<B: Int8Isa>(self, isa: B) {
+        let Self { source, rows, out, scales, sums } = self;
+        let columns = source.rows();
+        rows.reserve(columns, source.cols());
+        isa.call(QuantizeRows { source, first: 0, side: Side::Rhs, weights: None, factor: 1.0, out: rows });
+        let Int8Rows { rows, scales: row_scales, .. } = rows.rows();
+        scales.0[..columns].copy_from_slice(row_scales);
+        scales.0[columns..].fill(0.0);
+        for column in 0..PANEL {
+            if column < columns {
+                for (out, element) in out.iter_mut().zip(rows.row(column)) {
+                    out.0[column] = element.map(u8::cast_signed);
+                }
+            } else {
+                out.iter_mut().for_each(|out| out.0[column] = [0; 4]);
+            }
+        }
+        sum_columns(isa, out, sums);
     }
 }
 
@@ -150,6 +165,7 @@ impl Int8Op for PackPanels<'_> {
     fn eval<B: Int8Isa>(self, isa: B) {
         let (ops, ints) = (isa.isa().f32(), isa.isa().i32());
         let lanes = ops.len();
+        let steps = f32::from(B::RANGES.rhs);
         let Self { source, out } = self;
         let low_byte = ints.splat(0xff);
         for panel in 0..out.panels() {
@@ -161,8 +177,8 @@ impl Int8Op for PackPanels<'_> {
                     largest = ops.max(largest, ops.abs(block.row(index)));
                 }
                 let zero = ops.lt(largest, ops.splat(SMALLEST));
-                let factor = ops.select(ops.zero(), ops.div(ops.splat(LARGEST), largest), zero);
-                let scale = ops.select(ops.zero(), ops.mul(largest, ops.splat(1.0 / LARGEST)), zero);
+                let factor = ops.select(ops.zero(), ops.div(ops.splat(steps), largest), zero);
+                let scale = ops.select(ops.zero(), ops.mul(largest, ops.splat(1.0 / steps)), zero);
                 ops.store(scale, &mut out.scales[panel].0[column..]);
 
                 for (index, out) in out.panels.panel_mut(panel).iter_mut().enumerate() {

@@ -3,6 +3,8 @@
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
+use super::isa::dispatch;
+
 /// Scale, shift and epsilon of a layer normalization over the last dimension.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerNorm {
@@ -17,7 +19,7 @@ pub struct LayerNorm {
 impl LayerNorm {
     /// `values = norm(values)`, row by row.
     pub fn apply(&self, values: &mut [f32]) {
-        Normalize { norm: self, values, residual: None }.dispatch()
+        dispatch(Normalize { norm: self, values, residual: None })
     }
 
     /// `values = norm(values + residual)`, row by row.
@@ -26,7 +28,7 @@ impl LayerNorm {
     /// If the two differ in length.
     pub fn apply_residual(&self, values: &mut [f32], residual: &[f32]) {
         assert_eq!(values.len(), residual.len());
-        Normalize { norm: self, values, residual: Some(residual) }.dispatch()
+        dispatch(Normalize { norm: self, values, residual: Some(residual) })
     }
 }
 

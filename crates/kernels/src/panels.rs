@@ -18,8 +18,11 @@ impl<T: Copy + Default> Default for PanelRow<T> {
     }
 }
 
-/// A matrix of `depth` × `cols`, cut into panels of [`PANEL`] columns; each panel is `depth` rows end to end. The
-/// last panel is filled up with zeros.
+/// What the depth of a panel is filled up to a multiple of, with zeros: the rows of a tile register.
+pub(super) const DEPTH_STEP: usize = 16;
+
+/// A matrix of `depth` × `cols`, cut into panels of [`PANEL`] columns; each panel is `depth` rows end to end, and zeros
+/// up to a multiple of [`DEPTH_STEP`]. The last panel is filled up with zeros.
 #[derive(Debug)]
 pub struct Panels<T = f32> {
     data: Vec<PanelRow<T>>,
@@ -54,7 +57,17 @@ impl<T> Panels<T> {
 
     /// The `depth` rows of a panel.
     pub fn panel(&self, panel: usize) -> &[PanelRow<T>] {
-        &self.data[panel * self.depth..][..self.depth]
+        &self.padded_panel(panel)[..self.depth]
+    }
+
+    /// The rows of a panel with the zeros after them.
+    pub(super) fn padded_panel(&self, panel: usize) -> &[PanelRow<T>] {
+        let rows = self.padded_depth();
+        &self.data[panel * rows..][..rows]
+    }
+
+    fn padded_depth(&self) -> usize {
+        self.depth.next_multiple_of(DEPTH_STEP)
     }
 }
 
@@ -82,8 +95,8 @@ impl<T: Copy + Default + Send + Sync> Panels<T> {
     pub fn pack_transposed(&mut self, source: Rows<T>) {
         let depth = source.cols();
         self.resize(depth, source.rows());
-        let panels = self.panels();
-        for (panel, out) in self.data.chunks_exact_mut(depth.max(1)).take(panels).enumerate() {
+        for panel in 0..self.panels() {
+            let out = self.panel_mut(panel);
             let first = panel * PANEL;
             transpose(source.slice_rows(first..source.rows().min(first + PANEL)), out);
         }
@@ -93,8 +106,8 @@ impl<T: Copy + Default + Send + Sync> Panels<T> {
     pub fn pack(&mut self, source: Rows<T>) {
         let depth = source.rows();
         self.resize(depth, source.cols());
-        let panels = self.panels();
-        for (panel, out) in self.data.chunks_exact_mut(depth.max(1)).take(panels).enumerate() {
+        for panel in 0..self.panels() {
+            let out = self.panel_mut(panel);
             let first = panel * PANEL;
             let columns = PANEL.min(source.cols() - first);
             for (row, out) in out.iter_mut().enumerate() {
@@ -107,17 +120,24 @@ impl<T: Copy + Default + Send + Sync> Panels<T> {
     pub(super) fn resize(&mut self, depth: usize, cols: usize) {
         self.depth = depth;
         self.cols = cols;
-        super::grow(&mut self.data, depth * cols.div_ceil(PANEL), PanelRow::default());
+        let (rows, panels) = (self.padded_depth(), self.panels());
+        super::grow(&mut self.data, rows * panels, PanelRow::default());
+        if depth < rows {
+            for panel in 0..panels {
+                self.data[panel * rows + depth..(panel + 1) * rows].fill(PanelRow::default());
+            }
+        }
     }
 
     /// The panels, to be filled in parallel.
     pub(super) fn par_panels_mut(&mut self) -> impl IndexedParallelIterator<Item = &mut [PanelRow<T>]> {
-        let panels = self.panels();
-        self.data.par_chunks_mut(self.depth.max(1)).take(panels)
+        let (depth, rows, panels) = (self.depth, self.padded_depth(), self.panels());
+        self.data.par_chunks_mut(rows.max(1)).take(panels).map(move |panel| &mut panel[..depth])
     }
 
     pub(super) fn panel_mut(&mut self, panel: usize) -> &mut [PanelRow<T>] {
-        &mut self.data[panel * self.depth..][..self.depth]
+        let rows = self.padded_depth();
+        &mut self.data[panel * rows..][..self.depth]
     }
 }
 

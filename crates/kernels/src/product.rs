@@ -22,6 +22,9 @@ pub(crate) trait Product: Copy {
     /// Whether the elements are rounded so much that activation functions need not be exact.
     const APPROXIMATE: bool;
 
+    /// Values of an element.
+    const VALUES: usize;
+
     /// How many products an instruction of [`densest`](Self::densest) does, against one of
     /// [`multiply_add`](Self::multiply_add).
     const DENSITY: usize = 1;
@@ -64,8 +67,8 @@ pub(crate) trait Product: Copy {
 
     /// The instruction that does the most products, on whatever values: for measuring how fast a processor can be.
     #[inline(always)]
-    fn densest(self, lhs: &Self::Lhs, rhs: &[Self::RhsVector; 1], sum: &mut [Self::Sum; 1]) {
-        self.multiply_add(lhs, rhs, sum);
+    fn densest(self, lhs: &Self::Lhs, rhs: &[Self::RhsVector; 2], sums: &mut [Self::Sum; 2]) {
+        self.multiply_add(lhs, rhs, sums);
     }
 
     /// The value of a finished sum.

@@ -91,10 +91,29 @@ impl<'a, T> Rows<'a, T> {
         Self::new(&self.data[range.start..], self.rows, range.len(), self.stride)
     }
 
+    /// Whether there are elements, of whatever value, where so many rows of so many columns would be.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    pub(super) fn reaches(&self, rows: usize, cols: usize) -> bool {
+        (rows - 1) * self.stride + cols <= self.data.len()
+    }
+
     /// The first element.
     #[inline]
     pub fn as_ptr(&self) -> *const T {
         self.data.as_ptr()
+    }
+}
+
+impl<'a> Rows<'a> {
+    /// Neighbouring columns in pairs.
+    ///
+    /// # Panics
+    /// If their number is odd, or rows begin an odd number of values apart.
+    #[inline]
+    pub fn pairs(&self) -> Rows<'a, [f32; 2]> {
+        assert!(self.cols.is_multiple_of(2) && (self.stride.is_multiple_of(2) || self.rows <= 1));
+        Rows { data: self.data.as_chunks().0, rows: self.rows, cols: self.cols / 2, stride: self.stride / 2 }
     }
 }
 
@@ -144,6 +163,14 @@ impl<'a, T> RowsMut<'a, T> {
     #[inline]
     pub fn reborrow(&mut self) -> RowsMut<'_, T> {
         RowsMut { data: self.data, ..*self }
+    }
+
+    /// The first columns.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    pub(super) fn narrowed(self, cols: usize) -> Self {
+        assert!(cols <= self.cols);
+        Self { cols, ..self }
     }
 
     /// The rows of a range.

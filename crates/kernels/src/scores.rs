@@ -3,13 +3,28 @@
 use rten_simd::Isa;
 use rten_simd::ops::{BitOps, NumOps, ToFloat};
 
+#[cfg(target_arch = "x86_64")]
+use super::gemm::{Columns, Gemm};
 use super::int8::{Int8Isa, Int8Op};
 use super::panels::{PANEL, PanelRow};
 use super::product::Tile;
 use super::{Int8Panels, Int8Rows, RowsMut};
 
 /// Most queries that are scored at a time.
-pub(super) const SCORED_QUERIES: usize = 12;
+pub(super) const SCORED_QUERIES: usize = 32;
+
+/// Queries whose sums fit into 32 registers, beside two vectors of keys.
+pub(super) const TILE_QUERIES: usize = 12;
+
+/// Queries to score at a time where sums are kept in registers: fewer where that leaves room for their scores beside
+/// the keys and values in the nearest cache.
+pub(super) fn few_queries(head_size: usize, tokens: usize) -> usize {
+    /// A little more than its size, since not all of it is needed at once.
+    const CACHE: usize = 56 << 10;
+    const FEWER: usize = TILE_QUERIES * 2 / 3;
+    let fits = |queries: usize| tokens * (2 * head_size + 5 * queries) <= CACHE;
+    if fits(FEWER) && !fits(TILE_QUERIES) { FEWER } else { TILE_QUERIES }
+}
 
 /// `out = queries · keys` in units of each query's scale, for the first `count` keys; minus infinity in the rest of the
 /// rows.
@@ -48,26 +63,39 @@ impl Int8Op for Scores<'_> {
 
     #[inline(always)]
     fn eval<B: Int8Isa>(self, isa: B) {
-        match isa.isa().f32().len() {
-            16 => self.run::<_, SCORED_QUERIES, 2>(isa),
-            8 if B::SPARE_REGISTERS => self.run::<_, 6, 2>(isa),
-            8 => self.run::<_, 4, 2>(isa),
-            _ => self.run::<_, 6, 4>(isa),
+        let Self { mut out, queries, keys, bias } = self;
+        let (rows, width) = (queries.rows.rows(), keys.panels() * PANEL);
+        assert!(rows <= SCORED_QUERIES && out.rows() == rows && queries.rows.cols() == keys.depth());
+        assert!(bias.len() == keys.panels() && width <= out.cols());
+        for row in 0..rows {
+            out.row_mut(row)[width..].fill(f32::NEG_INFINITY);
         }
+        isa.score(Self { out, queries, keys, bias });
     }
 }
 
-impl Scores<'_> {
+impl<'a> Scores<'a> {
+    /// Them as a product like any other.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn product(self) -> Gemm<'a, [u8; 4], [i8; 4]> {
+        let Self { out, queries, keys, bias } = self;
+        Gemm {
+            out: out.narrowed(keys.cols()),
+            a: queries.rows,
+            row_scales: &[],
+            // Its part is in the bias.
+            zero_point: 0,
+            b: &keys.panels,
+            columns: Columns { bias: Some(bias), scales: Some(&keys.scales), sums: None },
+            activation: None,
+        }
+    }
+
     /// Computes tiles of at most `ROWS` queries and `VECTORS` vectors of keys.
     #[inline(always)]
-    fn run<B: Int8Isa, const ROWS: usize, const VECTORS: usize>(self, isa: B) {
+    pub(super) fn run<B: Int8Isa, const ROWS: usize, const VECTORS: usize>(self, isa: B) {
         let Self { mut out, queries, keys, bias } = self;
-        let (rows, panels) = (queries.rows.rows(), keys.panels());
-        assert!(rows <= SCORED_QUERIES && out.rows() == rows && queries.rows.cols() == keys.depth());
-        assert!(bias.len() == panels && panels * PANEL <= out.cols());
-        for row in 0..rows {
-            out.row_mut(row)[panels * PANEL..].fill(f32::NEG_INFINITY);
-        }
+        let rows = queries.rows.rows();
         let tiles = rows.div_ceil(ROWS);
         for tile in 0..tiles {
             let (first, end) = (tile * rows / tiles, (tile + 1) * rows / tiles);
@@ -75,7 +103,7 @@ impl Scores<'_> {
                 ($($height:literal)*) => {
                     match end - first {
                         $($height if $height <= ROWS => {
-                            let queries = Int8Rows { rows: queries.rows.slice_rows(first..end), ..queries };
+                            let queries = queries.slice(first..end);
                             score::<B, $height, VECTORS>(isa, out.slice_rows(first..end), queries, keys, bias);
                         },)*
                         _ => unreachable!("tiles have 1 to {ROWS} rows"),

@@ -5,6 +5,7 @@ use rten_simd::{Isa, Simd, SimdOp, SimdUnaryOp};
 use rten_vecmath::Exp;
 
 use super::RowsMut;
+use super::isa::dispatch;
 
 /// Replaces every row of `scores` by `exp(score - max)` and writes the reciprocal of its sum to `scales`.
 ///
@@ -14,7 +15,7 @@ use super::RowsMut;
 /// If `scales` is not one a row.
 pub fn softmax_unscaled(scores: RowsMut, scales: &mut [f32]) {
     assert_eq!(scores.rows(), scales.len());
-    SoftmaxUnscaled { scores, scales }.dispatch()
+    dispatch(SoftmaxUnscaled { scores, scales })
 }
 
 pub(super) struct SoftmaxUnscaled<'a> {

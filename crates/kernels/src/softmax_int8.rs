@@ -26,7 +26,7 @@ pub(super) const DITHER: [f32; SCORE_BLOCK] = {
     dither
 };
 
-/// Writes `255 * exp2(factor * (score - max))`, rounded with [`DITHER`], of every row of `scores` to `out` as left-hand values with
+/// Writes `top * exp2(factor * (score - max))`, where `top` is the largest left-hand value, rounded with [`DITHER`], of every row of `scores` to `out` as left-hand values with
 /// zero point 0, and the reciprocals of their sums to `scales`, which holds the factors before.
 ///
 /// A score may be minus infinity, as long as another one of the row is not.
@@ -58,7 +58,7 @@ impl Int8Op for SoftmaxInt8<'_> {
             }
             for (row, (scale, &offset)) in scales.iter_mut().zip(&offsets).enumerate() {
                 let out = out.row_mut(first + row).as_flattened_mut();
-                *scale = 1.0 / exp2_times_255(isa, scores.row(first + row), *scale, offset, out) as f32;
+                *scale = 1.0 / exp2_times_top(isa, scores.row(first + row), *scale, offset, out) as f32;
             }
         }
     }
@@ -77,9 +77,9 @@ fn max<B: Int8Isa>(isa: B, scores: &[f32]) -> f32 {
     isa.max_lane(ops.max(ops.max(maxima[0], maxima[1]), ops.max(maxima[2], maxima[3])))
 }
 
-/// Writes `255 * exp2(factor * score + offset)`, rounded with [`DITHER`], and returns the sum.
+/// Writes `top * exp2(factor * score + offset)`, rounded with [`DITHER`], and returns the sum.
 #[inline(always)]
-fn exp2_times_255<B: Int8Isa>(isa: B, scores: &[f32], factor: f32, offset: f32, out: &mut [u8]) -> i32 {
+fn exp2_times_top<B: Int8Isa>(isa: B, scores: &[f32], factor: f32, offset: f32, out: &mut [u8]) -> i32 {
     let (ops, ints) = (isa.isa().f32(), isa.isa().i32());
     let block = 4 * ops.len();
     let (factor, offset) = (ops.splat(factor), ops.splat(offset));
@@ -91,7 +91,7 @@ fn exp2_times_255<B: Int8Isa>(isa: B, scores: &[f32], factor: f32, offset: f32, 
         for vector in 0..4 {
             exponents[vector] = ops.mul_add(scores[vector], factor, offset);
         }
-        let powers = isa.exp2_times_255(exponents);
+        let powers = isa.exp2_times_top(exponents);
         let mut values = [ints.zero(); 4];
         for vector in 0..4 {
             values[vector] = ops.to_int_round(ops.add(powers[vector], dither[vector]));

@@ -1,11 +1,16 @@
 //! Products with weights in bfloat16, the upper half of an `f32`.
 
+mod pack;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86_64::{Avx512Bf16, Bf16Op};
 
+#[cfg(target_arch = "x86_64")]
+use super::amx::Tiles;
+#[cfg(target_arch = "x86_64")]
+use super::isa::InstructionSet;
 use rten_simd::ops::{BitOps, IntOps, NumOps};
 use rten_simd::{Isa, Simd};
 
@@ -27,7 +32,7 @@ impl Bf16 {
 pub fn instructions() -> Option<&'static str> {
     #[cfg(target_arch = "x86_64")]
     if Avx512Bf16::fast().is_some() {
-        return Some("AVX-512 BF16");
+        return Some(if InstructionSet::Amx.allowed(Tiles::new).is_some() { "AMX" } else { "AVX-512 BF16" });
     }
     None
 }
@@ -44,6 +49,7 @@ impl<I: Isa> Product for Widened<I> {
     type Sum = I::F32;
 
     const APPROXIMATE: bool = false;
+    const VALUES: usize = 2;
 
     #[inline(always)]
     fn isa(self) -> I {

@@ -15,24 +15,73 @@ pub(crate) use x86_64::{Avx2, Avx512Vnni, AvxVnni};
 use rten_simd::Isa;
 use rten_simd::ops::{BitOps, NumOps};
 
-use super::exp::power_times_255;
+#[cfg(target_arch = "x86_64")]
+use super::amx::Tiles;
+use super::exp::power_times;
+use super::gemm::Gemm;
+use super::isa::InstructionSet;
+use super::peak::{Measure, Peak};
 use super::product::{F32, I32, Product};
+use super::quantize::Ranges;
+use super::scores::{Scores, TILE_QUERIES, few_queries};
 
 /// An instruction set with what arithmetic on int8 needs beyond [`rten_simd::Isa`].
 ///
 /// Four values are multiplied by four values in each lane of 32 bits and summed up exactly. The left-hand values are
-/// 0 to 255, the right-hand ones -127 to 127. Some instructions take the left-hand values without a sign, some with:
+/// from 0 on, the right-hand ones have signs; [`Ranges`] says how large they may be. Some instructions take the left-hand values without a sign, some with:
 /// those store a left-hand value as its difference from 128. What that changes in the sums, the sum of a column's
 /// right-hand values makes up for.
 pub(crate) trait Int8Isa: Product<Lhs = [u8; 4], Rhs = [i8; 4], Sum = I32<Self>> {
+    /// How large values may be.
+    const RANGES: Ranges = Ranges::EIGHT_BITS;
+
     /// What is added to a left-hand value when it is stored.
     const SHIFT: i32;
 
     /// Whether a tile of the product may use all registers but three.
     const SPARE_REGISTERS: bool;
 
+    /// For people; `None` where int8 is slower than `f32`.
+    fn name(self) -> Option<&'static str>;
+
     /// Evaluates an operation as a function of its own, so that it has all registers to itself.
     fn call<Op: Int8Op>(self, op: Op) -> Op::Output;
+
+    /// Computes a product.
+    #[inline(always)]
+    fn multiply(self, gemm: Gemm<[u8; 4], [i8; 4]>) {
+        match self.isa().f32().len() {
+            16 => gemm.run::<_, 14, 2>(self),
+            8 if Self::SPARE_REGISTERS => gemm.run::<_, 6, 2>(self),
+            8 => gemm.run::<_, 4, 2>(self),
+            _ => gemm.run::<_, 6, 4>(self),
+        }
+    }
+
+    /// Measures how fast the densest instruction is.
+    #[inline(always)]
+    fn measure_peak(self, measure: Measure) -> Peak {
+        match Self::SPARE_REGISTERS {
+            true => measure.of_int8::<_, 6>(self),
+            false => measure.of_int8::<_, 4>(self),
+        }
+    }
+
+    /// How many queries [`Scores`] are best for.
+    fn scored_queries(self, head_size: usize, tokens: usize) -> usize {
+        few_queries(head_size, tokens)
+    }
+
+    /// Computes scores.
+    #[inline(always)]
+    fn score(self, scores: Scores) {
+        match self.isa().f32().len() {
+            16 => scores.run::<_, TILE_QUERIES, 2>(self),
+            8 if Self::SPARE_REGISTERS => scores.run::<_, 6, 2>(self),
+            8 => scores.run::<_, 4, 2>(self),
+            _ => scores.run::<_, 6, 4>(self),
+        }
+    }
 
     /// The sum before the first product, where a left-hand value stands for its difference from `zero_point`.
     #[inline(always)]
@@ -62,7 +111,7 @@ pub(crate) trait Int8Isa: Product<Lhs = [u8; 4], Rhs = [i8; 4], Sum = I32<Self>>
         }
     }
 
-    /// Stores four vectors of left-hand values, 0 to 255 with zero point 0, and adds them to `sums`; into which lane
+    /// Stores four vectors of left-hand values with zero point 0, and adds them to `sums`; into which lane
     /// is left open.
     ///
     /// # Safety
@@ -85,11 +134,11 @@ pub(crate) trait Int8Isa: Product<Lhs = [u8; 4], Rhs = [i8; 4], Sum = I32<Self>>
         sums
     }
 
-    /// `255 * 2^x` of `x` up to 0 (or a rounding error above), to a fiftieth.
+    /// `2^x` times the largest left-hand value of `x` up to 0 (or a rounding error above), to a fiftieth.
     #[inline(always)]
-    fn exp2_times_255<const N: usize>(self, mut x: [F32<Self>; N]) -> [F32<Self>; N] {
+    fn exp2_times_top<const N: usize>(self, mut x: [F32<Self>; N]) -> [F32<Self>; N] {
         for x in &mut x {
-            *x = power_times_255(self.isa(), *x);
+            *x = power_times(self.isa(), f32::from(Self::RANGES.lhs), *x);
         }
         x
     }
@@ -107,26 +156,29 @@ pub(crate) trait Int8Op: Sized {
 
     fn eval<B: Int8Isa>(self, isa: B) -> Self::Output;
 
-    /// Evaluates the operation with the best instructions that this processor has.
+    /// Evaluates the operation with the best instructions that may be used.
     fn dispatch(self) -> Self::Output {
         #[cfg(target_arch = "x86_64")]
         {
-            if let Some(isa) = Avx512Vnni::new() {
+            if let Some(isa) = InstructionSet::Avx512Vnni.allowed(Avx512Vnni::new) {
+                return match InstructionSet::Amx.allowed(Tiles::new) {
+                    Some(tiles) => isa.with_tiles(&tiles).run(self),
+                    None => isa.run(self),
+                };
+            }
+            if let Some(isa) = InstructionSet::AvxVnni.allowed(AvxVnni::new) {
                 return isa.run(self);
             }
-            if let Some(isa) = AvxVnni::new() {
-                return isa.run(self);
-            }
-            if let Some(isa) = Avx2::new() {
+            if let Some(isa) = InstructionSet::Avx2.allowed(Avx2::new) {
                 return isa.run(self);
             }
         }
         #[cfg(target_arch = "aarch64")]
         {
-            if let Some(isa) = NeonI8mm::new() {
+            if let Some(isa) = InstructionSet::NeonI8mm.allowed(NeonI8mm::new) {
                 return isa.run(self);
             }
-            if let Some(isa) = NeonDot::new() {
+            if let Some(isa) = InstructionSet::NeonDotProduct.allowed(NeonDot::new) {
                 return isa.run(self);
             }
         }
@@ -136,26 +188,14 @@ pub(crate) trait Int8Op: Sized {
 
 /// Name of the instructions that `Int8Op::dispatch` chooses, or `None` where int8 is slower than `f32`.
 pub fn instructions() -> Option<&'static str> {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if Avx512Vnni::new().is_some() {
-            return Some("AVX-512 VNNI");
-        }
-        if AvxVnni::new().is_some() {
-            return Some("AVX-VNNI");
-        }
-        if Avx2::new().is_some() {
-            return Some("AVX2");
+    struct Name;
+
+    impl Int8Op for Name {
+        type Output = Option<&'static str>;
+
+        fn eval<B: Int8Isa>(self, isa: B) -> Self::Output {
+            isa.name()
         }
     }
-    #[cfg(target_arch = "aarch64")]
-    {
-        if NeonI8mm::new().is_some() {
-            return Some("NEON i8mm");
-        }
-        if NeonDot::new().is_some() {
-            return Some("NEON dot product");
-        }
-    }
-    None
+    Name.dispatch()
 }

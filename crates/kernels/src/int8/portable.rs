@@ -3,6 +3,7 @@
 use rten_simd::ops::{BitOps, IntOps, NumOps, ToFloat};
 use rten_simd::{Isa, Simd, SimdOp};
 
+use super::super::isa::dispatch;
 use super::super::product::Product;
 use super::{Int8Isa, Int8Op};
 
@@ -24,7 +25,7 @@ impl Portable<()> {
             }
         }
 
-        AsSimdOp(op).dispatch()
+        dispatch(AsSimdOp(op))
     }
 }
 
@@ -43,6 +44,7 @@ impl<I: Isa> Product for Portable<I> {
     type Sum = I::I32;
 
     const APPROXIMATE: bool = true;
+    const VALUES: usize = 4;
 
     #[inline(always)]
     fn isa(self) -> I {
@@ -91,6 +93,10 @@ impl<I: Isa> Product for Portable<I> {
 impl<I: Isa> Int8Isa for Portable<I> {
     const SHIFT: i32 = 0;
     const SPARE_REGISTERS: bool = false;
+
+    fn name(self) -> Option<&'static str> {
+        None
+    }
 
     #[inline(always)]
     fn call<Op: Int8Op>(self, op: Op) -> Op::Output {

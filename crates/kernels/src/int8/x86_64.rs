@@ -1,4 +1,4 @@
-//! Bytes on x86: AVX-512 VNNI, its 256-bit form AVX-VNNI, and AVX2.
+//! Bytes on x86: AVX-512 VNNI, with the tile registers of AMX or without, its 256-bit form AVX-VNNI, and AVX2.
 
 use std::arch::x86_64::*;
 use std::is_x86_feature_detected as detected;
@@ -7,35 +7,52 @@ use rten_simd::Isa;
 use rten_simd::isa::{Avx2Isa, Avx512Isa};
 use rten_simd::ops::{BitOps, NumOps, ToFloat};
 
+use super::super::amx::{MaybeTiles, NoTiles, TileProduct, Tiles, multiply_tiles};
 use super::super::exp::polynomial;
-use super::super::product::Product;
+use super::super::gemm::Gemm;
+use super::super::panels::PANEL;
+use super::super::peak::{Measure, Peak};
+use super::super::product::{Product, Tile};
+use super::super::quantize::Ranges;
+use super::super::scores::{SCORED_QUERIES, Scores, TILE_QUERIES, few_queries};
 use super::{Int8Isa, Int8Op};
 
 type F32<I> = <I as Isa>::F32;
 type I32<I> = <I as Isa>::I32;
 
-/// AVX-512 with `vpdpbusd`, which takes the left-hand values without a sign.
+/// AVX-512 with `vpdpbusd`, which takes the left-hand values without a sign, and maybe [`Tiles`] for whole products.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx512Vnni(Avx512Isa);
+pub(crate) struct Avx512Vnni<T = NoTiles>(Avx512Isa, T);
+
+/// AVX-512 with the tiles of AMX, whose `tdpbusd` takes values as `vpdpbusd` does.
+pub(crate) type AmxInt8<'a> = Avx512Vnni<&'a Tiles>;
 
 /// AVX2 with `vpdpbusd`.
 #[derive(Clone, Copy)]
 pub(crate) struct AvxVnni(Avx2Isa);
 
-/// AVX2 alone: products of int8 in pairs (`vpmaddubsw`), which wants one side without a sign and sums up in 16 bits.
-/// With the signs moved over to the right-hand side, twice 128 times 127 is the most that a sum can be, and fits.
+/// AVX2 alone: products of int8 in pairs (`vpmaddubsw`), whose left-hand side has no sign, summed up in 16 bits. With
+/// values of 7 bits two such sums can be added before they are widened, which takes an instruction as slow as the
+/// products (`vpmaddwd`).
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2(Avx2Isa);
 
 impl Avx512Vnni {
     pub(crate) fn new() -> Option<Self> {
-        Avx512Isa::new().filter(|_| detected!("avx512vnni")).map(Self)
+        Avx512Isa::new().filter(|_| detected!("avx512vnni")).map(|isa| Self(isa, NoTiles))
     }
 
+    /// With tiles for whole products.
+    pub(crate) fn with_tiles(self, tiles: &Tiles) -> AmxInt8<'_> {
+        Avx512Vnni(self.0, tiles)
+    }
+}
+
+impl<T: MaybeTiles> Avx512Vnni<T> {
     pub(crate) fn run<Op: Int8Op>(self, op: Op) -> Op::Output {
         #[inline(never)]
         #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,f16c")]
-        fn with_features<Op: Int8Op>(isa: Avx512Vnni, op: Op) -> Op::Output {
+        fn with_features<T: MaybeTiles, Op: Int8Op>(isa: Avx512Vnni<T>, op: Op) -> Op::Output {
             op.eval(isa)
         }
         // SAFETY: a value of this type exists only where the processor has these features.
@@ -76,8 +93,8 @@ impl Avx2 {
 }
 
 macro_rules! product {
-    ($type:ty, $isa:ty, |$lhs:ident, $rhs:ident, $sums:ident| $multiply_add:block) => {
-        impl Product for $type {
+    ($type:ty $(, $tiles:ident: $bound:ident)?; $isa:ty, |$lhs:ident, $rhs:ident, $sums:ident| $multiply_add:block $({ $($special:item)* })?) => {
+        impl$(<$tiles: $bound>)? Product for $type {
             type Isa = $isa;
             type Lhs = [u8; 4];
             type Rhs = [i8; 4];
@@ -85,6 +102,7 @@ macro_rules! product {
             type Sum = I32<$isa>;
 
             const APPROXIMATE: bool = true;
+            const VALUES: usize = 4;
 
             #[inline(always)]
             fn isa(self) -> $isa {
@@ -117,38 +135,151 @@ macro_rules! product {
             fn finish(self, sum: I32<$isa>, scale: F32<$isa>, bias: F32<$isa>) -> F32<$isa> {
                 self.0.f32().mul_add(self.0.i32().to_float(sum), scale, bias)
             }
+
+            $($($special)*)?
         }
     };
 }
 
-product!(Avx512Vnni, Avx512Isa, |lhs, rhs, sums| {
+product!(Avx512Vnni<T>, T: MaybeTiles; Avx512Isa, |lhs, rhs, sums| {
     for vector in 0..VECTORS {
         // SAFETY: a value of this type exists only where the processor has the instruction.
         sums[vector] = unsafe { _mm512_dpbusd_epi32(sums[vector].0, lhs, rhs[vector].0) }.into();
     }
 });
 
-product!(AvxVnni, Avx2Isa, |lhs, rhs, sums| {
+product!(AvxVnni; Avx2Isa, |lhs, rhs, sums| {
     for vector in 0..VECTORS {
         // SAFETY: a value of this type exists only where the processor has the instruction.
         sums[vector] = unsafe { _mm256_dpbusd_avx_epi32(sums[vector].0, lhs, rhs[vector].0) }.into();
     }
 });
 
-product!(Avx2, Avx2Isa, |lhs, rhs, sums| {
-    // SAFETY: a value of this type exists only where the processor has AVX2.
-    unsafe {
-        let (magnitude, ones) = (_mm256_abs_epi8(lhs), _mm256_set1_epi16(1));
-        for vector in 0..VECTORS {
-            let pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(rhs[vector].0, lhs));
-            sums[vector] = _mm256_add_epi32(sums[vector].0, _mm256_madd_epi16(pairs, ones)).into();
+product!(Avx2; Avx2Isa, |lhs, rhs, sums| {
+    for vector in 0..VECTORS {
+        // SAFETY: a value of this type exists only where the processor has AVX2.
+        unsafe { add_pairs(&mut sums[vector], _mm256_maddubs_epi16(lhs, rhs[vector].0)) }
+    }
+} {
+    /// Takes elements in twos.
+    #[allow(clippy::needless_range_loop)]
+    #[inline(always)]
+    unsafe fn multiply_tile<const ROWS: usize, const VECTORS: usize>(
+        self,
+        tile: &Tile<[u8; 4], [i8; 4]>,
+        begin: [I32<Avx2Isa>; VECTORS],
+    ) -> [[I32<Avx2Isa>; VECTORS]; ROWS] {
+        let ops = self.0.i32();
+        let &Tile { a, a_stride, next, ahead, .. } = tile;
+        let depth = tile.b.len();
+        let mut sums = [begin; ROWS];
+        let mut panel_row = tile.b.as_ptr().cast::<[i8; 4]>().wrapping_add(tile.column);
+        for k in (0..depth - depth % 2).step_by(2) {
+            self.0.f32().prefetch(next.wrapping_add(k * ahead).cast());
+            self.0.f32().prefetch(next.wrapping_add((k + 1) * ahead).cast());
+            // SAFETY: `VECTORS` vectors from `column` on lie within rows `k` and `k + 1` of the panel, and `a` has
+            // `ROWS` rows of `depth` elements; the features are there.
+            unsafe {
+                let mut b = [[self.load(panel_row), self.load(panel_row.add(PANEL))]; VECTORS];
+                for vector in 1..VECTORS {
+                    let first = panel_row.add(vector * ops.len());
+                    b[vector] = [self.load(first), self.load(first.add(PANEL))];
+                }
+                for row in 0..ROWS {
+                    let elements = a.add(row * a_stride + k);
+                    let first = ops.splat(i32::from_ne_bytes(*elements)).0;
+                    let second = ops.splat(i32::from_ne_bytes(*elements.add(1))).0;
+                    // Not in a closure, into which the compiler would not put the instructions.
+                    for vector in 0..VECTORS {
+                        let first = _mm256_maddubs_epi16(first, b[vector][0].0);
+                        let second = _mm256_maddubs_epi16(second, b[vector][1].0);
+                        // At most four products of 7 bits.
+                        add_pairs(&mut sums[row][vector], _mm256_add_epi16(first, second));
+                    }
+                }
+            }
+            panel_row = panel_row.wrapping_add(2 * PANEL);
+        }
+        if depth % 2 == 1 {
+            for row in 0..ROWS {
+                // SAFETY: `a` has `ROWS` rows of `depth` elements, and so many rows has the panel.
+                let (lhs, b) = unsafe {
+                    let mut b = [self.load(panel_row); VECTORS];
+                    for vector in 1..VECTORS {
+                        b[vector] = self.load(panel_row.add(vector * ops.len()));
+                    }
+                    (&*a.add(row * a_stride + depth - 1), b)
+                };
+                self.multiply_add(lhs, &b, &mut sums[row]);
+            }
+        }
+        sums
+    }
+
+    #[inline(always)]
+    fn densest(self, lhs: &[u8; 4], rhs: &[I32<Avx2Isa>; 2], sums: &mut [I32<Avx2Isa>; 2]) {
+        let lhs = self.0.i32().splat(i32::from_ne_bytes(*lhs)).0;
+        // SAFETY: a value of this type exists only where the processor has AVX2.
+        unsafe {
+            let (first, second) = (_mm256_maddubs_epi16(lhs, rhs[0].0), _mm256_maddubs_epi16(lhs, rhs[1].0));
+            add_pairs(&mut sums[0], _mm256_add_epi16(first, second));
         }
     }
 });
 
-impl Int8Isa for Avx512Vnni {
+/// Adds sums of 16 bits in pairs.
+///
+/// # Safety
+/// AVX2 must be there.
+#[inline(always)]
+unsafe fn add_pairs(sums: &mut I32<Avx2Isa>, pairs: __m256i) {
+    // SAFETY: the caller's.
+    unsafe { *sums = _mm256_add_epi32(sums.0, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))).into() }
+}
+
+// SAFETY: `tdpbusd` multiplies and adds what `vpdpbusd` does.
+unsafe impl<T: MaybeTiles> TileProduct for Avx512Vnni<T> {
+    multiply_tiles!("tdpbusd");
+}
+
+impl<T: MaybeTiles> Int8Isa for Avx512Vnni<T> {
     const SHIFT: i32 = 0;
     const SPARE_REGISTERS: bool = true;
+
+    fn name(self) -> Option<&'static str> {
+        Some(if self.1.tiles().is_some() { "AMX" } else { "AVX-512 VNNI" })
+    }
+
+    #[inline(always)]
+    fn multiply(self, gemm: Gemm<[u8; 4], [i8; 4]>) {
+        match self.1.tiles() {
+            Some(tiles) => tiles.multiply(self, gemm),
+            None => gemm.run::<_, 14, 2>(self),
+        }
+    }
+
+    #[inline(always)]
+    fn measure_peak(self, measure: Measure) -> Peak {
+        match self.1.tiles() {
+            Some(tiles) => measure.of_tiles(tiles, self, [5; 4], [3; 4]),
+            None => measure.of_int8::<_, 6>(self),
+        }
+    }
+
+    fn scored_queries(self, head_size: usize, tokens: usize) -> usize {
+        match self.1.tiles() {
+            Some(_) => SCORED_QUERIES,
+            None => few_queries(head_size, tokens),
+        }
+    }
+
+    #[inline(always)]
+    fn score(self, scores: Scores) {
+        match self.1.tiles() {
+            Some(tiles) => tiles.multiply(self, scores.product()),
+            None => scores.run::<_, TILE_QUERIES, 2>(self),
+        }
+    }
 
     #[inline(always)]
     fn call<Op: Int8Op>(self, op: Op) -> Op::Output {
@@ -190,7 +321,7 @@ impl Int8Isa for Avx512Vnni {
     }
 
     #[inline(always)]
-    fn exp2_times_255<const N: usize>(self, x: [F32<Avx512Isa>; N]) -> [F32<Avx512Isa>; N] {
+    fn exp2_times_top<const N: usize>(self, x: [F32<Avx512Isa>; N]) -> [F32<Avx512Isa>; N] {
         /// `2^x` for `x` from 0 to 1, to a relative error of 7.5e-5: a fiftieth of a step.
         const COEFFICIENTS: [f32; 4] = [0.999_925_2, 0.695_833_7, 0.226_067_2, 0.078_024_2];
         let mut powers = x;
@@ -199,7 +330,7 @@ impl Int8Isa for Avx512Vnni {
             for vector in 0..N {
                 powers[vector] = _mm512_reduce_ps::<{ _MM_FROUND_TO_NEG_INF }>(x[vector].0).into();
             }
-            powers = polynomial(self.0, COEFFICIENTS, powers);
+            powers = polynomial(self.0, f32::from(Self::RANGES.lhs), COEFFICIENTS, powers);
             for vector in 0..N {
                 powers[vector] = _mm512_scalef_ps(powers[vector].0, x[vector].0).into();
             }
@@ -226,10 +357,15 @@ unsafe fn pack_512<const SIGNED: bool>(values: [I32<Avx512Isa>; 4]) -> __m512i {
 }
 
 macro_rules! int8_isa_256 {
-    ($type:ty, $shift:expr, $spare_registers:expr) => {
+    ($type:ty, $name:literal, $ranges:expr, $spare_registers:expr) => {
         impl Int8Isa for $type {
-            const SHIFT: i32 = $shift;
+            const RANGES: Ranges = $ranges;
+            const SHIFT: i32 = 0;
             const SPARE_REGISTERS: bool = $spare_registers;
+
+            fn name(self) -> Option<&'static str> {
+                Some($name)
+            }
 
             #[inline(always)]
             fn call<Op: Int8Op>(self, op: Op) -> Op::Output {
@@ -274,5 +410,5 @@ macro_rules! int8_isa_256 {
     };
 }
 
-int8_isa_256!(AvxVnni, 0, true);
-int8_isa_256!(Avx2, -128, false);
+int8_isa_256!(AvxVnni, "AVX-VNNI", Ranges::EIGHT_BITS, true);
+int8_isa_256!(Avx2, "AVX2", Ranges::SEVEN_BITS, false);

@@ -6,11 +6,13 @@ use rten_simd::ops::{BitOps, FloatOps, NumOps};
 use super::super::Rows;
 use super::super::int8::{Int8Isa, Int8Op};
 use super::super::product::F32;
-use super::{LARGEST, QuantizedRows, SMALLEST, Side, Spread, row_stride};
+use super::super::row_buffer::RowBuffer;
+use super::{QuantizedRows, SMALLEST, Side, Spread};
 
-/// Quantizes every row of `source` into `out`.
+/// Quantizes every row of `source` into the rows of `out` from `first` on.
 pub(in super::super) struct QuantizeRows<'a> {
     pub(in super::super) source: Rows<'a>,
+    pub(in super::super) first: usize,
     pub(in super::super) side: Side,
     pub(in super::super) weights: Option<&'a [f32]>,
     pub(in super::super) factor: f32,
@@ -22,24 +24,24 @@ impl Int8Op for QuantizeRows<'_> {
 
     #[inline(always)]
     fn eval<B: Int8Isa>(self, isa: B) {
-        let Self { source, side, weights, factor, out } = self;
+        let Self { source, first, side, weights, factor, out } = self;
         let (spread, zero) = match side {
-            Side::Lhs(spread) => (spread, i32::from(spread.zero_point()) + B::SHIFT),
+            Side::Lhs(spread) => (spread, i32::from(spread.zero_point(B::RANGES)) + B::SHIFT),
             Side::Rhs => (Spread::Symmetric, 0),
         };
-        out.zero_point = spread.zero_point();
-        let QuantizedRows { data, scales, .. } = out;
+        out.zero_point = spread.zero_point(B::RANGES);
+        let (data, scales) = (&mut out.data, &mut out.scales[first..]);
         match (side, weights) {
-            (Side::Rhs, weights) => quantize::<B, true, true>(isa, source, weights, spread, zero, data, scales),
+            (Side::Rhs, weights) => quantize::<B, true, true>(isa, source, weights, spread, zero, data, first, scales),
             // Apart, so that it is compiled without the weights.
             (Side::Lhs(Spread::Symmetric), None) => {
-                quantize::<B, true, false>(isa, source, None, spread, zero, data, scales);
+                quantize::<B, true, false>(isa, source, None, spread, zero, data, first, scales);
             }
             (Side::Lhs(Spread::Symmetric), weights) => {
-                quantize::<B, true, false>(isa, source, weights, spread, zero, data, scales);
+                quantize::<B, true, false>(isa, source, weights, spread, zero, data, first, scales);
             }
             (Side::Lhs(Spread::Skewed), weights) => {
-                quantize::<B, false, false>(isa, source, weights, spread, zero, data, scales);
+                quantize::<B, false, false>(isa, source, weights, spread, zero, data, first, scales);
             }
         }
         scales[..source.rows()].iter_mut().for_each(|scale| *scale *= factor);
@@ -54,22 +56,24 @@ fn quantize<B: Int8Isa, const SYMMETRIC: bool, const RIGHT: bool>(
     weights: Option<&[f32]>,
     spread: Spread,
     zero: i32,
-    out: &mut [[u8; 4]],
+    out: &mut RowBuffer<[u8; 4]>,
+    first_out: usize,
     scales: &mut [f32],
 ) {
     /// Rows whose scales are found first: each is a chain of steps that wait for each other, which short chains after
     /// another hide better.
     const ROWS: usize = 4;
     assert!(weights.is_none_or(|weights| weights.len() == source.cols()));
+    let stride = out.stride();
+    let out = &mut out.as_mut_slice()[first_out * stride..];
     let row = |row: usize| Row { isa, values: source.row(row), weights };
-    let stride = row_stride(source.cols());
     for first in (0..source.rows()).step_by(ROWS) {
         let rows = first..source.rows().min(first + ROWS);
         let mut factors = [0.0; ROWS];
         for (scale, (factor, row)) in scales[rows.clone()].iter_mut().zip(factors.iter_mut().zip(rows.clone().map(row)))
         {
             let largest = row.largest::<SYMMETRIC>(spread);
-            *scale = if SYMMETRIC { largest / LARGEST } else { largest };
+            *scale = if SYMMETRIC { largest / f32::from(B::RANGES.rhs) } else { largest };
             *factor = 1.0 / *scale;
             if *scale < SMALLEST {
                 (*scale, *factor) = (0.0, 0.0);
@@ -123,7 +127,7 @@ impl<B: Int8Isa> Row<'_, B> {
         const CHAINS: usize = 4;
         let ops = self.isa.isa().f32();
         let (len, lanes) = (self.values.len(), ops.len());
-        let (below, above) = spread.steps();
+        let (below, above) = spread.steps(B::RANGES);
         let (below, above) = (ops.splat(-1.0 / f32::from(below)), ops.splat(1.0 / f32::from(above)));
         let mut largest = [ops.zero(); CHAINS];
         macro_rules! look_at {

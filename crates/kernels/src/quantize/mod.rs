@@ -7,48 +7,49 @@ mod kernel;
 pub(super) use kernel::QuantizeRows;
 
 use super::int8::Int8Op;
+use super::row_buffer::RowBuffer;
 use super::{Rows, grow};
 
 /// How the values of a row spread around zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spread {
-    /// To both sides: 127 steps below zero, 127 above.
+    /// To both sides: as many steps below zero as above.
     Symmetric,
-    /// Mostly above zero, as what activation functions give: 16 steps below, 239 above.
+    /// Mostly above zero, as what activation functions give: 15 steps above for each below.
     Skewed,
+}
+
+/// The largest values that a product takes on its two sides; the right-hand ones have signs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ranges {
+    pub lhs: u8,
+    pub rhs: u8,
+}
+
+impl Ranges {
+    pub(crate) const EIGHT_BITS: Self = Self { lhs: 255, rhs: 127 };
+    /// Four products have a sum of less than 2^15.
+    pub(crate) const SEVEN_BITS: Self = Self { lhs: 127, rhs: 63 };
 }
 
 impl Spread {
     /// Steps below zero and above.
-    const fn steps(self) -> (u8, u8) {
-        match self {
-            Self::Symmetric => (127, 127),
-            Self::Skewed => (16, 239),
-        }
+    const fn steps(self, ranges: Ranges) -> (u8, u8) {
+        let below = self.zero_point(ranges) - if let Self::Symmetric = self { 1 } else { 0 };
+        (below, ranges.lhs - self.zero_point(ranges))
     }
 
     /// The value that stands for zero.
-    pub(super) const fn zero_point(self) -> u8 {
+    pub(super) const fn zero_point(self, ranges: Ranges) -> u8 {
         match self {
-            Self::Symmetric => 128,
-            Self::Skewed => 16,
+            Self::Symmetric => ranges.lhs / 2 + 1,
+            Self::Skewed => ranges.lhs / 16 + 1,
         }
     }
 }
 
-/// Largest magnitude of a right-hand value.
-pub(super) const LARGEST: f32 = 127.0;
-
 /// Rows with a scale below this count as zeros, since its reciprocal is no number.
 pub(super) const SMALLEST: f32 = 1e-37;
-
-/// Rows of int8 are this many bytes apart or a multiple of it, so that kernels may write whole vectors.
-const ROW_BYTES: usize = 16;
-
-/// Elements (four values) between the beginnings of two rows of so many values.
-pub(super) fn row_stride(bytes: usize) -> usize {
-    bytes.div_ceil(ROW_BYTES) * ROW_BYTES / 4
-}
 
 /// Rows of int8, the left-hand side of a product.
 #[derive(Debug, Clone, Copy)]
@@ -61,20 +62,25 @@ pub struct Int8Rows<'a> {
     pub zero_point: u8,
 }
 
+impl<'a> Int8Rows<'a> {
+    /// The rows of a range.
+    pub(super) fn slice(self, rows: std::ops::Range<usize>) -> Self {
+        Self { rows: self.rows.slice_rows(rows.clone()), scales: &self.scales[rows], ..self }
+    }
+}
+
 /// Quantized rows; the buffers are kept from use to use.
 #[derive(Debug, Default)]
 pub struct QuantizedRows {
-    data: Vec<[u8; 4]>,
+    data: RowBuffer<[u8; 4]>,
     scales: Vec<f32>,
-    count: usize,
-    cols: usize,
     zero_point: u8,
 }
 
 impl QuantizedRows {
     /// Quantizes every row of `source`; the scales are multiplied by `factor`.
     pub fn quantize(&mut self, source: Rows, spread: Spread, factor: f32) {
-        self.fill(source, Side::Lhs(spread), None, factor);
+        self.fill(source, spread, None, factor);
     }
 
     /// Quantizes every row of `source` after multiplying it by `weights`, element by element.
@@ -83,30 +89,39 @@ impl QuantizedRows {
     /// If the rows have not as many elements as there are weights.
     pub fn quantize_weighted(&mut self, source: Rows, spread: Spread, weights: &[f32]) {
         assert_eq!(source.cols(), weights.len());
-        self.fill(source, Side::Lhs(spread), Some(weights), 1.0);
+        self.fill(source, spread, Some(weights), 1.0);
     }
 
-    /// Makes room for the rows of `source`.
-    pub(super) fn reserve(&mut self, source: Rows) {
-        (self.count, self.cols) = (source.rows(), source.cols());
-        grow(&mut self.data, self.count * row_stride(self.cols), [0; 4]);
-        grow(&mut self.scales, self.count, 0.0);
+    /// Makes room for so many rows and columns, to be filled with [`quantize_part`](Self::quantize_part).
+    pub fn reserve(&mut self, rows: usize, cols: usize) {
+        self.data.resize(rows, cols.div_ceil(4));
+        grow(&mut self.scales, rows, 0.0);
     }
 
-    pub(super) fn fill(&mut self, source: Rows, side: Side, weights: Option<&[f32]>, factor: f32) {
-        self.reserve(source);
-        QuantizeRows { source, side, weights, factor, out: self }.dispatch();
+    /// As [`quantize_weighted`](Self::quantize_weighted), into some of the rows that there is room for: from `first`
+    /// on. All parts must have the same spread.
+    ///
+    /// # Panics
+    /// If there is no room for them, or the rows have not as many elements as there are weights.
+    pub fn quantize_part(&mut self, first: usize, source: Rows, spread: Spread, weights: &[f32]) {
+        let room = self.data.rows();
+        assert!(first + source.rows() <= room.rows() && source.cols().div_ceil(4) == room.cols());
+        assert_eq!(source.cols(), weights.len());
+        let (side, weights) = (Side::Lhs(spread), Some(weights));
+        QuantizeRows { source, first, side, weights, factor: 1.0, out: self }.dispatch();
+    }
+
+    fn fill(&mut self, source: Rows, spread: Spread, weights: Option<&[f32]>, factor: f32) {
+        self.reserve(source.rows(), source.cols());
+        let side = Side::Lhs(spread);
+        QuantizeRows { source, first: 0, side, weights, factor, out: self }.dispatch();
     }
 
     /// What was quantized last.
     #[inline]
     pub fn rows(&self) -> Int8Rows<'_> {
-        let stride = row_stride(self.cols);
-        Int8Rows {
-            rows: Rows::new(&self.data, self.count, self.cols.div_ceil(4), stride),
-            scales: &self.scales[..self.count],
-            zero_point: self.zero_point,
-        }
+        let rows = self.data.rows();
+        Int8Rows { rows, scales: &self.scales[..rows.rows()], zero_point: self.zero_point }
     }
 }
 

@@ -74,9 +74,41 @@ proptest! {
         let case = Case::new(rows, pairs, cols, seed);
         let expected = if bf16::instructions().is_some() { case.product(rounded) } else { case.product(f64::from) };
         let mut out = vec![f32::NAN; rows * cols];
-        let mut buffer = vec![[Bf16::from_f32(f32::NAN); 2]; 7];
+        let mut buffer = RowBuffer::default();
+        buffer.resize(7, 70);
+        buffer.as_mut_slice().fill([Bf16::from_f32(f32::NAN); 2]);
         gemm_bf16(RowsMut::dense(&mut out, cols), case.lhs(), &mut buffer, &case.panels(), None, None);
         assert_close(&out, &expected, 1e-5);
+    }
+}
+
+proptest! {
+    /// Panels of keys and values in attention, over what was packed before.
+    #[test]
+    fn panels_are_rounded((rows, pairs) in (1usize..90, 1usize..50), seed: u32) {
+        let values = matrix(rows, 2 * pairs, seed);
+        let source = Rows::dense(&values, 2 * pairs);
+        let (mut transposed, mut plain, mut buffer) = (Panels::default(), Panels::default(), RowBuffer::default());
+        for source in [Rows::dense(&matrix(99, 104, 1), 104), source] {
+            transposed.pack_rounded_transposed(source.pairs(), &mut buffer);
+            plain.pack_rounded(source);
+        }
+        let value = |row: usize, col: usize| match row < rows {
+            true => Bf16::from_f32(values[row * 2 * pairs + col]),
+            false => Bf16::default(),
+        };
+        for row in 0..rows {
+            for pair in 0..pairs {
+                let found = transposed.panel(row / PANEL)[pair].0[row % PANEL];
+                prop_assert_eq!(found, [value(row, 2 * pair), value(row, 2 * pair + 1)]);
+            }
+        }
+        for pair in 0..rows.div_ceil(2) {
+            for col in 0..2 * pairs {
+                let found = plain.panel(col / PANEL)[pair].0[col % PANEL];
+                prop_assert_eq!(found, [value(2 * pair, col), value(2 * pair + 1, col)]);
+            }
+        }
     }
 }
 
@@ -90,7 +122,7 @@ mod avx512 {
         fn products_are_the_plain_ones((rows, pairs, cols) in (1usize..40, 1usize..30, 1usize..100), seed: u32) {
             let Some(isa) = bf16::Avx512Bf16::new() else { return Ok(()) };
             let case = Case::new(rows, pairs, cols, seed);
-            let (mut out, mut buffer) = (vec![f32::NAN; rows * cols], Vec::new());
+            let (mut out, mut buffer) = (vec![f32::NAN; rows * cols], RowBuffer::default());
             let a = isa.round(case.lhs(), &mut buffer);
             let target = RowsMut::dense(&mut out, cols);
             let (b, columns) = (&case.panels(), Columns::biased(None));
@@ -108,7 +140,7 @@ mod avx512 {
                 f32::from_bits(u32::from(negative) << 31 | u32::from(high) << 16 | low)
             };
             let pairs: Vec<[f32; 2]> = values.iter().map(|&bits| [value(bits), -value(bits)]).collect();
-            let mut buffer = Vec::new();
+            let mut buffer = RowBuffer::default();
             let found = isa.round(Rows::dense(&pairs, pairs.len()), &mut buffer);
             let expected: Vec<_> = pairs.iter().map(|pair| pair.map(Bf16::from_f32)).collect();
             prop_assert_eq!(found.row(0), &expected[..]);

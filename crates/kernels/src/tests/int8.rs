@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::super::gemm::{Columns, Gemm};
 use super::super::int8::{Int8Isa, Int8Op};
-use super::super::int8_panels::PackPanels;
-use super::super::quantize::{QuantizeRows, Side, row_stride};
+use super::super::int8_panels::{PackPanel, PackPanels, PackTransposed};
+use super::super::quantize::{QuantizeRows, Ranges, Side};
 use super::super::*;
 use super::float::plain_activation;
 use super::{assert_close, matrix};
@@ -26,6 +26,10 @@ macro_rules! on_every_int8_isa {
             }
             if let Some($isa) = Avx512Vnni::new() {
                 $body;
+                if let Some(tiles) = $crate::amx::Tiles::new() {
+                    let $isa = $isa.with_tiles(&tiles);
+                    $body;
+                }
             }
         }
         #[cfg(target_arch = "aarch64")]
@@ -43,10 +47,12 @@ macro_rules! on_every_int8_isa {
 pub(super) use on_every_int8_isa;
 
 /// Steps and the scale of a quantized row, one by one.
-pub(super) fn plain_quantized(row: &[f32], spread: Spread) -> (Vec<i32>, f32) {
-    let (below, above) = match spread {
-        Spread::Symmetric => (127.0, 127.0),
-        Spread::Skewed => (16.0, 239.0),
+pub(super) fn plain_quantized<B: Int8Isa>(_: B, row: &[f32], spread: Spread) -> (Vec<i32>, f32) {
+    let (below, above) = match (spread, B::RANGES.rhs) {
+        (Spread::Symmetric, most) => (f32::from(most), f32::from(most)),
+        (Spread::Skewed, 127) => (16.0, 239.0),
+        (Spread::Skewed, 63) => (8.0, 119.0),
+        _ => unreachable!("there are no other ranges"),
     };
     let scale = row.iter().fold(0f32, |largest, x| largest.max(x / above).max(-x / below));
     if scale < 1e-37 {
@@ -60,8 +66,8 @@ pub(super) fn quantized<B: Int8Isa>(isa: B, source: Rows, side: Side, weights: O
     // A buffer that held something larger must not shine through.
     let larger = matrix(source.rows() + 1, source.cols() + 9, 5);
     rows.quantize(Rows::dense(&larger, source.cols() + 9), Spread::Symmetric, 1.0);
-    rows.reserve(source);
-    QuantizeRows { source, side, weights, factor: 1.0, out: &mut rows }.eval(isa);
+    rows.reserve(source.rows(), source.cols());
+    QuantizeRows { source, first: 0, side, weights, factor: 1.0, out: &mut rows }.eval(isa);
     rows
 }
 
@@ -99,7 +105,7 @@ proptest! {
         on_every_int8_isa!(|isa| {
             let found = quantized(isa, Rows::dense(&values, cols), side, weights.as_deref());
             for (row, values) in weighted.chunks(cols).enumerate() {
-                let (expected, scale) = plain_quantized(values, spread);
+                let (expected, scale) = plain_quantized(isa, values, spread);
                 let found_scale = found.rows().scales[row];
                 prop_assert!((found_scale - scale).abs() <= 1e-6 * scale, "{found_scale} for {scale}");
                 for (found, expected) in steps(isa, &found, row, cols, side).into_iter().zip(expected) {
@@ -128,13 +134,12 @@ proptest! {
         let a: Vec<f32> = matrix(rows, depth, seed).into_iter().map(sharpen).collect();
         let b: Vec<f32> = matrix(cols, depth, seed ^ 1).into_iter().map(sharpen).collect();
         let bias = matrix(1, cols, seed ^ 2);
-        let panels =
-            Int8Panels::from_transposed_rows(cols, depth, |col, row| row.copy_from_slice(&b[col * depth..][..depth]));
-        let mut bias_rows = vec![PanelRow::default(); panels.panels()];
+        let mut bias_rows = vec![PanelRow::default(); cols.div_ceil(PANEL)];
         for (index, value) in bias.iter().enumerate() {
             bias_rows[index / PANEL].0[index % PANEL] = *value;
         }
         on_every_int8_isa!(|isa| {
+            let panels = weights(isa, Rows::dense(&b, depth));
             let lhs = quantized(isa, Rows::dense(&a, depth), Side::Lhs(spread), None);
             let rhs = quantized(isa, Rows::dense(&b, depth), Side::Rhs, None);
             let expected: Vec<f64> = (0..rows * cols)
@@ -182,11 +187,12 @@ proptest! {
                 prop_assert!((found - f64::from(*value)).abs() <= 0.501 * scale(col), "{found} for {value}");
             }
 
-            let stride = row_stride(depth);
-            let mut a = vec![[0u8; 4]; rows * stride];
+            let mut lhs = RowBuffer::default();
+            lhs.resize(rows, depth.div_ceil(4));
+            let (stride, a) = (lhs.stride(), lhs.as_mut_slice());
             for (row, values) in random.chunks(depth).enumerate() {
                 for (stored, value) in a[row * stride..].as_flattened_mut().iter_mut().zip(values) {
-                    *stored = ((value + 2.0) / 4.0 * 255.0) as u8;
+                    *stored = ((value + 2.0) / 4.0 * f32::from(ranges(isa).lhs)) as u8;
                 }
             }
             let expected: Vec<f64> = (0..rows * cols)
@@ -201,7 +207,7 @@ proptest! {
             let mut out = vec![f32::NAN; rows * cols];
             let gemm = Gemm {
                 out: RowsMut::dense(&mut out, cols),
-                a: Rows::new(&a, rows, depth.div_ceil(4), stride),
+                a: lhs.rows(),
                 row_scales: &vec![0.5; rows],
                 zero_point: 0,
                 b: &panels.panels,
@@ -226,6 +232,23 @@ proptest! {
     }
 }
 
+/// As [`Int8Panels::from_transposed_rows`], with these instructions.
+fn weights<B: Int8Isa>(isa: B, source: Rows) -> Int8Panels {
+    let (mut result, mut rows) = (Int8Panels::default(), QuantizedRows::default());
+    result.resize(source.cols().div_ceil(4), source.rows());
+    for panel in 0..result.panels() {
+        let source = source.slice_rows(panel * PANEL..source.rows().min((panel + 1) * PANEL));
+        let Int8Panels { panels, scales, sums, .. } = &mut result;
+        let (out, scales, sums) = (panels.panel_mut(panel), &mut scales[panel], &mut sums[panel]);
+        PackPanel { source, rows: &mut rows, out, scales, sums }.eval(isa);
+    }
+    result
+}
+
+pub(super) fn ranges<B: Int8Isa>(_: B) -> Ranges {
+    B::RANGES
+}
+
 /// A left-hand value as the instructions want it stored, and back.
 pub(super) fn shifted<B: Int8Isa>(_: B, value: u8) -> u8 {
     (i32::from(value) + B::SHIFT) as u8
@@ -240,19 +263,21 @@ pub(super) fn unshifted<B: Int8Isa>(_: B, value: u8) -> u8 {
 fn panels_are_filled_up_with_zeros() {
     let (rows, cols) = (37, 10);
     let keys = matrix(rows, cols, 3);
-    let mut panels = Int8Panels::default();
-    panels.pack_transposed(Rows::dense(&matrix(200, 40, 1), 40));
-    panels.pack_transposed(Rows::dense(&keys, cols));
-    assert_eq!((panels.cols(), panels.depth()), (64, 3));
-    for (key, values) in keys.chunks(cols).enumerate() {
-        let (expected, scale) = plain_quantized(values, Spread::Symmetric);
-        let (panel, column) = (key / PANEL, key % PANEL);
-        assert_eq!(panels.scales[panel].0[column], scale);
-        assert_eq!(panels.sums[panel].0[column], expected.iter().sum::<i32>());
-        let found: Vec<i32> =
-            panels.panels.panel(panel).iter().flat_map(|row| row.0[column]).map(i32::from).take(cols).collect();
-        assert_eq!(found, expected);
-    }
-    assert!(panels.panels.panel(1).iter().all(|row| row.0[5..].iter().all(|element| *element == [0; 4])));
-    assert!(panels.scales[1].0[5..].iter().all(|scale| *scale == 0.0));
+    on_every_int8_isa!(|isa| {
+        let mut panels = Int8Panels::default();
+        PackTransposed { source: Rows::dense(&matrix(200, 40, 1), 40), out: &mut panels }.eval(isa);
+        PackTransposed { source: Rows::dense(&keys, cols), out: &mut panels }.eval(isa);
+        assert_eq!((panels.cols(), panels.depth()), (64, 3));
+        for (key, values) in keys.chunks(cols).enumerate() {
+            let (expected, scale) = plain_quantized(isa, values, Spread::Symmetric);
+            let (panel, column) = (key / PANEL, key % PANEL);
+            assert_eq!(panels.scales[panel].0[column], scale);
+            assert_eq!(panels.sums[panel].0[column], expected.iter().sum::<i32>());
+            let found: Vec<i32> =
+                panels.panels.panel(panel).iter().flat_map(|row| row.0[column]).map(i32::from).take(cols).collect();
+            assert_eq!(found, expected);
+        }
+        assert!(panels.panels.panel(1).iter().all(|row| row.0[5..].iter().all(|element| *element == [0; 4])));
+        assert!(panels.scales[1].0[5..].iter().all(|scale| *scale == 0.0));
+    });
 }

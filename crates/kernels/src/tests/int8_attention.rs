@@ -4,12 +4,12 @@ use proptest::prelude::*;
 
 use super::super::attend::Attend;
 use super::super::int8::Int8Op;
-use super::super::int8_panels::PackPanels;
+use super::super::int8_panels::{PackPanels, PackTransposed};
 use super::super::quantize::Side;
 use super::super::scores::{SCORED_QUERIES, Scores, key_bias};
 use super::super::softmax_int8::{DITHER, SCORE_BLOCK, SoftmaxInt8};
 use super::super::*;
-use super::int8::{on_every_int8_isa, plain_quantized, quantized, steps, unshifted};
+use super::int8::{on_every_int8_isa, plain_quantized, quantized, ranges, steps, unshifted};
 use super::matrix;
 
 proptest! {
@@ -35,8 +35,9 @@ proptest! {
                 let sum: u32 = weights.iter().map(|weight| u32::from(*weight)).sum();
                 prop_assert!((sum as f32 * scales[row] - 1.0).abs() < 1e-6);
                 for (key, (score, weight)) in scores.iter().zip(&weights).enumerate() {
-                    let power = f64::from(factor * (score - max)).exp2() * 255.0;
-                    let expected = (power + f64::from(DITHER[key % SCORE_BLOCK])).min(255.0);
+                    let top = f64::from(ranges(isa).lhs);
+                    let power = f64::from(factor * (score - max)).exp2() * top;
+                    let expected = (power + f64::from(DITHER[key % SCORE_BLOCK])).min(top);
                     prop_assert!((f64::from(*weight) - expected).abs() <= 0.55, "{weight} for {expected}");
                 }
                 prop_assert!(weights[cols..].iter().all(|weight| *weight == 0));
@@ -47,10 +48,11 @@ proptest! {
     #[test]
     fn scores_are_exact((rows, depth, keys) in (1usize..=SCORED_QUERIES, 1usize..70, 1usize..150), seed: u32) {
         let queries = matrix(rows, depth, seed);
-        let mut panels = Int8Panels::default();
-        panels.pack_transposed(Rows::dense(&matrix(keys, depth, seed ^ 1), depth));
         let width = keys.next_multiple_of(SCORE_BLOCK);
         on_every_int8_isa!(|isa| {
+            let mut panels = Int8Panels::default();
+            let source = &matrix(keys, depth, seed ^ 1);
+            PackTransposed { source: Rows::dense(source, depth), out: &mut panels }.eval(isa);
             let lhs = quantized(isa, Rows::dense(&queries, depth), Side::Lhs(Spread::Symmetric), None);
             let mut bias = vec![PanelRow::default(); panels.panels()];
             key_bias(isa, &mut bias, &panels, keys, lhs.rows().zero_point);
@@ -93,8 +95,8 @@ proptest! {
             _ => None,
         };
         let (mut key_panels, mut value_panels) = (Int8Panels::default(), Int8Panels::default());
-        key_panels.pack_transposed(Rows::dense(&keys, size));
         on_every_int8_isa!(|isa| {
+            PackTransposed { source: Rows::dense(&keys, size), out: &mut key_panels }.eval(isa);
             value_panels.reserve(Rows::dense(&values, size));
             PackPanels { source: Rows::dense(&values, size), out: &mut value_panels }.eval(isa);
             let mut found = vec![f32::NAN; rows.len() * size];
@@ -112,9 +114,9 @@ proptest! {
             };
             attend.eval(isa);
             for (row, found) in found.chunks(size).enumerate() {
-                let (query, query_scale) = plain_quantized(queries.row(row), Spread::Symmetric);
+                let (query, query_scale) = plain_quantized(isa, queries.row(row), Spread::Symmetric);
                 let scores = keys.chunks(size).enumerate().map(|(index, key)| {
-                    let (key, key_scale) = plain_quantized(key, Spread::Symmetric);
+                    let (key, key_scale) = plain_quantized(isa, key, Spread::Symmetric);
                     let sum: i32 = query.iter().zip(key).map(|(query, key)| query * key).sum();
                     let bias = f64::from(match kind {
                         "by distance" => distances[tokens - 1 - (rows.start + row) + index],
@@ -125,13 +127,14 @@ proptest! {
                 });
                 let scores: Vec<f64> = scores.collect();
                 let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let weights: Vec<f64> = scores.iter().map(|score| 255.0 * (score - max).exp()).collect();
+                let top = f64::from(ranges(isa).lhs);
+                let weights: Vec<f64> = scores.iter().map(|score| top * (score - max).exp()).collect();
                 let sum: f64 = weights.iter().sum();
                 for (column, found) in found.iter().enumerate() {
                     let terms = weights.iter().zip(values.chunks(size));
                     let expected = terms.map(|(weight, value)| weight * f64::from(value[column])).sum::<f64>() / sum;
-                    // Each probability may be a step off, each value half of 2 / 127.
-                    let tolerance = 0.008 + tokens as f64 * 1.05 * 2.0 * 2.0 / sum;
+                    // Each probability may be a step off, each value half of 2 / 127, or of 2 / 63.
+                    let tolerance = 1.02 / f64::from(ranges(isa).rhs) + tokens as f64 * 1.05 * 2.0 * 2.0 / sum;
                     prop_assert!((f64::from(*found) - expected).abs() <= tolerance, "{found} for {expected}");
                 }
             }
@@ -144,14 +147,15 @@ proptest! {
 fn small_probabilities_are_kept_in_sum() {
     let keys: usize = 8 * SCORE_BLOCK;
     for steps in [0.1f32, 0.25, 0.4, 0.7] {
-        let mut scores = vec![(steps / 255.0).log2(); keys];
-        scores[3] = 0.0;
         on_every_int8_isa!(|isa| {
+            let top = f32::from(ranges(isa).lhs);
+            let mut scores = vec![(steps / top).log2(); keys];
+            scores[3] = 0.0;
             let (mut found, mut scales) = (vec![[0u8; 4]; keys / 4], [1.0]);
             let out = RowsMut::dense(&mut found, keys / 4);
             SoftmaxInt8 { scores: Rows::dense(&scores, keys), out, scales: &mut scales }.eval(isa);
             let small: f32 =
-                found.as_flattened().iter().map(|weight| f32::from(unshifted(isa, *weight))).sum::<f32>() - 255.0;
+                found.as_flattened().iter().map(|weight| f32::from(unshifted(isa, *weight))).sum::<f32>() - top;
             let expected = steps * keys as f32;
             assert!((small - expected).abs() < 0.1 * expected, "{small} for {expected}");
         });

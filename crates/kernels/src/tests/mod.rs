@@ -4,6 +4,7 @@ mod bf16;
 mod float;
 mod int8;
 mod int8_attention;
+mod peak;
 
 fn matrix(rows: usize, cols: usize, seed: u32) -> Vec<f32> {
     let mut state = seed | 1;

@@ -39,6 +39,7 @@ impl Product for NeonDot {
     type Sum = I32;
 
     const APPROXIMATE: bool = true;
+    const VALUES: usize = 4;
 
     #[inline(always)]
     fn isa(self) -> ArmNeonIsa {
@@ -84,4 +85,4 @@ impl Product for NeonDot {
     }
 }
 
-int8_isa_neon!(NeonDot, -128);
+int8_isa_neon!(NeonDot, "NEON dot product", -128);

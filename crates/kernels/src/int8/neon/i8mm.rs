@@ -60,6 +60,7 @@ impl Product for NeonI8mm {
     type Sum = I32;
 
     const APPROXIMATE: bool = true;
+    const VALUES: usize = 4;
     const DENSITY: usize = 2;
 
     #[inline(always)]
@@ -99,8 +100,11 @@ impl Product for NeonI8mm {
     }
 
     #[inline(always)]
-    fn densest(self, lhs: &[u8; 4], rhs: &[I32; 1], sum: &mut [I32; 1]) {
-        self.multiply_two_by_two(self.0.i32().splat(i32::from_ne_bytes(*lhs)), rhs[0], &mut sum[0]);
+    fn densest(self, lhs: &[u8; 4], rhs: &[I32; 2], sums: &mut [I32; 2]) {
+        let lhs = self.0.i32().splat(i32::from_ne_bytes(*lhs));
+        for (rhs, sum) in rhs.iter().zip(sums) {
+            self.multiply_two_by_two(lhs, *rhs, sum);
+        }
     }
 
     /// Takes rows in pairs and two elements at a time. The sums of two rows and a vector are in two registers: those of
@@ -175,4 +179,4 @@ impl Product for NeonI8mm {
     }
 }
 
-int8_isa_neon!(NeonI8mm, 0);
+int8_isa_neon!(NeonI8mm, "NEON i8mm", 0);

@@ -14,10 +14,14 @@ type I32 = <ArmNeonIsa as Isa>::I32;
 
 /// What both have in common.
 macro_rules! int8_isa_neon {
-    ($type:ty, $shift:expr) => {
+    ($type:ty, $name:literal, $shift:expr) => {
         impl Int8Isa for $type {
             const SHIFT: i32 = $shift;
             const SPARE_REGISTERS: bool = true;
+
+            fn name(self) -> Option<&'static str> {
+                Some($name)
+            }
 
             #[inline(always)]
             fn call<Op: Int8Op>(self, op: Op) -> Op::Output {
