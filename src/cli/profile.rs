@@ -4,29 +4,29 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::native::{Operator, OperatorTimes, Profile};
+use crate::engine::native::{Operator, OperatorTimes, Peak, Profile};
 use crate::model::Model;
 use crate::pipeline::{Busy, Stats};
 use crate::plural::plural;
 
 /// What has to be known of engines to judge their profile, taken before they go to their threads.
 pub(super) struct Observed {
-    /// Of the native engine, with the operations a second that it could reach; a compiled model's operators do not
+    /// Of the native engine, with what each of its threads could reach; a compiled model's operators do not
     /// show.
-    network: Option<(Arc<Profile>, f64)>,
+    network: Option<(Arc<Profile>, Vec<Peak>)>,
     engines: usize,
     threads: usize,
 }
 
 impl Observed {
     pub(super) fn new(Model { engines, pipeline, .. }: &Model) -> Self {
-        let network = engines.native().map(|engine| (engine.profile(), engine.measure_peak()));
+        let network = engines.native().map(|engine| (engine.profile(), engine.measure_peaks()));
         Self { network, engines: engines.count(), threads: pipeline.threads.get() }
     }
 
     pub(super) fn operators(&self) -> Option<Operators> {
-        let (profile, peak) = self.network.as_ref()?;
-        Some(Operators { times: profile.times(), threads: self.threads, peak: *peak })
+        let (profile, peaks) = self.network.as_ref()?;
+        Some(Operators { times: profile.times(), peaks: peaks.clone() })
     }
 
     pub(super) fn stages<'a>(&self, stats: &'a Stats, elapsed: Duration) -> Stages<'a> {
@@ -66,15 +66,15 @@ impl fmt::Display for Stages<'_> {
 /// The forward pass, split by operator.
 pub(super) struct Operators {
     times: OperatorTimes,
-    threads: usize,
-    /// Operations a second of all threads.
-    peak: f64,
+    /// Of each thread.
+    peaks: Vec<Peak>,
 }
 
 impl fmt::Display for Operators {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total = self.times.total();
-        let peak = self.peak / self.threads as f64;
+        let speed = self.peaks.iter().map(|peak| peak.speed).sum::<f64>();
+        let peak = speed / self.peaks.len() as f64;
         writeln!(f, "{:<24} {:>7} {:>10} {:>7}", "operator (a thread)", "time %", "GOP/s", "peak %")?;
         let operators = Operator::ALL.map(|operator| (operator.name(), self.times.of(operator)));
         for (name, spent) in operators.into_iter().chain([("forward pass", total)]) {
@@ -89,7 +89,16 @@ impl fmt::Display for Operators {
                 }
             }
         }
-        let threads = plural(self.threads, "thread");
-        writeln!(f, "peak of {} {threads}: {:.0} GOP/s", self.threads, self.peak / 1e9)
+        let threads = self.peaks.len();
+        write!(f, "peak of {threads} {}: {:.0} GOP/s", plural(threads, "thread"), speed / 1e9)?;
+        let Some(first) = self.peaks.first() else { return writeln!(f) };
+        let (clock, operations, units) = (first.clock / 1e9, first.operations, first.units());
+        write!(f, " ({operations} operations a cycle, at {clock:.1} GHz: {units:.2} of these units a thread)")?;
+        match self.peaks.iter().all(Peak::is_plausible) {
+            true => writeln!(f),
+            false => {
+                writeln!(f, "\nthat is no speed that one, two or four units have: take the shares of it with doubt")
+            }
+        }
     }
 }

@@ -7,6 +7,9 @@ pub enum LoadError {
     /// config.json is no JSON, or lacks a key.
     #[error("config.json")]
     Config(#[from] serde_json::Error),
+    /// An environment variable asks for instructions that there are none of by that name.
+    #[error(transparent)]
+    UnknownIsa(#[from] bertqa_kernels::UnknownIsa),
     /// A value in config.json that is not supported.
     #[error("config.json: {key} is {value:?}; supported: {supported}")]
     Unsupported {

@@ -12,6 +12,7 @@ mod schedule;
 mod tensors;
 mod windows;
 
+pub use bertqa_kernels::{ISA_VARIABLE, Peak};
 pub use error::LoadError;
 pub use models::{SupportedFamily, supported_families};
 pub use profile::{Operator, OperatorTime, OperatorTimes, Profile};
@@ -27,7 +28,10 @@ use crate::plural::plural;
 use forward::{Group, forward};
 use layers::{Loader, Workspace};
 use models::{Network, Shape};
+use schedule::{CHUNK_TOKENS, GROUP_TOKENS};
 use windows::Window;
+
+use bertqa_kernels::check_isa;
 
 /// The precisions that make sense on this processor, the fastest first.
 pub fn precisions_by_speed() -> impl Iterator<Item = Precision> {
@@ -61,6 +65,7 @@ impl NativeEngine {
     ///
     /// `threads` of its own (at least one) convert the weights and run the network.
     pub fn load(config: &[u8], weights: &Tensors, precision: Precision, threads: usize) -> Result<Self, LoadError> {
+        check_isa()?;
         let threads = threads.max(1);
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -107,16 +112,15 @@ impl NativeEngine {
         self.profile.clone()
     }
 
-    /// Operations a second that the engine's threads could reach together in its precision: measured in about 50 ms,
-    /// without memory.
-    pub fn measure_peak(&self) -> f64 {
+    /// What each of the engine's threads could reach in its precision: measured in about 50 ms, without memory.
+    pub fn measure_peaks(&self) -> Vec<Peak> {
         const SECONDS: f64 = 0.05;
         let peak = match self.precision {
             Precision::F32 | Precision::F16 => bertqa_kernels::peak_f32,
             Precision::Bf16 => bertqa_kernels::peak_bf16,
             Precision::Int8 => bertqa_kernels::peak_int8,
         };
-        self.pool.broadcast(|_| peak(SECONDS)).into_iter().sum()
+        self.pool.broadcast(|_| peak(SECONDS))
     }
 
     fn check(&self, batch: &Batch) -> Result<(), EngineError> {
@@ -174,7 +178,7 @@ impl Engine for NativeEngine {
 
         if batch.windows() < self.workers.len() {
             // Too few windows for every thread to take whole ones: all work on the same, each on some of its tokens.
-            let windows: Vec<_> = (0..batch.windows()).map(window).collect();
+            let windows = vec![(0..batch.windows()).map(window).collect()];
             let mut workspaces: Vec<_> =
                 self.workers.iter_mut().map(|worker| std::mem::take(&mut worker.workspace)).collect();
             let Worker { share, group, logits, .. } = &mut self.workers[0];
@@ -188,8 +192,9 @@ impl Engine for NativeEngine {
             schedule::share_out(&lengths, self.workers.iter_mut().map(|worker| &mut worker.share).collect());
             self.pool.install(|| {
                 self.workers.par_iter_mut().for_each(|Worker { share, group, workspace, logits }| {
-                    for indices in schedule::groups(share, &lengths) {
-                        let windows: Vec<_> = indices.iter().copied().map(window).collect();
+                    for indices in schedule::groups(share, &lengths, GROUP_TOKENS) {
+                        let chunks = schedule::groups(indices, &lengths, CHUNK_TOKENS);
+                        let windows: Vec<_> = chunks.map(|chunk| chunk.iter().copied().map(window).collect()).collect();
                         forward(network, &windows, group, std::slice::from_mut(workspace), logits);
                     }
                 });

@@ -3,14 +3,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::bf16_head::Bf16Head;
 use super::block_sparse::{self, BlockSparse};
 use super::float_head::{FloatHead, QUERIES, blocks};
 use super::head::{Head, Int8Head};
-use super::{Heads, PositionBias, Workspace};
+use super::{Gathered, Heads, PositionBias, Workspace};
 use crate::engine::Precision;
 use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::Windows;
-use bertqa_kernels::{Rows, RowsMut, softmax_unscaled};
+use bertqa_kernels::{Rows, RowsMut, bf16_instructions, softmax_unscaled};
 
 /// Attention of every token to the tokens of its window.
 #[derive(Debug)]
@@ -27,13 +28,25 @@ pub(crate) struct SelfAttention {
 #[derive(Debug, Clone, Copy)]
 enum Numbers {
     F32,
+    Bf16,
     Int8,
+}
+
+impl Numbers {
+    /// Of heads that see the whole window.
+    fn of(precision: Precision, heads: Heads) -> Self {
+        match precision {
+            Precision::Int8 => Self::Int8,
+            // Without instructions for it, it would be f32 after all, only rounded. Columns are taken in pairs.
+            Precision::Bf16 if bf16_instructions().is_some() && heads.size.is_multiple_of(2) => Self::Bf16,
+            Precision::F32 | Precision::F16 | Precision::Bf16 => Self::F32,
+        }
+    }
 }
 
 impl SelfAttention {
     pub(crate) fn new(heads: Heads, precision: Precision) -> Self {
-        let numbers = if precision == Precision::Int8 { Numbers::Int8 } else { Numbers::F32 };
-        Self { heads, numbers, reach: None, bias: None, sparse: None }
+        Self { heads, numbers: Numbers::of(precision, heads), reach: None, bias: None, sparse: None }
     }
 
     /// Attention of every token to all of its window, with what is added to the scores; layers may share it.
@@ -57,7 +70,7 @@ impl SelfAttention {
     /// all heads, at the beginning of each row: `[tokens, 3 * hidden_size]`, or wider.
     pub(crate) fn forward(&self, windows: &Windows, projected: &[f32], rows: Range<usize>, workspace: &mut Workspace) {
         let size = self.heads.count * self.heads.size;
-        let Workspace { attention, linear, context, .. } = workspace;
+        let Workspace { attention, linear, gathered: Gathered { context, .. }, .. } = workspace;
         let width = projected.len() / windows.tokens().max(1);
         context.resize(rows.len() * size, 0.0);
         for window in windows.bounds() {
@@ -77,13 +90,14 @@ impl SelfAttention {
             let operations = 4 * queries.len() * seen * size;
             let projected = &projected[window.start * width..window.end * width];
             let window = Rows::new(projected, window.len(), 3 * size, width);
-            let Buffers { float, int8, sparse: buffers } = &mut *attention;
+            let Buffers { float, bf16, int8, sparse: buffers } = &mut *attention;
             linear.times.measure(Operator::Attention, operations, || match (reach, sparse, self.numbers) {
                 (Some(reach), ..) => attend_near(float, self.heads, window, queries, reach, context),
                 (None, Some(sparse), _) => {
                     block_sparse::attend(float, buffers, self.heads, window, queries, sparse, context);
                 }
                 (None, None, Numbers::F32) => self.attend(float, window, queries, context),
+                (None, None, Numbers::Bf16) => self.attend(bf16, window, queries, context),
                 (None, None, Numbers::Int8) => self.attend(int8, window, queries, context),
             });
         }
@@ -107,6 +121,7 @@ impl SelfAttention {
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     float: FloatHead,
+    bf16: Bf16Head,
     int8: Int8Head,
     sparse: block_sparse::Buffers,
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::distance_table::{DistanceTables, Products};
 use super::float_head::{FloatHead, QUERIES};
 use super::head::{Head, Int8Head, add};
-use super::{Heads, Workspace};
+use super::{Gathered, Heads, Workspace};
 use crate::engine::Precision;
 use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::Windows;
@@ -88,7 +88,7 @@ impl DisentangledAttention {
     /// As [`SelfAttention::forward`](super::SelfAttention::forward); queries come divided by the scale of the scores.
     pub(crate) fn forward(&self, windows: &Windows, projected: &[f32], rows: Range<usize>, workspace: &mut Workspace) {
         let size = self.heads.count * self.heads.size;
-        let Workspace { disentangled: buffers, linear, context, .. } = workspace;
+        let Workspace { disentangled: buffers, linear, gathered: Gathered { context, .. }, .. } = workspace;
         context.resize(rows.len() * size, 0.0);
         for window in windows.bounds() {
             let queries = window.start.max(rows.start)..window.end.min(rows.end);

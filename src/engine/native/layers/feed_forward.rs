@@ -1,6 +1,6 @@
 use super::{Linear, Workspace};
 use crate::engine::native::profile::Operator;
-use bertqa_kernels::{Activation, Rows, gate};
+use bertqa_kernels::{Activation, Rows, gate, grow};
 
 /// `output(activation(intermediate(x)))`
 #[derive(Debug)]
@@ -15,11 +15,13 @@ impl FeedForward {
     /// Writes to the workspace's dense, `[rows, hidden_size]` as `hidden`.
     pub(crate) fn forward(&self, hidden: &[f32], workspace: &mut Workspace) {
         let Workspace { linear, dense, intermediate, .. } = workspace;
-        let rows = hidden.len() / self.intermediate.inputs();
-        intermediate.resize(rows * self.intermediate.outputs(), 0.0);
+        let size = self.intermediate.inputs();
+        let rows = hidden.len() / size;
         dense.resize(rows * self.output.outputs(), 0.0);
-        self.intermediate.forward(hidden, linear, intermediate, Some(self.activation));
-        self.output.forward(intermediate, linear, dense, None);
+        self.output.forward_made(rows, linear, intermediate, dense, |part, linear, out| {
+            let hidden = &hidden[part.start * size..part.end * size];
+            self.intermediate.forward(hidden, linear, out, Some(self.activation));
+        });
     }
 }
 
@@ -36,14 +38,16 @@ impl GatedFeedForward {
     /// Writes to the workspace's dense, `[rows, hidden_size]` as `hidden`.
     pub(crate) fn forward(&self, hidden: &[f32], workspace: &mut Workspace) {
         let Workspace { linear, dense, intermediate, gated, .. } = workspace;
-        let rows = hidden.len() / self.intermediate.inputs();
-        intermediate.resize(rows * self.intermediate.outputs(), 0.0);
-        gated.resize(rows * self.output.inputs(), 0.0);
+        let (size, width) = (self.intermediate.inputs(), self.intermediate.outputs());
+        let rows = hidden.len() / size;
         dense.resize(rows * self.output.outputs(), 0.0);
-        self.intermediate.forward(hidden, linear, intermediate, None);
-        let input = Rows::dense(intermediate, self.intermediate.outputs());
         let approximate = self.output.is_quantized();
-        linear.times.measure(Operator::Gate, 0, || gate(gated, input, self.activation, approximate));
-        self.output.forward(gated, linear, dense, None);
+        self.output.forward_made(rows, linear, gated, dense, |part, linear, out| {
+            grow(intermediate, part.len() * width, 0.0);
+            let intermediate = &mut intermediate[..part.len() * width];
+            self.intermediate.forward(&hidden[part.start * size..part.end * size], linear, intermediate, None);
+            let input = Rows::dense(intermediate, width);
+            linear.times.measure(Operator::Gate, 0, || gate(out, input, self.activation, approximate));
+        });
     }
 }

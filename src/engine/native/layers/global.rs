@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::float_head::{FloatHead, QUERIES, blocks, gather};
-use super::{Heads, Linear, Workspace};
+use super::{Gathered, Heads, Linear, Workspace};
 use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::{Window, Windows};
 use bertqa_kernels::{Rows, RowsMut, softmax_unscaled};
@@ -38,7 +38,7 @@ impl GlobalAttention {
         workspace: &mut Workspace,
     ) {
         let size = self.heads.count * self.heads.size;
-        let Workspace { global: buffers, linear, context, .. } = workspace;
+        let Workspace { global: buffers, linear, gathered: Gathered { context, .. }, .. } = workspace;
         context.resize(rows.len() * size, 0.0);
         for (Window { input_ids, .. }, window) in windows.iter().zip(windows.bounds()) {
             let queries = window.start.max(rows.start)..window.end.min(rows.end);

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::engine::Precision;
@@ -5,8 +7,8 @@ use crate::engine::native::LoadError;
 use crate::engine::native::profile::{Operator, OperatorTimes};
 use crate::engine::native::tensors::Tensor;
 use bertqa_kernels::{
-    Activation, Bf16, Int8Panels, PANEL, PanelRow, Panels, QuantizedRows, Rows, RowsMut, Spread, gemm, gemm_bf16,
-    gemm_int8,
+    Activation, Bf16, Int8Panels, PANEL, PanelRow, Panels, QuantizedRows, RowBuffer, Rows, RowsMut, Spread, gemm,
+    gemm_bf16, gemm_int8, grow,
 };
 
 /// `y = x · Wᵀ + b`
@@ -107,7 +109,7 @@ impl Linear {
         output: &mut [f32],
         activation: Option<Activation>,
     ) {
-        let LinearBuffers { quantized, rounded, times } = buffers;
+        let LinearBuffers { quantized, rounded, times, .. } = buffers;
         let pairs = input.as_chunks::<2>().0;
         let input = Rows::dense(input, self.inputs);
         let output = RowsMut::dense(output, self.outputs);
@@ -130,13 +132,53 @@ impl Linear {
             }
         }
     }
+
+    /// As [`forward`](Self::forward), of an input of so many `rows`, some of which `make` writes at a time to `input`.
+    pub(crate) fn forward_made(
+        &self,
+        rows: usize,
+        buffers: &mut LinearBuffers,
+        input: &mut Vec<f32>,
+        output: &mut [f32],
+        mut make: impl FnMut(Range<usize>, &mut LinearBuffers, &mut [f32]),
+    ) {
+        let mut made = std::mem::take(&mut buffers.made);
+        made.reserve(rows, self.inputs);
+        grow(input, PART.min(rows) * self.inputs, 0.0);
+        for first in (0..rows).step_by(PART) {
+            let part = first..rows.min(first + PART);
+            let input = &mut input[..part.len() * self.inputs];
+            make(part.clone(), buffers, input);
+            match &self.weight {
+                Matrix::Int8 { input_weights, spread, .. } => buffers.times.measure(Operator::Quantize, 0, || {
+                    made.quantize_part(first, Rows::dense(input, self.inputs), *spread, input_weights);
+                }),
+                _ => {
+                    let output = &mut output[part.start * self.outputs..part.end * self.outputs];
+                    self.forward(input, buffers, output, None);
+                }
+            }
+        }
+        if let Matrix::Int8 { weight, .. } = &self.weight {
+            let output = RowsMut::dense(output, self.outputs);
+            let operations = 2 * rows * self.inputs * self.outputs;
+            let multiply = || gemm_int8(output, made.rows(), weight, Some(&self.bias), None);
+            buffers.times.measure(self.operator, operations, multiply);
+        }
+        buffers.made = made;
+    }
 }
+
+/// Rows of an input that are made at a time, so that they stay in the cache until they are quantized.
+const PART: usize = 64;
 
 /// What a thread needs for [`Linear::forward`].
 #[derive(Debug, Default)]
 pub(crate) struct LinearBuffers {
     quantized: QuantizedRows,
-    rounded: Vec<[Bf16; 2]>,
+    /// Those of [`Linear::forward_made`].
+    made: QuantizedRows,
+    rounded: RowBuffer<[Bf16; 2]>,
     pub times: OperatorTimes,
 }
 

@@ -4,6 +4,7 @@
 //! on one thread.
 
 mod attention;
+mod bf16_head;
 mod block_sparse;
 mod disentangled;
 mod distance_table;
@@ -43,8 +44,7 @@ pub(super) struct Workspace {
     disentangled: disentangled::Buffers,
     global: global::Buffers,
     pub linear: LinearBuffers,
-    /// `[rows, hidden_size]`: what attention gathers.
-    pub context: Vec<f32>,
+    pub gathered: Gathered,
     /// `[rows, hidden_size]`: what is added to the residual.
     pub dense: Vec<f32>,
     /// `[rows, intermediate_size]`
@@ -59,7 +59,14 @@ pub(super) struct Workspace {
     pub neighbours: Vec<f32>,
     /// What a convolution makes of them, `[rows, hidden_size]`.
     pub convolved: Vec<f32>,
-    /// What a layer keeps of its rows from projection to update.
+}
+
+/// What a layer leaves of its rows for its update.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    /// `[rows, hidden_size]`: what attention gathers.
+    pub context: Vec<f32>,
+    /// What else it keeps from projection to update.
     pub carried: Vec<f32>,
 }
 

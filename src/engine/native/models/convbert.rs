@@ -9,7 +9,8 @@ use super::config::{Common, parse, positive};
 use super::{Family, Layer, Network};
 use crate::engine::native::LoadError;
 use crate::engine::native::layers::{
-    Embeddings, FeedForward, Heads, Linear, Loader, Part, PositionEmbeddings, Positions, SelfAttention, Workspace,
+    Embeddings, FeedForward, Gathered, Heads, Linear, Loader, Part, PositionEmbeddings, Positions, SelfAttention,
+    Workspace,
 };
 use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::Windows;
@@ -112,7 +113,7 @@ impl ConvBertLayer {
         let Heads { count, size } = self.heads;
         let (half, kernel_size) = (count * size, self.kernels.size);
         let width = 4 * half + count * kernel_size;
-        let Workspace { linear, context, convolved, .. } = workspace;
+        let Workspace { linear, gathered: Gathered { context, .. }, convolved, .. } = workspace;
         convolved.clear();
         convolved.resize(rows.len() * 2 * half, 0.0);
         let operations = 2 * rows.len() * half * kernel_size;
@@ -150,7 +151,7 @@ impl Kernels {
     ) {
         let width = self.pointwise.inputs();
         let half = self.pointwise.outputs();
-        let Workspace { linear, carried, convolved, dense, .. } = workspace;
+        let Workspace { linear, gathered: Gathered { carried, .. }, convolved, dense, .. } = workspace;
         carried.clear();
         carried.resize(rows.len() * width, 0.0);
         let operations = 2 * rows.len() * width * self.size;

@@ -10,8 +10,8 @@ use super::config::{Common, POSITIONS, at_most, parse};
 use super::{Family, Layer, Network};
 use crate::engine::native::LoadError;
 use crate::engine::native::layers::{
-    DisentangledAttention, Embeddings, FeedForward, Heads, Linear, LinearBuffers, Loader, Part, PositionEmbeddings,
-    Positions, RelativePositions, SelfAttention, Workspace,
+    DisentangledAttention, Embeddings, FeedForward, Gathered, Heads, Linear, LinearBuffers, Loader, Part,
+    PositionEmbeddings, Positions, RelativePositions, SelfAttention, Workspace,
 };
 use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::Windows;
@@ -120,7 +120,7 @@ impl Layer for DebertaLayer {
 
     fn update(&self, block: Range<usize>, hidden: &mut [f32], workspace: &mut Workspace) {
         let values = block.start * self.hidden_size..block.end * self.hidden_size;
-        let Workspace { linear, context, dense, .. } = workspace;
+        let Workspace { linear, gathered: Gathered { context, .. }, dense, .. } = workspace;
         dense.resize(hidden.len(), 0.0);
         self.attention_output.forward(&context[values.clone()], linear, dense, None);
         linear.times.measure(Operator::Norm, 0, || self.attention_norm.apply_residual(hidden, dense));

@@ -8,7 +8,9 @@ use serde::Deserialize;
 use super::config::{Common, heads, parse, positive};
 use super::{Embed, Family, Layer, Network};
 use crate::engine::native::LoadError;
-use crate::engine::native::layers::{FeedForward, Heads, Linear, LinearBuffers, Loader, SelfAttention, Workspace};
+use crate::engine::native::layers::{
+    FeedForward, Gathered, Heads, Linear, LinearBuffers, Loader, SelfAttention, Workspace,
+};
 use crate::engine::native::profile::Operator;
 use crate::engine::native::tensors::Tensor;
 use crate::engine::native::windows::{Window, Windows};
@@ -201,7 +203,7 @@ impl Layer for MobileBertLayer {
         projected: &mut [f32],
         workspace: &mut Workspace,
     ) {
-        let Workspace { linear, dense, context, neighbours, carried, .. } = workspace;
+        let Workspace { linear, dense, gathered: Gathered { context, carried }, neighbours, .. } = workspace;
         let hidden = &hidden[rows.start * self.hidden_size..rows.end * self.hidden_size];
         match &self.input {
             Some(bottleneck) => bottleneck.forward(hidden, carried, linear),
@@ -235,10 +237,10 @@ impl Layer for MobileBertLayer {
 
     fn update(&self, block: Range<usize>, hidden: &mut [f32], workspace: &mut Workspace) {
         // What `project` left there of these rows.
-        let mut carried = std::mem::take(&mut workspace.carried);
+        let mut carried = std::mem::take(&mut workspace.gathered.carried);
         let values = block.start * self.size..block.end * self.size;
         let inner = &mut carried[values.clone()];
-        let Workspace { linear, context, dense, .. } = workspace;
+        let Workspace { linear, gathered: Gathered { context, .. }, dense, .. } = workspace;
         dense.resize(inner.len(), 0.0);
         self.attention_output.forward(&context[values], linear, dense, None);
         linear.times.measure(Operator::Norm, 0, || self.attention_norm.apply_residual(inner, dense));
@@ -256,7 +258,7 @@ impl Layer for MobileBertLayer {
             }
             None => hidden.copy_from_slice(inner),
         }
-        workspace.carried = carried;
+        workspace.gathered.carried = carried;
     }
 }
 

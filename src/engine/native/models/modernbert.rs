@@ -9,7 +9,7 @@ use super::config::{Common, POSITIONS, activation, at_most, epsilon, parse, posi
 use super::{Family, Head, Layer, Network};
 use crate::engine::native::LoadError;
 use crate::engine::native::layers::{
-    Embeddings, GatedFeedForward, Heads, Linear, Loader, Part, Rotary, SelfAttention, Workspace,
+    Embeddings, GatedFeedForward, Gathered, Heads, Linear, Loader, Part, Rotary, SelfAttention, Workspace,
 };
 use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::Windows;
@@ -208,7 +208,7 @@ impl Layer for ModernBertLayer {
 
     fn update(&self, block: Range<usize>, hidden: &mut [f32], workspace: &mut Workspace) {
         let size = self.hidden_size;
-        let Workspace { linear, context, dense, normalized, .. } = workspace;
+        let Workspace { linear, gathered: Gathered { context, .. }, dense, normalized, .. } = workspace;
         dense.resize(hidden.len(), 0.0);
         self.attention_output.forward(&context[block.start * size..block.end * size], linear, dense, None);
         linear.times.measure(Operator::Norm, 0, || {

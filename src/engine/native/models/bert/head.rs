@@ -118,7 +118,7 @@ impl Head for QuestionAwareHead {
         let size = self.sides[0].classifier.inputs();
         let (mut question, mut wanted, mut panels) = (Vec::new(), vec![0.0; size], Panels::default());
         for (side, Side { tokens, question: transform, classifier }) in self.sides.iter().enumerate() {
-            let mut transformed = std::mem::take(&mut workspace.context);
+            let mut transformed = std::mem::take(&mut workspace.gathered.context);
             tokens.forward(hidden, &mut transformed, workspace);
             for (Window { input_ids, .. }, bounds) in windows.iter().zip(windows.bounds()) {
                 // As transformers, the first token where the question has no mask.
@@ -130,7 +130,7 @@ impl Head for QuestionAwareHead {
                 let out = RowsMut::new(&mut logits[2 * bounds.start + side..2 * bounds.end], bounds.len(), 1, 2);
                 gemm(out, rows, &panels, None, None);
             }
-            workspace.context = transformed;
+            workspace.gathered.context = transformed;
         }
     }
 }

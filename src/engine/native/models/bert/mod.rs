@@ -14,8 +14,8 @@ pub(super) use family::Family;
 use super::{Embed, Layer, Network};
 use crate::engine::native::LoadError;
 use crate::engine::native::layers::{
-    DisentangledAttention, Embeddings, FeedForward, GlobalAttention, Linear, Loader, PositionEmbeddings, Residual,
-    RotaryPairs, SelfAttention, Workspace, restore,
+    DisentangledAttention, Embeddings, FeedForward, Gathered, GlobalAttention, Linear, Loader, PositionEmbeddings,
+    Residual, RotaryPairs, SelfAttention, Workspace, restore,
 };
 use crate::engine::native::profile::Operator;
 use crate::engine::native::windows::{Window, Windows};
@@ -138,7 +138,7 @@ impl Layer for BertLayer {
 
     fn update(&self, block: Range<usize>, hidden: &mut [f32], workspace: &mut Workspace) {
         let size = self.hidden_size;
-        let Workspace { linear, context, dense, .. } = workspace;
+        let Workspace { linear, gathered: Gathered { context, .. }, dense, .. } = workspace;
         dense.resize(hidden.len(), 0.0);
         self.attention_output.forward(&context[block.start * size..block.end * size], linear, dense, None);
         self.attention_residual.add(hidden, dense, linear);
