@@ -18,6 +18,28 @@ fn the_summary_names_what_ran() {
     }
 }
 
+#[test]
+fn lesser_instructions_can_be_asked_for() {
+    let run = |isa: &str, status: i32| {
+        let mut command = tiny("run");
+        command.arg(project("samples/questions.jsonl")).args(["-o", "-", "--limit", "5", "--precision", "int8"]);
+        let output = ends(
+            {
+                command.env("BERTQA_ISA", isa);
+                command
+            },
+            status,
+        );
+        (rows(&output.stdout), stderr(&output).to_owned())
+    };
+    let (rows, said) = run("portable", 0);
+    assert_eq!(rows.len(), 5);
+    assert!(said.contains("native int8 (portable)"), "{said}");
+    let (rows, said) = run("avx1024", 2);
+    assert!(rows.is_empty());
+    assert!(said.contains("BERTQA_ISA is \"avx1024\", but has to be one of portable, "), "{said}");
+}
+
 /// The precision that the summary names.
 fn chosen(said: &str) -> &str {
     let (_, engine) = said.rsplit_once("native ").unwrap();
