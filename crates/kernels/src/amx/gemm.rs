@@ -319,9 +319,9 @@ impl<P: TileProduct> WithFunction<Avx512Isa> for Finish<'_, P> {
                 }
             }
             let row_scale = ops.splat(self.row_scales.get(row).copied().unwrap_or(1.0));
-            for vector in 0..VECTORS {
+            for (vector, &sum) in sums.iter().enumerate() {
                 let scale = ops.mul(self.scales[vector], row_scale);
-                let value = function(self.product.finish(sums[vector], scale, self.bias[vector]));
+                let value = function(self.product.finish(sum, scale, self.bias[vector]));
                 // SAFETY: there is room for a panel's row.
                 unsafe { ops.store_ptr(value, self.out.add(row * self.out_stride + vector * ops.len())) };
             }

@@ -25,37 +25,33 @@ impl Int8Op for QuantizeRows<'_> {
     #[inline(always)]
     fn eval<B: Int8Isa>(self, isa: B) {
         let Self { source, first, side, weights, factor, out } = self;
-        let (spread, zero) = match side {
-            Side::Lhs(spread) => (spread, i32::from(spread.zero_point(B::RANGES)) + B::SHIFT),
-            Side::Rhs => (Spread::Symmetric, 0),
-        };
+        let spread = if let Side::Lhs(spread) = side { spread } else { Spread::Symmetric };
         out.zero_point = spread.zero_point(B::RANGES);
         let (data, scales) = (&mut out.data, &mut out.scales[first..]);
         match (side, weights) {
-            (Side::Rhs, weights) => quantize::<B, true, true>(isa, source, weights, spread, zero, data, first, scales),
+            (Side::Rhs, weights) => quantize::<B, true, true>(isa, source, weights, spread, data, first, scales),
             // Apart, so that it is compiled without the weights.
             (Side::Lhs(Spread::Symmetric), None) => {
-                quantize::<B, true, false>(isa, source, None, spread, zero, data, first, scales);
+                quantize::<B, true, false>(isa, source, None, spread, data, first, scales);
             }
             (Side::Lhs(Spread::Symmetric), weights) => {
-                quantize::<B, true, false>(isa, source, weights, spread, zero, data, first, scales);
+                quantize::<B, true, false>(isa, source, weights, spread, data, first, scales);
             }
             (Side::Lhs(Spread::Skewed), weights) => {
-                quantize::<B, false, false>(isa, source, weights, spread, zero, data, first, scales);
+                quantize::<B, false, false>(isa, source, weights, spread, data, first, scales);
             }
         }
         scales[..source.rows()].iter_mut().for_each(|scale| *scale *= factor);
     }
 }
 
-/// Writes the int8 values of all rows, `zero` for 0, and the value of one step in each.
+/// Writes the int8 values of all rows to those of `out` from `first_out` on, and the value of one step in each.
 #[inline(always)]
 fn quantize<B: Int8Isa, const SYMMETRIC: bool, const RIGHT: bool>(
     isa: B,
     source: Rows,
     weights: Option<&[f32]>,
     spread: Spread,
-    zero: i32,
     out: &mut RowBuffer<[u8; 4]>,
     first_out: usize,
     scales: &mut [f32],
@@ -64,6 +60,7 @@ fn quantize<B: Int8Isa, const SYMMETRIC: bool, const RIGHT: bool>(
     /// another hide better.
     const ROWS: usize = 4;
     assert!(weights.is_none_or(|weights| weights.len() == source.cols()));
+    let zero = if RIGHT { 0 } else { i32::from(spread.zero_point(B::RANGES)) + B::SHIFT };
     let stride = out.stride();
     let out = &mut out.as_mut_slice()[first_out * stride..];
     let row = |row: usize| Row { isa, values: source.row(row), weights };
