@@ -4,12 +4,14 @@ use std::env;
 use std::fmt;
 use std::sync::LazyLock;
 
+#[cfg(target_arch = "x86_64")]
+use rten_simd::Isa;
+use rten_simd::SimdOp;
 #[cfg(target_arch = "aarch64")]
 use rten_simd::isa::ArmNeonIsa;
 use rten_simd::isa::GenericIsa;
 #[cfg(target_arch = "x86_64")]
 use rten_simd::isa::{Avx2Isa, Avx512Isa};
-use rten_simd::{Isa, SimdOp};
 
 /// The environment variable that names the best instructions to use.
 pub const ISA_VARIABLE: &str = "BERTQA_ISA";

@@ -29,6 +29,7 @@ pub(crate) struct Ranges {
 impl Ranges {
     pub(crate) const EIGHT_BITS: Self = Self { lhs: 255, rhs: 127 };
     /// Four products have a sum of less than 2^15.
+    #[cfg(target_arch = "x86_64")]
     pub(crate) const SEVEN_BITS: Self = Self { lhs: 127, rhs: 63 };
 }
 
