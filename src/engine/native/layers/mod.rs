@@ -57,8 +57,6 @@ pub(super) struct Workspace {
     embedded: Vec<f32>,
     /// The tokens that a convolution sees of each token, `[rows, kernel_size * hidden_size]`.
     pub neighbours: Vec<f32>,
-    /// What a convolution makes of them, `[rows, hidden_size]`.
-    pub convolved: Vec<f32>,
 }
 
 /// What a layer leaves of its rows for its update.
@@ -66,6 +64,8 @@ pub(super) struct Workspace {
 pub(super) struct Gathered {
     /// `[rows, hidden_size]`: what attention gathers.
     pub context: Vec<f32>,
+    /// What a convolution makes of neighbouring tokens, `[rows, hidden_size]`.
+    pub convolved: Vec<f32>,
     /// What else it keeps from projection to update.
     pub carried: Vec<f32>,
 }

@@ -96,7 +96,7 @@ impl Layer for ConvBertLayer {
 
     fn update(&self, block: Range<usize>, hidden: &mut [f32], workspace: &mut Workspace) {
         let size = self.hidden_size;
-        let Workspace { linear, convolved, dense, .. } = workspace;
+        let Workspace { linear, gathered: Gathered { convolved, .. }, dense, .. } = workspace;
         dense.resize(hidden.len(), 0.0);
         self.attention_output.forward(&convolved[block.start * size..block.end * size], linear, dense, None);
         linear.times.measure(Operator::Norm, 0, || self.attention_norm.apply_residual(hidden, dense));
@@ -113,7 +113,7 @@ impl ConvBertLayer {
         let Heads { count, size } = self.heads;
         let (half, kernel_size) = (count * size, self.kernels.size);
         let width = 4 * half + count * kernel_size;
-        let Workspace { linear, gathered: Gathered { context, .. }, convolved, .. } = workspace;
+        let Workspace { linear, gathered: Gathered { context, convolved, .. }, .. } = workspace;
         convolved.clear();
         convolved.resize(rows.len() * 2 * half, 0.0);
         let operations = 2 * rows.len() * half * kernel_size;
@@ -151,7 +151,7 @@ impl Kernels {
     ) {
         let width = self.pointwise.inputs();
         let half = self.pointwise.outputs();
-        let Workspace { linear, gathered: Gathered { carried, .. }, convolved, dense, .. } = workspace;
+        let Workspace { linear, gathered: Gathered { carried, convolved, .. }, dense, .. } = workspace;
         carried.clear();
         carried.resize(rows.len() * width, 0.0);
         let operations = 2 * rows.len() * width * self.size;

@@ -125,7 +125,7 @@ impl Layer for DebertaLayer {
         self.attention_output.forward(&context[values.clone()], linear, dense, None);
         linear.times.measure(Operator::Norm, 0, || self.attention_norm.apply_residual(hidden, dense));
         self.feed_forward.forward(hidden, workspace);
-        let Workspace { linear, dense, convolved, .. } = workspace;
+        let Workspace { linear, dense, gathered: Gathered { convolved, .. }, .. } = workspace;
         linear.times.measure(Operator::Norm, 0, || {
             self.output_norm.apply_residual(hidden, dense);
             if let Some(convolution) = &self.convolution {
@@ -140,7 +140,7 @@ impl Convolution {
     fn forward(&self, windows: &Windows, hidden: &[f32], rows: Range<usize>, workspace: &mut Workspace) {
         let size = self.weight.outputs();
         let reach = self.kernel_size / 2;
-        let Workspace { linear, neighbours, convolved, .. } = workspace;
+        let Workspace { linear, neighbours, gathered: Gathered { convolved, .. }, .. } = workspace;
         neighbours.clear();
         neighbours.resize(rows.len() * self.kernel_size * size, 0.0);
         for window in windows.bounds() {

@@ -203,7 +203,7 @@ impl Layer for MobileBertLayer {
         projected: &mut [f32],
         workspace: &mut Workspace,
     ) {
-        let Workspace { linear, dense, gathered: Gathered { context, carried }, neighbours, .. } = workspace;
+        let Workspace { linear, dense, gathered: Gathered { context, carried, .. }, neighbours, .. } = workspace;
         let hidden = &hidden[rows.start * self.hidden_size..rows.end * self.hidden_size];
         match &self.input {
             Some(bottleneck) => bottleneck.forward(hidden, carried, linear),
