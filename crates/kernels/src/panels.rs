@@ -22,7 +22,7 @@ impl<T: Copy + Default> Default for PanelRow<T> {
 pub(super) const DEPTH_STEP: usize = 16;
 
 /// A matrix of `depth` × `cols`, cut into panels of [`PANEL`] columns; each panel is `depth` rows end to end, and zeros
-/// up to a multiple of [`DEPTH_STEP`]. The last panel is filled up with zeros.
+/// up to a multiple of 16. The last panel is filled up with zeros.
 #[derive(Debug)]
 pub struct Panels<T = f32> {
     data: Vec<PanelRow<T>>,
