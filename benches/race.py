@@ -45,13 +45,14 @@ def main():
         for round_number in range(1, args.rounds + 1):
             for peer in args.peers:
                 run = run_bertqa if is_bertqa(peer) else run_stronger if args.models else run_peer
-                figures = run(args, peer, out / f"{peer.replace(':', '-')}.jsonl")
+                figures = run(args, peer, answers_of(out, peer))
                 speeds[peer].append(figures["rows_per_second"])
                 log.write(json.dumps({"round": round_number, "peer": peer} | figures) + "\n")
                 log.flush()
                 print(f"round {round_number}  {peer}  {figures['rows_per_second']:.2f} rows/s", file=sys.stderr)
 
-    table = markdown(args, speeds, {peer: accuracy(args, out / f"{peer.replace(':', '-')}.jsonl") for peer in args.peers})
+    scores = {peer: accuracy(args, answers_of(out, peer)) for peer in args.peers}
+    table = markdown(args, speeds, scores)
     (out / "table.md").write_text(table, encoding="utf-8")
     print(table, end="")
     print(f"raw figures: {raw}; answers: {out}", file=sys.stderr)
@@ -86,6 +87,10 @@ def arguments():
     if args.rounds < 1:
         parser.error("--rounds must be at least 1")
     return args
+
+
+def answers_of(out, peer):
+    return out / f"{peer.replace(':', '-')}.jsonl"
 
 
 def is_bertqa(peer):

@@ -5,11 +5,11 @@ use std::f32::consts::LOG2_E;
 use rten_simd::Isa;
 use rten_simd::ops::{BitOps, NumOps};
 
-use super::gemm::{Columns, Gemm};
 use super::int8::{Int8Isa, Int8Op};
+use super::matmul::{Columns, Gemm};
 use super::quantize::{QuantizeRows, Side};
 use super::row_buffer::RowBuffer;
-use super::scores::{SCORED_QUERIES, Scores, key_bias};
+use super::scores::{SCORED_QUERIES, Scores, block_queries, key_bias};
 use super::softmax_int8::{SCORE_BLOCK, SoftmaxInt8};
 use super::{Int8Panels, PANEL, PanelRow, QuantizedRows, Rows, RowsMut, Spread, grow};
 
@@ -124,7 +124,7 @@ impl Int8Op for Attend<'_> {
         let (side, factor) = (Side::Lhs(spread), LOG2_E);
         isa.call(QuantizeRows { source: queries, first: 0, side, weights: None, factor, out: &mut buffers.queries });
         let queries = buffers.queries.rows();
-        let blocks = count.div_ceil(isa.scored_queries(head_size, tokens));
+        let blocks = count.div_ceil(block_queries(isa, head_size, tokens));
         for block in 0..blocks {
             // Of equal heights, rather than full ones and a low rest.
             let (first, end) = (block * count / blocks, (block + 1) * count / blocks);

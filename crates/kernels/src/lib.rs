@@ -4,8 +4,8 @@
 //! A product `out = a · b` reads its left-hand side (LHS) from [`Rows`] and its right-hand side (RHS) from packed
 //! [`Panels`]: blocks of [`PANEL`] columns, row after row. An int8 LHS is packed too, as [`QuantizedRows`]. The
 //! product is cut into tiles of MR rows and NR columns, whose sums stay in registers (`Tile`). The microkernel,
-//! `Product::multiply_add`, adds one step over the depth to a tile: an `f32`, two bfloat16 or four int8. `gemm.rs` has
-//! the loops around the tiles and chooses MR and NR by the number of registers.
+//! `Product::multiply_add`, adds one step over the depth to a tile: an `f32`, two bfloat16 or four int8. `matmul.rs`
+//! has the loops around the tiles; `gemm.rs` chooses MR and NR by the number of registers.
 //!
 //! Kernels are written once over the vectors of `rten-simd`, for AVX-512, AVX2, NEON or plain code; `isa.rs` chooses
 //! when the program runs. Only the int8 and bfloat16 microkernels use instructions of their own.
@@ -38,6 +38,7 @@ mod int8;
 mod int8_panels;
 mod isa;
 mod layer_norm;
+mod matmul;
 mod panels;
 mod peak;
 mod product;

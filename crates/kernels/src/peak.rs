@@ -8,13 +8,14 @@ use rten_simd::{Isa, SimdOp};
 
 use super::PANEL;
 #[cfg(target_arch = "x86_64")]
-use super::amx::{MaybeTiles, TILE_ROWS, TileProduct, Tiles};
+use super::amx::MaybeTiles;
 #[cfg(target_arch = "x86_64")]
 use super::bf16::{Avx512Bf16, Bf16, Bf16Op};
 use super::float::Float;
 use super::int8::{Int8Isa, Int8Op};
 use super::isa::dispatch;
 use super::product::Product;
+use super::row_buffer::TILE_ROWS;
 
 /// What one thread can do.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,7 +60,7 @@ pub fn peak_int8(seconds: f64) -> Peak {
 }
 
 /// Measures for about so many seconds.
-pub(super) struct Measure {
+struct Measure {
     seconds: f64,
 }
 
@@ -80,7 +81,14 @@ impl Bf16Op for Measure {
     fn eval<T: MaybeTiles>(self, isa: Avx512Bf16<T>) -> Peak {
         let half = [Bf16::from_f32(0.5); 2];
         match isa.tiles() {
-            Some(tiles) => self.of_tiles(tiles, isa, half, half),
+            Some(tiles) => self.of_tiles::<Avx512Bf16<T>>(|rounds| {
+                black_box(tiles.repeat(
+                    isa,
+                    &[[half; TILE_ROWS]; 2 * TILE_ROWS],
+                    &[[half; TILE_ROWS]; 2 * TILE_ROWS],
+                    rounds,
+                ));
+            }),
             None => self.of_vectors::<_, 6>(isa, Operands { lhs: [half; 6], rhs: [[half; PANEL]; 2] }),
         }
     }
@@ -91,13 +99,19 @@ impl Int8Op for Measure {
 
     #[inline(always)]
     fn eval<B: Int8Isa>(self, isa: B) -> Peak {
-        isa.measure_peak(self)
+        if isa.has_tiles() {
+            return self.of_tiles::<B>(|rounds| isa.repeat_tiles(rounds));
+        }
+        match B::SPARE_REGISTERS {
+            true => self.of_int8::<_, 6>(isa),
+            false => self.of_int8::<_, 4>(isa),
+        }
     }
 }
 
 impl Measure {
     #[inline(always)]
-    pub(super) fn of_int8<B: Int8Isa, const ROWS: usize>(self, isa: B) -> Peak {
+    fn of_int8<B: Int8Isa, const ROWS: usize>(self, isa: B) -> Peak {
         self.of_vectors::<_, ROWS>(isa, Operands { lhs: [[5; 4]; ROWS], rhs: [[[3; 4]; PANEL]; 2] })
     }
 
@@ -110,20 +124,12 @@ impl Measure {
         })
     }
 
-    /// The four products of two tiles with two.
-    #[cfg(target_arch = "x86_64")]
+    /// `repeat` multiplies so often all pairs of two tiles with two.
     #[inline(always)]
-    pub(super) fn of_tiles<P: TileProduct>(self, tiles: &Tiles, product: P, lhs: P::Lhs, rhs: P::Rhs) -> Peak {
+    fn of_tiles<P: Product>(self, repeat: impl Fn(usize)) -> Peak {
         // A tile instruction takes a cycle for each row of the left-hand side.
         let operations = 2 * P::VALUES * TILE_ROWS * TILE_ROWS;
-        self.run(operations as f64, 4 * TILE_ROWS, |rounds| {
-            black_box(tiles.repeat(
-                product,
-                &[[lhs; TILE_ROWS]; 2 * TILE_ROWS],
-                &[[rhs; TILE_ROWS]; 2 * TILE_ROWS],
-                rounds,
-            ));
-        })
+        self.run(operations as f64, 4 * TILE_ROWS, repeat)
     }
 
     /// `work` does so many rounds of as many `operations` as one unit does in a cycle, `units` times.

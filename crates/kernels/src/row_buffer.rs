@@ -6,7 +6,7 @@ use super::Rows;
 const LINE: usize = 16;
 
 /// Rows of a tile register.
-const TILE_ROWS: usize = 16;
+pub(crate) const TILE_ROWS: usize = 16;
 
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]

@@ -166,7 +166,6 @@ impl<'a, T> RowsMut<'a, T> {
     }
 
     /// The first columns.
-    #[cfg(target_arch = "x86_64")]
     #[inline]
     pub(super) fn narrowed(self, cols: usize) -> Self {
         assert!(cols <= self.cols);

@@ -3,9 +3,8 @@
 use rten_simd::Isa;
 use rten_simd::ops::{BitOps, NumOps, ToFloat};
 
-#[cfg(target_arch = "x86_64")]
-use super::gemm::{Columns, Gemm};
 use super::int8::{Int8Isa, Int8Op};
+use super::matmul::{Columns, Gemm};
 use super::panels::{PANEL, PanelRow};
 use super::product::Tile;
 use super::{Int8Panels, Int8Rows, RowsMut};
@@ -14,14 +13,17 @@ use super::{Int8Panels, Int8Rows, RowsMut};
 pub(super) const SCORED_QUERIES: usize = 32;
 
 /// Queries whose sums fit into 32 registers, beside two vectors of keys.
-pub(super) const TILE_QUERIES: usize = 12;
+const TILE_QUERIES: usize = 12;
 
-/// Queries to score at a time where sums are kept in registers: fewer where that leaves room for their scores beside
+/// Queries to score at a time. Where sums are kept in vector registers, fewer where that leaves room for their scores beside
 /// the keys and values in the nearest cache.
-pub(super) fn few_queries(head_size: usize, tokens: usize) -> usize {
+pub(super) fn block_queries<B: Int8Isa>(isa: B, head_size: usize, tokens: usize) -> usize {
     /// A little more than its size, since not all of it is needed at once.
     const CACHE: usize = 56 << 10;
     const FEWER: usize = TILE_QUERIES * 2 / 3;
+    if isa.has_tiles() {
+        return SCORED_QUERIES;
+    }
     let fits = |queries: usize| tokens * (2 * head_size + 5 * queries) <= CACHE;
     if fits(FEWER) && !fits(TILE_QUERIES) { FEWER } else { TILE_QUERIES }
 }
@@ -29,7 +31,7 @@ pub(super) fn few_queries(head_size: usize, tokens: usize) -> usize {
 /// `out = queries · keys` in units of each query's scale, for the first `count` keys; minus infinity in the rest of the
 /// rows.
 ///
-/// Unlike a product of [`Gemm`](super::gemm::Gemm) it is for few rows, whose results stay in the cache.
+/// Unlike a product of [`Gemm`](super::matmul::Gemm) it is for few rows, whose results stay in the cache.
 pub(super) struct Scores<'a> {
     pub out: RowsMut<'a>,
     /// At most [`SCORED_QUERIES`].
@@ -70,14 +72,22 @@ impl Int8Op for Scores<'_> {
         for row in 0..rows {
             out.row_mut(row)[width..].fill(f32::NEG_INFINITY);
         }
-        isa.score(Self { out, queries, keys, bias });
+        let scores = Self { out, queries, keys, bias };
+        if isa.has_tiles() {
+            return isa.multiply(scores.product());
+        }
+        match isa.isa().f32().len() {
+            16 => scores.run::<_, TILE_QUERIES, 2>(isa),
+            8 if B::SPARE_REGISTERS => scores.run::<_, 6, 2>(isa),
+            8 => scores.run::<_, 4, 2>(isa),
+            _ => scores.run::<_, 6, 4>(isa),
+        }
     }
 }
 
 impl<'a> Scores<'a> {
     /// Them as a product like any other.
-    #[cfg(target_arch = "x86_64")]
-    pub(super) fn product(self) -> Gemm<'a, [u8; 4], [i8; 4]> {
+    fn product(self) -> Gemm<'a, [u8; 4], [i8; 4]> {
         let Self { out, queries, keys, bias } = self;
         Gemm {
             out: out.narrowed(keys.cols()),
@@ -93,7 +103,7 @@ impl<'a> Scores<'a> {
 
     /// Computes tiles of at most `ROWS` queries and `VECTORS` vectors of keys.
     #[inline(always)]
-    pub(super) fn run<B: Int8Isa, const ROWS: usize, const VECTORS: usize>(self, isa: B) {
+    fn run<B: Int8Isa, const ROWS: usize, const VECTORS: usize>(self, isa: B) {
         let Self { mut out, queries, keys, bias } = self;
         let rows = queries.rows.rows();
         let tiles = rows.div_ceil(ROWS);

@@ -10,10 +10,11 @@ use rten_simd::ops::{BitOps, NumOps};
 
 use super::super::Activation;
 use super::super::activation::WithFunction;
-use super::super::gemm::{Columns, Gemm};
+use super::super::matmul::{Columns, Gemm};
 use super::super::panels::{DEPTH_STEP, PANEL, PanelRow};
 use super::super::product::{F32, Product};
-use super::{TILE_ROWS, Tiles};
+use super::super::row_buffer::TILE_ROWS;
+use super::Tiles;
 
 /// Rows of a block: two tiles of the left-hand side, which with two of a panel make four of sums.
 const BLOCK_ROWS: usize = 2 * TILE_ROWS;

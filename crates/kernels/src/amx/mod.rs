@@ -14,8 +14,7 @@ use std::sync::LazyLock;
 
 pub(crate) use gemm::{TileProduct, multiply_tiles};
 
-/// Rows of a tile.
-pub(crate) const TILE_ROWS: usize = 16;
+use super::row_buffer::TILE_ROWS;
 
 /// The tile registers of this thread, set up to 16 rows of 64 bytes each for as long as a value lives, and free after
 /// that: whoever else uses them in the same thread has to set them up again. The engine has threads of its own.

@@ -10,8 +10,8 @@ use rten_simd::isa::Avx512Isa;
 use rten_simd::ops::BitOps;
 
 use super::super::amx::{MaybeTiles, NoTiles, TileProduct, Tiles, multiply_tiles};
-use super::super::gemm::Gemm;
 use super::super::isa::InstructionSet;
+use super::super::matmul::Gemm;
 use super::super::product::Product;
 use super::super::{PANEL, RowBuffer, Rows};
 use super::Bf16;

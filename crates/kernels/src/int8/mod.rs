@@ -18,12 +18,23 @@ use rten_simd::ops::{BitOps, NumOps};
 #[cfg(target_arch = "x86_64")]
 use super::amx::Tiles;
 use super::exp::power_times;
-use super::gemm::Gemm;
 use super::isa::InstructionSet;
-use super::peak::{Measure, Peak};
+use super::matmul::Gemm;
 use super::product::{F32, I32, Product};
-use super::quantize::Ranges;
-use super::scores::{Scores, TILE_QUERIES, few_queries};
+
+/// The largest values that a product takes on its two sides; the right-hand ones have signs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ranges {
+    pub lhs: u8,
+    pub rhs: u8,
+}
+
+impl Ranges {
+    pub(crate) const EIGHT_BITS: Self = Self { lhs: 255, rhs: 127 };
+    /// Four products have a sum of less than 2^15.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) const SEVEN_BITS: Self = Self { lhs: 127, rhs: 63 };
+}
 
 /// An instruction set with what arithmetic on int8 needs beyond [`rten_simd::Isa`].
 ///
@@ -58,30 +69,13 @@ pub(crate) trait Int8Isa: Product<Lhs = [u8; 4], Rhs = [i8; 4], Sum = I32<Self>>
         }
     }
 
-    /// Measures how fast the densest instruction is.
-    #[inline(always)]
-    fn measure_peak(self, measure: Measure) -> Peak {
-        match Self::SPARE_REGISTERS {
-            true => measure.of_int8::<_, 6>(self),
-            false => measure.of_int8::<_, 4>(self),
-        }
+    /// Whether whole products are computed in tile registers.
+    fn has_tiles(self) -> bool {
+        false
     }
 
-    /// How many queries [`Scores`] are best for.
-    fn scored_queries(self, head_size: usize, tokens: usize) -> usize {
-        few_queries(head_size, tokens)
-    }
-
-    /// Computes scores.
-    #[inline(always)]
-    fn score(self, scores: Scores) {
-        match self.isa().f32().len() {
-            16 => scores.run::<_, TILE_QUERIES, 2>(self),
-            8 if Self::SPARE_REGISTERS => scores.run::<_, 6, 2>(self),
-            8 => scores.run::<_, 4, 2>(self),
-            _ => scores.run::<_, 6, 4>(self),
-        }
-    }
+    /// Multiplies so often all pairs of two tiles with two, where there are tiles, for measuring how fast that is.
+    fn repeat_tiles(self, _rounds: usize) {}
 
     /// The sum before the first product, where a left-hand value stands for its difference from `zero_point`.
     #[inline(always)]

@@ -1,6 +1,7 @@
 //! Bytes on x86: AVX-512 VNNI, with the tile registers of AMX or without, its 256-bit form AVX-VNNI, and AVX2.
 
 use std::arch::x86_64::*;
+use std::hint::black_box;
 use std::is_x86_feature_detected as detected;
 
 use rten_simd::Isa;
@@ -9,13 +10,10 @@ use rten_simd::ops::{BitOps, NumOps, ToFloat};
 
 use super::super::amx::{MaybeTiles, NoTiles, TileProduct, Tiles, multiply_tiles};
 use super::super::exp::polynomial;
-use super::super::gemm::Gemm;
+use super::super::matmul::Gemm;
 use super::super::panels::PANEL;
-use super::super::peak::{Measure, Peak};
 use super::super::product::{Product, Tile};
-use super::super::quantize::Ranges;
-use super::super::scores::{SCORED_QUERIES, Scores, TILE_QUERIES, few_queries};
-use super::{Int8Isa, Int8Op};
+use super::{Int8Isa, Int8Op, Ranges};
 
 type F32<I> = <I as Isa>::F32;
 type I32<I> = <I as Isa>::I32;
@@ -258,26 +256,14 @@ impl<T: MaybeTiles> Int8Isa for Avx512Vnni<T> {
         }
     }
 
-    #[inline(always)]
-    fn measure_peak(self, measure: Measure) -> Peak {
-        match self.1.tiles() {
-            Some(tiles) => measure.of_tiles(tiles, self, [5; 4], [3; 4]),
-            None => measure.of_int8::<_, 6>(self),
-        }
-    }
-
-    fn scored_queries(self, head_size: usize, tokens: usize) -> usize {
-        match self.1.tiles() {
-            Some(_) => SCORED_QUERIES,
-            None => few_queries(head_size, tokens),
-        }
+    fn has_tiles(self) -> bool {
+        self.1.tiles().is_some()
     }
 
     #[inline(always)]
-    fn score(self, scores: Scores) {
-        match self.1.tiles() {
-            Some(tiles) => tiles.multiply(self, scores.product()),
-            None => scores.run::<_, TILE_QUERIES, 2>(self),
+    fn repeat_tiles(self, rounds: usize) {
+        if let Some(tiles) = self.1.tiles() {
+            black_box(tiles.repeat(self, &[[[5; 4]; 16]; 32], &[[[3; 4]; 16]; 32], rounds));
         }
     }
 

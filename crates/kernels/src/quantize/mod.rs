@@ -6,7 +6,7 @@ mod kernel;
 
 pub(super) use kernel::QuantizeRows;
 
-use super::int8::Int8Op;
+use super::int8::{Int8Op, Ranges};
 use super::row_buffer::RowBuffer;
 use super::{Rows, grow};
 
@@ -17,20 +17,6 @@ pub enum Spread {
     Symmetric,
     /// Mostly above zero, as what activation functions give: 15 steps above for each below.
     Skewed,
-}
-
-/// The largest values that a product takes on its two sides; the right-hand ones have signs.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ranges {
-    pub lhs: u8,
-    pub rhs: u8,
-}
-
-impl Ranges {
-    pub(crate) const EIGHT_BITS: Self = Self { lhs: 255, rhs: 127 };
-    /// Four products have a sum of less than 2^15.
-    #[cfg(target_arch = "x86_64")]
-    pub(crate) const SEVEN_BITS: Self = Self { lhs: 127, rhs: 63 };
 }
 
 impl Spread {

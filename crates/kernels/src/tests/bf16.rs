@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rten_simd::SimdOp;
 
-use super::super::gemm::{Columns, Gemm};
+use super::super::matmul::{Columns, Gemm};
 use super::super::*;
 use super::float::on_every_isa;
 use super::{assert_close, matrix};

@@ -5,8 +5,8 @@ use rten_simd::SimdOp;
 
 use super::super::diagonals::AddDiagonals;
 use super::super::gate::Gate;
-use super::super::gemm::{Columns, Gemm};
 use super::super::layer_norm::Normalize;
+use super::super::matmul::{Columns, Gemm};
 use super::super::softmax::SoftmaxUnscaled;
 use super::super::*;
 use super::{assert_close, matrix};

@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::super::gemm::{Columns, Gemm};
-use super::super::int8::{Int8Isa, Int8Op};
+use super::super::int8::{Int8Isa, Int8Op, Ranges};
 use super::super::int8_panels::{PackPanel, PackPanels, PackTransposed};
-use super::super::quantize::{QuantizeRows, Ranges, Side};
+use super::super::matmul::{Columns, Gemm};
+use super::super::quantize::{QuantizeRows, Side};
 use super::super::*;
 use super::float::plain_activation;
 use super::{assert_close, matrix};
