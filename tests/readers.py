@@ -15,6 +15,7 @@ import pyarrow
 import pyarrow.compute
 import pyarrow.csv
 import pyarrow.feather
+import pyarrow.ipc
 import pyarrow.parquet
 
 ROWS = 6
@@ -114,9 +115,17 @@ def read(folder):
     fastparquet, datasets = installed("fastparquet"), installed("datasets")
     names = [module.__name__ for module in (pandas, duckdb, polars, fastparquet, datasets) if module]
     paths = sorted(glob.glob(os.path.join(folder, "*.out.*")))
-    assert len(paths) == 6, paths
+    assert len(paths) == 9, paths
     for path in paths:
         ids = texts()["id"]
+        if path.endswith(".arrows"):
+            with pyarrow.ipc.open_stream(path) as stream:
+                table = stream.read_all()
+            check_table(path, table)
+            assert table["id"].to_pylist() == ids
+            if polars:
+                assert polars.read_ipc_stream(path)["id"].to_list() == ids
+            continue
         if path.endswith(".arrow"):
             check_table(path, pyarrow.feather.read_table(path))
             assert list(pandas.read_feather(path)["id"]) == ids

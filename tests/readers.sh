@@ -34,7 +34,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 "$readers/newest/bin/python" tests/readers.py write "$folder"
 for input in typed.parquet typed.arrow rows.jsonl; do
-    for output in parquet arrow; do
+    for output in parquet arrow arrows; do
         "$bertqa" run "$folder/$input" -o "$folder/$input.out.$output" --quiet --model tests/fixtures/families/bert
     done
 done

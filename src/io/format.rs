@@ -18,6 +18,8 @@ pub enum InputFormat {
     Parquet,
     /// Arrow IPC, file or stream (Feather version 2)
     Arrow,
+    /// Arrow IPC, stream or file
+    ArrowStream,
     /// JSON: SQuAD's articles and paragraphs, a list of rows, a row a line, exports of label tools
     #[cfg_attr(feature = "cli", value(alias = "squad"))]
     Json,
@@ -41,6 +43,8 @@ pub enum OutputFormat {
     Parquet,
     /// Arrow IPC file (Feather version 2)
     Arrow,
+    /// Arrow IPC stream, which is read while it is written
+    ArrowStream,
 }
 
 /// A row of the table.
@@ -82,6 +86,7 @@ pub(crate) enum TextFormat {
 pub(crate) enum ColumnarFormat {
     Parquet,
     Arrow,
+    ArrowStream,
 }
 
 /// The formats of spreadsheets.
@@ -89,6 +94,16 @@ pub(crate) enum ColumnarFormat {
 pub(crate) enum SheetFormat {
     Xlsx,
     Ods,
+}
+
+impl From<ColumnarFormat> for InputFormat {
+    fn from(format: ColumnarFormat) -> Self {
+        match format {
+            ColumnarFormat::Parquet => Self::Parquet,
+            ColumnarFormat::Arrow => Self::Arrow,
+            ColumnarFormat::ArrowStream => Self::ArrowStream,
+        }
+    }
 }
 
 impl From<SheetFormat> for InputFormat {
@@ -154,11 +169,22 @@ static PARQUET: Format = Format {
 static ARROW: Format = Format {
     name: "Arrow IPC",
     extensions: &["arrow", "feather", "ipc"],
-    media_types: &["application/vnd.apache.arrow.file", "application/vnd.apache.arrow.stream"],
+    media_types: &["application/vnd.apache.arrow.file"],
     layout: Layout::Columnar(ColumnarFormat::Arrow),
     is_compressible: false,
     input: Some(InputFormat::Arrow),
     output: Some(OutputFormat::Arrow),
+};
+
+/// Which of the two an input is, its first bytes say.
+static ARROW_STREAM: Format = Format {
+    name: "Arrow IPC stream",
+    extensions: &["arrows"],
+    media_types: &["application/vnd.apache.arrow.stream"],
+    layout: Layout::Columnar(ColumnarFormat::ArrowStream),
+    is_compressible: false,
+    input: Some(InputFormat::ArrowStream),
+    output: Some(OutputFormat::ArrowStream),
 };
 
 static XLSX: Format = Format {
@@ -182,7 +208,7 @@ static ODS: Format = Format {
 };
 
 /// The table.
-static FORMATS: [&Format; 8] = [&JSONL, &CSV, &TSV, &JSON, &PARQUET, &ARROW, &XLSX, &ODS];
+static FORMATS: [&Format; 9] = [&JSONL, &CSV, &TSV, &JSON, &PARQUET, &ARROW, &ARROW_STREAM, &XLSX, &ODS];
 
 impl InputFormat {
     /// The format that a file's name promises.
@@ -227,6 +253,7 @@ impl InputFormat {
             Self::Tsv => &TSV,
             Self::Parquet => &PARQUET,
             Self::Arrow => &ARROW,
+            Self::ArrowStream => &ARROW_STREAM,
             Self::Json => &JSON,
             Self::Xlsx => &XLSX,
             Self::Ods => &ODS,
@@ -266,6 +293,7 @@ impl OutputFormat {
             Self::Tsv => &TSV,
             Self::Parquet => &PARQUET,
             Self::Arrow => &ARROW,
+            Self::ArrowStream => &ARROW_STREAM,
         }
     }
 }
@@ -387,7 +415,7 @@ mod tests {
     #[test]
     fn extensions_are_listed_for_messages() {
         let inputs = ".jsonl, .ndjson, .csv, .tsv, .tab, .json, each also with .zst, .gz, .bz2 or .xz, .parquet, .arrow, \
-            .feather, .ipc, .xlsx, .xlsm, .ods";
+            .feather, .ipc, .arrows, .xlsx, .xlsm, .ods";
         assert_eq!(InputFormat::extensions(), inputs);
         let outputs = inputs
             .replace(" .json,", "")

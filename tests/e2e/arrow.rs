@@ -39,7 +39,7 @@ fn runs_and_list_views_are_what_they_stand_for() {
         [LONG, "a", null, null, LONG],
     ]);
     for name in ["odd-file.arrow", "odd-stream.arrow"] {
-        for extension in ["jsonl", "parquet", "arrow"] {
+        for extension in ["jsonl", "parquet", "arrow", "arrows"] {
             let folder = tempfile::tempdir().unwrap();
             let at = |name: &str| folder.path().join(name);
             let output = at("out").with_extension(extension);

@@ -105,7 +105,7 @@ fn every_output_format_can_be_read_again() {
     let input = project("samples/questions.jsonl");
     let direct = folder.path().join("direct.jsonl");
     run(&input, &direct, &[]);
-    for extension in ["jsonl.zst", "jsonl.gz", "csv", "parquet", "arrow"] {
+    for extension in ["jsonl.zst", "jsonl.gz", "csv", "parquet", "arrow", "arrows"] {
         let out = folder.path().join(format!("out.{extension}"));
         run(&input, &out, &[]);
         // The answers of the first run are input columns of the second.

@@ -138,7 +138,7 @@ fn clashes_are_refused_up_front_or_named_on_their_row() {
 fn a_broken_run_leaves_nothing_and_an_ended_one_its_part() {
     let folder = Folder::new();
     let input = folder.file("in.jsonl", LINE);
-    for name in ["out.jsonl", "out.csv", "out.parquet", "out.arrow"] {
+    for name in ["out.jsonl", "out.csv", "out.parquet", "out.arrow", "out.arrows"] {
         let output = folder.path(name);
         let start = || {
             let input = open(std::slice::from_ref(&input), &ReadOptions::default()).unwrap();
@@ -179,9 +179,10 @@ fn a_closed_pipe_is_recognised() {
     let columnar = |format| {
         error_of_closed_pipe(&mut |sink| Box::new(FieldsEncoder::new(sink, format, columns.clone(), Vec::new(), 100)))
     };
-    let (parquet, arrow) = (columnar(ColumnarFormat::Parquet), columnar(ColumnarFormat::Arrow));
-    assert!(is_broken_pipe(&parquet), "{parquet:#}");
-    assert!(is_broken_pipe(&arrow), "{arrow:#}");
+    for format in [ColumnarFormat::Parquet, ColumnarFormat::Arrow, ColumnarFormat::ArrowStream] {
+        let error = columnar(format);
+        assert!(is_broken_pipe(&error), "{format:?}: {error:#}");
+    }
     assert!(!is_broken_pipe(&anyhow::anyhow!("other")));
 }
 

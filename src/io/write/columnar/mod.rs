@@ -1,5 +1,6 @@
 //! Columnar files out: Parquet and Arrow IPC, a bounded batch at a time.
 
+mod arrow;
 mod buffer;
 mod columns;
 mod fields;
