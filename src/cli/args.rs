@@ -135,6 +135,11 @@ impl ModelArgs {
         options.load()
     }
 
+    /// Whether the processor decides in which precision the network runs.
+    pub(super) fn precision_is_auto(&self) -> bool {
+        self.precision == PrecisionChoice::AUTO
+    }
+
     /// What the model is called.
     pub(super) fn name(&self) -> &str {
         self.model.as_deref().unwrap_or("default")

@@ -4,6 +4,7 @@ mod args;
 mod bench;
 mod completions;
 mod cut_short;
+mod destination;
 mod devices;
 mod eval;
 mod hint;
@@ -20,6 +21,7 @@ mod rows;
 mod run;
 mod serve;
 mod session;
+mod shard;
 mod stdin;
 mod summary;
 

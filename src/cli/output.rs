@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use anyhow::Context;
 
 use super::StrictStop;
+use super::destination::Destination;
 use super::rows::AskedRow;
-use crate::io::journal::{self, Journal, Recorded, Replay, RowCounts};
+use crate::io::journal::{self, Identity, Journal, Recorded, Replay, RowCounts};
 use crate::io::{self, Answered, InputRow, Row, RowWriter, Rows};
 use crate::pipeline::{self, Sink, Stats, Stop};
 use crate::qa::RowError;
@@ -19,6 +20,8 @@ pub(super) const FAILURES_SHOWN: u64 = 5;
 pub(super) struct Output {
     pub writer: Box<dyn RowWriter>,
     pub journal: Option<Journal>,
+    /// What becomes of it when it is complete, and of which run it is.
+    pub destination: Option<(Destination, Identity)>,
 }
 
 impl Output {
@@ -69,11 +72,14 @@ impl Output {
 
     /// Completes the output, which has these rows.
     pub(super) fn finish(self, counts: RowCounts) -> io::Result<()> {
-        let Self { writer, mut journal } = self;
+        let Self { writer, mut journal, destination } = self;
         if let Some(journal) = &mut journal {
             journal.complete(counts)?;
         }
         let finished = writer.finish();
+        if let (Ok(()), Some((destination, identity))) = (&finished, destination) {
+            destination.finish(identity, counts)?;
+        }
         // Also where only the name could not be had, all is there.
         if matches!(finished, Ok(()) | Err(io::Error::NotNamed { .. }))
             && let Some(journal) = journal
@@ -87,7 +93,7 @@ impl Output {
 
     /// Keeps what there is of the output, and gives its path.
     pub(super) fn keep(self) -> io::Result<Option<PathBuf>> {
-        let Self { writer, mut journal } = self;
+        let Self { writer, mut journal, .. } = self;
         if let Some(Err(error)) = journal.as_mut().map(Journal::checkpoint) {
             tracing::warn!("the last rows are not in the journal: {:#}", anyhow::Error::new(error));
         }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use anyhow::bail;
 
 use super::args::CommonArgs;
+use super::destination::Destination;
 use super::rows::RowRange;
-use super::session::{JournalPlan, Session, Work};
-use super::{Status, progress};
+use super::session::{JournalPlan, Record, Session, Work};
+use super::{Status, progress, shard};
 use crate::io::journal::{CheckpointInterval, Claim, Identity, Leftover};
-use crate::io::{self, InputFormat, OutputFormat, ReadOptions, WriteOptions};
+use crate::io::{self, InputFormat, OutputFormat, ReadOptions, Shard, WriteOptions};
 
 /// Answer the rows of files: JSONL, CSV, Parquet, Arrow IPC or SQuAD-format JSON in; JSONL, CSV, Parquet or Arrow
 /// IPC out
@@ -58,6 +59,12 @@ pub(super) struct Args {
 
     #[command(flatten)]
     range: RowRange,
+
+    /// Answer one of N parts of the inputs, I from 0, to a file whose name says so (answers-00003-of-00016.parquet); auto
+    /// takes both from AWS Batch, Slurm or Kubernetes' indexed jobs (with BERTQA_SHARDS). A part that the same run wrote
+    /// already is left as it is
+    #[arg(long, value_name = "I/N|auto", value_parser = shard::parse, conflicts_with_all = ["skip", "limit"])]
+    shard: Option<Shard>,
 
     /// Rows used to infer the output's columns and types, where the input is text
     #[arg(long, value_name = "N", default_value = "100")]
@@ -122,40 +129,49 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     // Answers on a terminal and a bar below them would overwrite each other.
     let shows_answers = args.prints() && std::io::stdout().is_terminal();
     let session = Session::start(&args.common, progress::bar(!args.common.messages.quiet && !shows_answers))?;
+    let destination = Destination::new(&args.output, args.shard);
+    let path = destination.path().to_owned();
     let read = ReadOptions {
         format: args.input_format,
-        output: Some(args.output.clone()),
+        output: Some(path.clone()),
+        shard: args.shard,
         sheet: args.sheet,
         source_file: args.source_file,
         ..args.common.rows.read_options()
     };
+    if args.shard.is_some() && args.common.model.precision_is_auto() {
+        tracing::warn!("--precision auto may differ from machine to machine; name one, so that all parts are alike");
+    }
     let input = session.open(args.inputs, read.clone())?;
-    let claim = args.checkpoints.claim(&args.output, args.force)?;
+    let claim = args.checkpoints.claim(&path, args.force)?;
     if let Some(counts) = claim.as_ref().map_or(Ok(None), |claim| claim.take_complete())? {
-        tracing::info!("{} was complete already", args.output.display());
+        tracing::info!("{} was complete already", path.display());
         return Ok(Status::of(counts, args.common.rows.max_failed));
     }
+    // Whether that is the same part is known when the model is.
+    let is_there = destination.manifest()?.is_some();
     let write = WriteOptions {
         format: args.output_format,
         prefix: args.common.rows.prefix.clone(),
         top_k: args.common.top_k(),
         infer_schema_length: args.infer_schema_length.get(),
         csv_bom: args.csv_bom,
-        force: args.force || claim.as_ref().is_some_and(Claim::overwrites),
+        force: args.force || is_there || claim.as_ref().is_some_and(Claim::overwrites),
         work_file: claim.as_ref().map(Claim::work_file).transpose()?,
     };
-    let output = io::create(&args.output, &input, &write)?;
+    let output = io::create(&path, &input, &write)?;
     if args.checkpoints.resume && output.work_file().is_none() {
-        bail!("{} is no file and has no journal to go on from; --skip leaves out rows", args.output.display());
+        bail!("{} is no file and has no journal to go on from; --skip leaves out rows", path.display());
     }
-    let journal = match claim {
-        Some(claim) => Some(JournalPlan {
+    let record = Record {
+        identity: Identity::new(&input, &read, &write)?,
+        destination,
+        force: args.force,
+        journal: claim.map(|claim| JournalPlan {
             claim,
-            identity: Identity::new(&input, &read, &write)?,
             overwrites: write.force,
             interval: args.checkpoints.interval(),
         }),
-        None => None,
     };
-    session.answer(Work { input, output, range: args.range, journal })
+    session.answer(Work { input, output, range: args.range, record: Some(record) })
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use indicatif::ProgressBar;
 
 use super::args::{CommonArgs, ModelArgs};
+use super::destination::Destination;
 use super::output::{Output, RowSink, SharedOutput};
 use super::profile::Observed;
 use super::progress::Progress;
@@ -34,7 +35,7 @@ pub(super) struct Ready {
 /// processor may give other last digits.
 #[derive(serde::Serialize)]
 pub(super) struct ModelIdentity {
-    precision: Option<Precision>,
+    pub precision: Option<Precision>,
     files: Vec<ModelFile>,
 }
 
@@ -43,30 +44,43 @@ pub(super) struct Work {
     pub input: Input,
     pub output: Box<dyn RowWriter>,
     pub range: RowRange,
+    pub record: Option<Record>,
+}
+
+/// What is kept of a run beside its output.
+pub(super) struct Record {
+    /// What is known of the run before the model is loaded.
+    pub identity: Identity,
+    pub destination: Destination,
+    /// Whether what is there already does not count.
+    pub force: bool,
     pub journal: Option<JournalPlan>,
 }
 
-/// How a journal is kept, and what is known before the model is loaded of the run that it is of.
+impl Record {
+    fn with(self, range: RowRange, options: &Options, model: &ModelIdentity) -> io::Result<Self> {
+        let identity = self.identity.with("rows", &range)?.with("answers", options)?.with("model", model)?;
+        // Requests cannot change it, so it is not among those that serde writes.
+        let identity = identity.with("max_windows", &options.max_windows)?;
+        Ok(Self { identity, ..self })
+    }
+
+    /// The rows of a part that is complete already.
+    fn complete_part(&self) -> io::Result<Option<RowCounts>> {
+        if self.force { Ok(None) } else { self.destination.complete_part(&self.identity) }
+    }
+}
+
+/// How a journal is kept.
 pub(super) struct JournalPlan {
     pub claim: Claim,
-    pub identity: Identity,
     pub overwrites: bool,
     pub interval: CheckpointInterval,
 }
 
 impl JournalPlan {
-    fn begin(
-        self,
-        range: RowRange,
-        options: &Options,
-        model: &ModelIdentity,
-        work_file: &Path,
-    ) -> io::Result<(Journal, Option<Replay>)> {
-        let Self { claim, identity, overwrites, interval } = self;
-        let identity = identity.with("rows", &range)?.with("answers", options)?.with("model", model)?;
-        // Requests cannot change it, so it is not among those that serde writes.
-        let identity = identity.with("max_windows", &options.max_windows)?;
-        claim.begin(identity, work_file, overwrites, interval)
+    fn begin(self, identity: Identity, work_file: &Path) -> io::Result<(Journal, Option<Replay>)> {
+        self.claim.begin(identity, work_file, self.overwrites, self.interval)
     }
 }
 
@@ -113,17 +127,25 @@ impl<'a> Session<'a> {
     /// Answers the rows, after those that a journal has answers of.
     pub(super) fn answer(self, work: Work) -> anyhow::Result<Status> {
         let CommonArgs { rows, answers, model, messages, profile } = self.args;
-        let Work { input, output, range, journal } = work;
+        let Work { input, output, range, record } = work;
         let Ready { pipeline, options, engine, model, observed } = Ready::load(model, answers, &self.stop, *profile)?;
         let options = Options { max_windows: rows.max_windows.get(), ..options };
-        let (journal, replay) = match journal.zip(output.work_file()) {
-            Some((plan, work_file)) => {
-                let (journal, replay) = plan.begin(range, &options, &model, work_file)?;
-                (Some(journal), replay)
+        let mut output = Output { writer: output, journal: None, destination: None };
+        let mut replay = None;
+        if let Some(record) = record {
+            let record = record.with(range, &options, &model)?;
+            if let Some(counts) = record.complete_part()? {
+                let path = record.destination.path().display();
+                tracing::info!(rows = counts.rows, failed = counts.failed, "{path} was complete already");
+                return Ok(Status::of(counts, rows.max_failed));
             }
-            None => (None, None),
-        };
-        let mut output = Output { writer: output, journal };
+            let Record { identity, destination, journal, .. } = record;
+            if let Some((plan, work_file)) = journal.zip(output.writer.work_file()) {
+                let (journal, recorded) = plan.begin(identity.clone(), work_file)?;
+                (output.journal, replay) = (Some(journal), recorded);
+            }
+            output.destination = Some((destination, identity));
+        }
         let stats = pipeline.stats.clone();
         let progress = Progress::start(self.bar, &input, range, stats.clone())?;
         let mut input = range.of(input.rows());
@@ -166,7 +188,7 @@ impl<'a> Session<'a> {
                 logging::say(format!("{operators}\n").as_bytes());
             }
         }
-        Summary::new(&stats, resumed, self.began, engine).print(messages)?;
+        Summary::new(&stats, resumed, self.began, engine, model.precision).print(messages)?;
         Ok(status)
     }
 }

@@ -32,5 +32,5 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         ..WriteOptions::default()
     };
     let output = io::create("-", &input, &write)?;
-    session.answer(Work { input, output, range: args.range, journal: None })
+    session.answer(Work { input, output, range: args.range, record: None })
 }

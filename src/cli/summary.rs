@@ -5,6 +5,7 @@ use indicatif::HumanCount;
 
 use super::args::{LogFormat, MessageArgs};
 use super::logging;
+use crate::engine::Precision;
 use crate::pipeline::Stats;
 use crate::plural::plural;
 
@@ -25,10 +26,19 @@ pub(super) struct Summary {
     batch_fill: f64,
     /// How the network ran.
     engine: String,
+    /// In which precision; that of a compiled model is its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    precision: Option<Precision>,
 }
 
 impl Summary {
-    pub(super) fn new(stats: &Stats, resumed: u64, since: Instant, engine: String) -> Self {
+    pub(super) fn new(
+        stats: &Stats,
+        resumed: u64,
+        since: Instant,
+        engine: String,
+        precision: Option<Precision>,
+    ) -> Self {
         let elapsed: Duration = since.elapsed();
         let seconds = elapsed.as_secs_f64();
         let (rows, tokens) = (stats.rows.get(), stats.tokens.get());
@@ -43,6 +53,7 @@ impl Summary {
             tokens_per_second: tokens as f64 / seconds,
             batch_fill: if tokens == 0 { 1.0 } else { tokens as f64 / stats.slots.get() as f64 },
             engine,
+            precision,
         }
     }
 

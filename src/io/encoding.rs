@@ -57,6 +57,11 @@ impl Serialize for Encoding {
 }
 
 impl Encoding {
+    /// Whether a line feed in such a text is the end of a line.
+    pub(crate) fn has_ascii_lines(self) -> bool {
+        self.0.is_ascii_compatible()
+    }
+
     pub(crate) const UTF_16LE: Self = Self(encoding_rs::UTF_16LE);
     pub(crate) const UTF_16BE: Self = Self(encoding_rs::UTF_16BE);
 

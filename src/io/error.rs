@@ -55,6 +55,31 @@ pub enum Error {
     /// An output whose name does not say its format.
     #[error("{}: cannot infer the format from the extension; known are {}", .0.display(), OutputFormat::extensions())]
     UnknownOutputFormat(PathBuf),
+    /// The name of a file elsewhere that is malformed.
+    #[error("{url}: {reason}")]
+    Url {
+        /// As it was given.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An object store, in a program that was built without.
+    #[error("{url}: this program was built without object stores")]
+    NoStores {
+        /// As it was given.
+        url: String,
+    },
+    /// A file elsewhere that cannot be had, or written.
+    #[error("{url}: cannot be reached")]
+    Remote {
+        /// The file, or the folder.
+        url: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A part of an input that cannot be cut into parts.
+    #[error("{0}: a part of what is no regular file cannot be found")]
+    NoShards(Arc<str>),
     /// Text and columnar inputs together.
     #[error(
         "text inputs ({}) and columnar ones ({}) cannot be read together",
@@ -453,6 +478,14 @@ pub enum Error {
         /// The journal.
         journal: PathBuf,
         /// What differs.
+        changes: Vec<String>,
+    },
+    /// A part of an output that is there already, and that another run wrote.
+    #[error("{part}: is there already, and another run wrote it: {}", changes.join("; "))]
+    PartChanged {
+        /// The part.
+        part: String,
+        /// How that run differs.
         changes: Vec<String>,
     },
     /// A row that is not the one that was answered when the run began.

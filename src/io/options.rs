@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::encoding::Encoding;
 use super::format::{InputFormat, OutputFormat};
+use super::source::Shard;
 use super::source::compression::DEFAULT_WINDOW_LOG_MAX;
 
 /// How inputs are read.
@@ -21,6 +22,8 @@ pub struct ReadOptions {
     pub source_file: Option<String>,
     /// `None` to go by the extension, and to take standard input for JSON Lines.
     pub format: Option<InputFormat>,
+    /// The part of the inputs that is read; `None` for all.
+    pub shard: Option<Shard>,
     /// The output: where it stands in a folder that is read, it is no input.
     #[serde(skip)]
     pub output: Option<PathBuf>,
@@ -49,6 +52,7 @@ impl Default for ReadOptions {
             columns: None,
             source_file: None,
             format: None,
+            shard: None,
             output: None,
             encoding: None,
             window_log_max: DEFAULT_WINDOW_LOG_MAX,

@@ -33,6 +33,13 @@ pub(crate) fn destination(output: &Path) -> PathBuf {
     }
 }
 
+/// The file that stands for an output elsewhere, for its journal and what is kept of it: of its name, where the program
+/// runs.
+pub(crate) fn stand_in(url: &Path) -> PathBuf {
+    let name = url.file_name().unwrap_or_default();
+    std::env::current_dir().unwrap_or_default().join(name)
+}
+
 /// The folder in which a file is.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))

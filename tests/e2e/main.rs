@@ -22,6 +22,7 @@ mod power;
 mod precision;
 mod resume;
 mod serve;
+mod shards;
 mod sheets;
 mod sides;
 #[cfg(target_os = "linux")]

@@ -72,7 +72,7 @@ impl Job<'_> {
     /// Answers the gold rows with the model, and scores that.
     pub(super) fn answer(self, input: Input) -> anyhow::Result<(Scorer, Arc<Stats>)> {
         let Args { answers, model, messages, .. } = self.args;
-        let Ready { pipeline, mut options, engine, .. } = Ready::load(model, answers, &self.stop, false)?;
+        let Ready { pipeline, mut options, engine, model: identity, .. } = Ready::load(model, answers, &self.stop, false)?;
         // The scorer wants to see the best span also where "no answer" wins.
         let may_win = std::mem::take(&mut options.handle_impossible_answer);
         let threshold = may_win.then_some(options.no_answer_threshold);
@@ -88,7 +88,7 @@ impl Job<'_> {
         });
         let ScoringSink { scorer, .. } = pipeline.run(items, ScoringSink { scorer, threshold, failed: 0 })?;
         drop(progress);
-        Summary::new(&stats, 0, self.began, engine).print(messages)?;
+        Summary::new(&stats, 0, self.began, engine, identity.precision).print(messages)?;
         Ok((scorer, stats))
     }
 }

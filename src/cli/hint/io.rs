@@ -34,9 +34,11 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
         io::Error::LfsPointer(_) => "fetch the file itself with git lfs pull",
         io::Error::NoRows { .. } => "name the columns with --question and --context",
         io::Error::Leftover { .. } => "go on from there with --resume, or begin anew with --force",
-        io::Error::RunChanged { .. } | io::Error::RowChanged { .. } | io::Error::RowsMissing { .. } => {
-            "begin anew with --force, or write to another file"
-        }
+        io::Error::RunChanged { .. }
+        | io::Error::PartChanged { .. }
+        | io::Error::RowChanged { .. }
+        | io::Error::RowsMissing { .. } => "begin anew with --force, or write to another file",
+        io::Error::NoStores { .. } => "build it with --features stores; the Python package and the images have them",
         io::Error::OutputExists(_) => "overwrite it with --force, or write to another file",
         _ => return None,
     };

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::io::error::{Error, Result};
 use crate::io::options::{ReadOptions, WriteOptions};
 use crate::io::read::Input;
-use crate::io::source::{Source, Stamp};
+use crate::io::source::{Extent, Source, Stamp};
 
 /// Of each end of an input, so much is hashed.
 const END: u64 = 64 << 10;
@@ -19,12 +19,13 @@ const END: u64 = 64 << 10;
 const NAMED: usize = 5;
 
 /// What tells a run from others.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Identity(Map<String, Value>);
 
 #[derive(Serialize)]
 struct InputIdentity<'a> {
     name: &'a str,
+    extent: &'a Extent,
     #[serde(flatten)]
     file: Option<FileIdentity>,
 }
@@ -60,12 +61,17 @@ impl Identity {
     pub(super) fn into_json(self) -> Value {
         Value::Object(self.0)
     }
+
+    /// How it differs from one that was written down, for people.
+    pub(super) fn changes(&self, before: &Value) -> Vec<String> {
+        changes(before, &Value::Object(self.0.clone()))
+    }
 }
 
 impl<'a> InputIdentity<'a> {
     fn of(source: &'a Source) -> Result<Self> {
         let file = source.stamp.map(|stamp| FileIdentity::of(source, stamp)).transpose()?;
-        Ok(Self { name: &source.name, file })
+        Ok(Self { name: &source.name, extent: &source.extent, file })
     }
 }
 

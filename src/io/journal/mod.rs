@@ -18,6 +18,7 @@ mod file;
 mod found;
 mod identity;
 mod kept;
+mod manifest;
 mod replay;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use crate::qa::{Example, RowError};
 pub(crate) use claim::{Claim, Leftover};
 pub(crate) use entry::RowCounts;
 pub(crate) use identity::Identity;
+pub(crate) use manifest::Manifest;
 pub(crate) use replay::{Recorded, Replay};
 pub(crate) use writer::{CheckpointInterval, Journal};
 

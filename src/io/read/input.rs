@@ -17,7 +17,7 @@ use crate::io::format::{ColumnarFormat, Layout, SheetFormat, TextFormat};
 use crate::io::options::ReadOptions;
 use crate::io::row::{InputColumns, InputRow, Record, Rows};
 use crate::io::source::partitions::{Partition, PartitionValue};
-use crate::io::source::{self, Place, Source};
+use crate::io::source::{self, Blob, Extent, Place, Source};
 
 /// Inputs that are there and fit together.
 pub struct Input {
@@ -53,7 +53,7 @@ pub fn open(inputs: &[impl AsRef<Path>], options: &ReadOptions) -> Result<Input>
 
 /// With `needs_question`, every row has to have a question and a context.
 pub(crate) fn open_with(inputs: &[impl AsRef<Path>], options: &ReadOptions, needs_question: bool) -> Result<Input> {
-    let mut sources = source::resolve(inputs, options.format, options.output.as_deref())?;
+    let mut sources = source::resolve(inputs, options)?;
     if let Some(column) = &options.source_file {
         for source in &mut sources {
             let name = source.name.clone();
@@ -92,7 +92,7 @@ fn open_fields(
     let (mut complete, mut parts) = (true, false);
     let mut total_bytes = Some(0);
     for (source, opened) in &mut sources {
-        let size = source.regular_size()?;
+        let size = source.extent_size()?;
         let counted = size.filter(|_| matches!(opened, Opened::Text(_)));
         total_bytes = total_bytes.zip(counted).map(|(total, size)| total + size);
         match opened {
@@ -142,7 +142,7 @@ fn sheet(
 ) -> Result<SheetRows> {
     let file = match spooled {
         Some(copy) => copy.try_clone().map_err(Error::Temporary)?,
-        None => source.file()?,
+        None => source.local_file()?,
     };
     SheetRows::new(file, source.name.clone(), selection.clone(), format, options)
 }
@@ -161,10 +161,10 @@ fn open_columnar(
             Some(_) => (source.file()?, None),
             None => {
                 let copy = source.spool()?;
-                (copy.try_clone().map_err(Error::Temporary)?, Some(copy))
+                (Blob::File(copy.try_clone().map_err(Error::Temporary)?), Some(copy))
             }
         };
-        let file = ColumnarFile::open(file, source.name.clone(), format)?;
+        let file = ColumnarFile::open(file, source.name.clone(), format, &source.extent)?;
         selection.check(&source.name, file.names())?;
         refuse_clash(&source, file.names(), options)?;
         check_text(&source.name, &file.columns(|name| selection.reads(name))?, &selection)?;
@@ -329,7 +329,7 @@ impl Input {
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.sources.iter().filter_map(|(source, _)| match &source.place {
             Place::File(path) => Some(path.as_path()),
-            Place::Stdin => None,
+            Place::Object(_) | Place::Stdin => None,
         })
     }
 
@@ -376,15 +376,18 @@ fn rows(
     selection: &Arc<ColumnSelection>,
     bytes_read: &Arc<AtomicU64>,
 ) -> Result<Rows> {
+    if source.extent == Extent::Nothing {
+        return Ok(Box::new(std::iter::empty()));
+    }
     let rows = match opened {
         Opened::Text(format) => {
             let text = source.text(bytes_read.clone(), options)?;
-            text::rows(text, source.name.clone(), format, options, selection)?
+            text::rows(text, source.label(), format, options, selection)?
         }
         Opened::Sheet(format, spooled) => Box::new(sheet(source, format, spooled.as_ref(), options, selection)?),
         Opened::Columnar(format, spooled) => {
-            let file = spooled.map_or_else(|| source.file(), Ok)?;
-            let file = ColumnarFile::open(file, source.name.clone(), format)?;
+            let file = spooled.map_or_else(|| source.file(), |copy| Ok(Blob::File(copy)))?;
+            let file = ColumnarFile::open(file, source.name.clone(), format, &source.extent)?;
             let InputColumns::Columnar(schema) = columns else { return Err(Error::MixedLayouts) };
             let (selection, schema) = (selection.clone(), schema.clone());
             let rows = ColumnarRows::new(file, selection, schema, &source.partitions, options)?;

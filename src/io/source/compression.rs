@@ -27,6 +27,20 @@ const BUFFER: usize = 64 << 10;
 /// What a decoder of xz takes beside its dictionary, in KiB.
 const XZ_OVERHEAD: u32 = 1 << 10;
 
+/// No more of a text tells whether it [`is_plain`].
+pub(crate) const MAGIC_BYTES: u64 = 10;
+
+/// Whether a text that begins so is neither compressed nor in UTF-16: a line feed in it is the end of a line.
+pub(crate) fn is_plain(start: &[u8]) -> bool {
+    let is_compressed = start.starts_with(GZIP_MAGIC)
+        || start.starts_with(ZSTD_MAGIC)
+        || start.starts_with(XZ_MAGIC)
+        || (start.first().is_some_and(|first| ZSTD_SKIPPABLE_FIRST.contains(first))
+            && start[1..].starts_with(&ZSTD_SKIPPABLE))
+        || (start.starts_with(b"BZh") && BZIP2_MAGICS.iter().any(|magic| start.get(4..) == Some(magic)));
+    !is_compressed && !start.starts_with(UTF_16LE_MARK) && !start.starts_with(UTF_16BE_MARK) && !start.contains(&0)
+}
+
 /// Which compressed texts are read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Accepted {

@@ -1,30 +1,40 @@
 //! Where rows come from: files, folders, globs, standard input; compressed or not.
 
+mod blob;
 pub(crate) mod compression;
+mod objects;
 pub(crate) mod partitions;
 mod paths;
+mod shard;
 mod spool;
 mod stamp;
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read};
-use std::path::PathBuf;
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub(crate) use blob::Blob;
 use compression::Accepted;
 use partitions::Partition;
 pub(crate) use paths::resolve;
+pub(crate) use shard::Extent;
+pub use shard::Shard;
 pub(crate) use stamp::Stamp;
 
 use super::error::{Error, Result};
 use super::format::{InputFormat, is_compressed};
 use super::options::ReadOptions;
+use super::remote::{Object, ObjectFile};
 
 /// Where rows come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
     File(PathBuf),
+    /// Elsewhere.
+    Object(Object),
     Stdin,
 }
 
@@ -39,6 +49,7 @@ pub(crate) struct Source {
     pub(crate) partitions: Vec<Partition>,
     /// Of a regular file, when it was found.
     pub(crate) stamp: Option<Stamp>,
+    pub(crate) extent: Extent,
 }
 
 /// What the text begins with that Git LFS leaves in the place of a file.
@@ -52,8 +63,8 @@ impl Source {
     /// A file that Git LFS has not fetched.
     pub(crate) fn refuse_pointer(&self) -> Result<()> {
         let mut start = Vec::new();
-        if self.regular_size()?.is_some() {
-            let mut file = self.file()?.take(LFS_POINTER.len() as u64);
+        if matches!(self.place, Place::File(_)) && self.regular_size()?.is_some() {
+            let mut file = self.open()?.take(LFS_POINTER.len() as u64);
             file.read_to_end(&mut start).map_err(|source| self.unreadable(source))?;
         }
         if start == LFS_POINTER { Err(Error::LfsPointer(self.name.clone())) } else { Ok(()) }
@@ -62,10 +73,16 @@ impl Source {
     /// # Errors
     /// A file that is not what it was when it was found.
     pub(crate) fn refuse_change(&self) -> Result<()> {
-        let (Place::File(path), Some(before)) = (&self.place, self.stamp) else { return Ok(()) };
-        let metadata = std::fs::metadata(path).map_err(|source| self.unreadable(source))?;
-        let now = Stamp::of(&metadata);
-        if now == before {
+        let now = match &self.place {
+            Place::File(path) => std::fs::metadata(path).map(|metadata| Stamp::of(&metadata)),
+            Place::Object(object) => match object.location().find()? {
+                Some(object) => Ok(object.stamp()),
+                None => Err(ErrorKind::NotFound.into()),
+            },
+            Place::Stdin => return Ok(()),
+        };
+        let (Some(before), now) = (self.stamp, now.map_err(|source| self.unreadable(source))?) else { return Ok(()) };
+        if now.is_as(before) {
             return Ok(());
         }
         Err(Error::Changed { name: self.name.clone(), before: before.bytes, now: now.bytes })
@@ -73,27 +90,69 @@ impl Source {
 
     /// The size of a regular file.
     pub(crate) fn regular_size(&self) -> Result<Option<u64>> {
-        let Place::File(path) = &self.place else { return Ok(None) };
-        let metadata = std::fs::metadata(path).map_err(|source| self.unreadable(source))?;
-        Ok(metadata.is_file().then_some(metadata.len()))
+        match &self.place {
+            Place::File(path) => {
+                let metadata = std::fs::metadata(path).map_err(|source| self.unreadable(source))?;
+                Ok(metadata.is_file().then_some(metadata.len()))
+            }
+            Place::Object(object) => Ok(Some(object.size())),
+            Place::Stdin => Ok(None),
+        }
     }
 
-    /// A file in which to seek: a pipe is copied.
-    pub(crate) fn file(&self) -> Result<File> {
+    /// Bytes in which to seek: a pipe is copied, and what a server gives as a whole only.
+    pub(crate) fn file(&self) -> Result<Blob> {
         match &self.place {
-            Place::File(path) => File::open(path).map_err(|source| Error::Open { name: self.name.clone(), source }),
-            Place::Stdin => self.spool(),
+            Place::File(_) => self.open().map(Blob::File),
+            Place::Object(object) if object.has_ranges() => {
+                ObjectFile::new(object.clone()).map(Blob::Object).map_err(Error::Temporary)
+            }
+            Place::Object(_) | Place::Stdin => self.spool().map(Blob::File),
         }
+    }
+
+    /// A file: what is none is copied.
+    pub(crate) fn local_file(&self) -> Result<File> {
+        match &self.place {
+            Place::File(_) => self.open(),
+            Place::Object(_) | Place::Stdin => self.spool(),
+        }
+    }
+
+    fn open(&self) -> Result<File> {
+        let Place::File(path) = &self.place else { return self.spool() };
+        File::open(path).map_err(|source| Error::Open { name: self.name.clone(), source })
     }
 
     /// A copy, in a file without a name.
     pub(crate) fn spool(&self) -> Result<File> {
-        spool::copy(self.raw()?, &self.name)
+        spool::copy(self.raw(0).map_err(|source| self.unreadable(source))?, &self.name)
     }
 
-    /// The decompressed text; `bytes_read` counts those that are stored.
+    /// What messages about its rows call it. Where it begins in the middle, rows are counted from there.
+    pub(crate) fn label(&self) -> Arc<str> {
+        match &self.extent {
+            Extent::Within(range) if range.start > 0 => format!("{} (from byte {})", self.name, range.start).into(),
+            Extent::Whole | Extent::Within(_) | Extent::Nothing => self.name.clone(),
+        }
+    }
+
+    /// Bytes that are read of a regular file.
+    pub(crate) fn extent_size(&self) -> Result<Option<u64>> {
+        Ok(self.regular_size()?.map(|size| match &self.extent {
+            Extent::Whole => size,
+            Extent::Within(range) => range.end - range.start,
+            Extent::Nothing => 0,
+        }))
+    }
+
+    /// The decompressed text that is read of it; `bytes_read` counts those that are stored.
     pub(crate) fn text(&self, bytes_read: Arc<AtomicU64>, options: &ReadOptions) -> Result<Box<dyn BufRead + Send>> {
-        let mut reader = BufReader::new(Counted { reader: self.raw()?, bytes_read });
+        let raw = match &self.extent {
+            Extent::Within(range) => self.lines(range).map_err(|source| self.unreadable(source))?,
+            Extent::Whole | Extent::Nothing => self.raw(0).map_err(|source| self.unreadable(source))?,
+        };
+        let mut reader = BufReader::new(Counted { reader: raw, bytes_read });
         if self.is_compressed() && reader.fill_buf().map_err(|source| self.unreadable(source))?.is_empty() {
             return Err(self.unreadable(io::Error::new(ErrorKind::UnexpectedEof, CUT)));
         }
@@ -103,14 +162,30 @@ impl Source {
 
     /// Whether its name says so; how, its first bytes say.
     fn is_compressed(&self) -> bool {
-        matches!(&self.place, Place::File(path) if is_compressed(path))
+        match &self.place {
+            Place::File(path) => is_compressed(path),
+            Place::Object(object) => is_compressed(Path::new(object.location().path())),
+            Place::Stdin => false,
+        }
     }
 
-    fn raw(&self) -> Result<Box<dyn Read + Send>> {
-        Ok(match &self.place {
-            Place::File(_) => Box::new(self.file()?),
-            Place::Stdin => Box::new(io::stdin()),
-        })
+    fn lines(&self, range: &Range<u64>) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(shard::Lines::new(BufReader::new(self.raw(shard::start(range))?), range)?))
+    }
+
+    /// What is stored, from this byte on.
+    fn raw(&self, begin: u64) -> io::Result<Box<dyn Read + Send>> {
+        match &self.place {
+            Place::File(path) => {
+                let mut file = File::open(path)?;
+                if begin > 0 {
+                    file.seek(SeekFrom::Start(begin))?;
+                }
+                Ok(Box::new(file))
+            }
+            Place::Object(object) => object.reader(begin),
+            Place::Stdin => Ok(Box::new(io::stdin())),
+        }
     }
 
     fn unreadable(&self, source: io::Error) -> Error {

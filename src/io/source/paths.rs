@@ -5,33 +5,40 @@ use std::path::Path;
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::{Place, Source, Stamp, partitions};
+use super::{Extent, Place, Source, Stamp, objects, partitions, shard};
 use crate::io::error::{Error, Result};
 use crate::io::format::InputFormat;
+use crate::io::options::ReadOptions;
 use crate::io::output_path::{belongs_to, destination, is_stream};
+use crate::io::remote;
+
+/// What `datasets` writes beside the data that it saves.
+pub(super) const DESCRIPTIONS: [&str; 3] = ["dataset_info.json", "dataset_dict.json", "state.json"];
 
 /// # Errors
 /// A missing file, an unknown extension, a glob or folder without a file to read, a second `-`.
-/// `output` is none of the files of a folder or a pattern, nor is what stands beside it while it is not complete.
-pub(crate) fn resolve(
-    inputs: &[impl AsRef<Path>],
-    format: Option<InputFormat>,
-    output: Option<&Path>,
-) -> Result<Vec<Source>> {
-    let output = output.filter(|output| !is_stream(output)).map(destination);
+/// The output is none of the files of a folder or a pattern, nor is what stands beside it while it is not complete.
+pub(crate) fn resolve(inputs: &[impl AsRef<Path>], options: &ReadOptions) -> Result<Vec<Source>> {
+    let output_url = options.output.as_deref().filter(|output| remote::is_url(output));
+    let output = options.output.as_deref().filter(|output| !is_stream(output) && output_url.is_none());
+    let output = output.map(destination);
     let is_output = |path: &Path| {
         // Through links, it may be called otherwise.
         output.as_ref().is_some_and(|output| belongs_to(output, path) || destination(path) == *output)
     };
-    let mut sources = found(inputs, format, &is_output)?;
+    let mut sources = found(inputs, options.format, &is_output, output_url)?;
     partitions::infer_types(&mut sources);
-    Ok(sources)
+    match options.shard {
+        Some(shard) => shard::take(sources, shard, options),
+        None => Ok(sources),
+    }
 }
 
 fn found(
     inputs: &[impl AsRef<Path>],
     format: Option<InputFormat>,
     is_output: &impl Fn(&Path) -> bool,
+    output_url: Option<&Path>,
 ) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     for path in inputs {
@@ -47,7 +54,10 @@ fn found(
                 format,
                 partitions: Vec::new(),
                 stamp: None,
+                extent: Extent::Whole,
             });
+        } else if remote::is_url(path) {
+            sources.extend(objects::find(path, format, output_url)?);
         // A file whose name looks like a pattern is that file.
         } else if path.is_dir() {
             sources.extend(folder(path, format, is_output)?);
@@ -71,6 +81,7 @@ fn file(path: &Path, format: Option<InputFormat>) -> Result<Source> {
         format,
         partitions: Vec::new(),
         stamp: path.metadata().ok().filter(Metadata::is_file).as_ref().map(Stamp::of),
+        extent: Extent::Whole,
     })
 }
 
@@ -110,9 +121,8 @@ fn is_hidden(entry: &DirEntry) -> bool {
     entry.file_name().as_encoded_bytes().first().is_some_and(|first| matches!(first, b'.' | b'_'))
 }
 
-/// What `datasets` writes beside the data that it saves.
 fn is_description(entry: &DirEntry) -> bool {
-    ["dataset_info.json", "dataset_dict.json", "state.json"].iter().any(|name| entry.file_name() == *name)
+    DESCRIPTIONS.iter().any(|name| entry.file_name() == *name)
 }
 
 #[cfg(test)]
@@ -120,7 +130,7 @@ mod tests {
     use super::*;
 
     fn names(inputs: &[String], format: Option<InputFormat>) -> Result<Vec<String>> {
-        let sources = resolve(inputs, format, None)?;
+        let sources = resolve(inputs, &ReadOptions { format, ..ReadOptions::default() })?;
         let name = |source: &Source| source.name.rsplit('/').next().unwrap_or_default().to_owned();
         Ok(sources.iter().map(name).collect())
     }

@@ -13,4 +13,10 @@ impl Stamp {
     pub(crate) fn of(metadata: &Metadata) -> Self {
         Self { bytes: metadata.len(), modified: metadata.modified().ok() }
     }
+
+    /// Whether nothing shows that it was written to since then.
+    pub(crate) fn is_as(self, before: Self) -> bool {
+        let is_later = self.modified.zip(before.modified).is_some_and(|(now, before)| now != before);
+        self.bytes == before.bytes && !is_later
+    }
 }

@@ -4,7 +4,7 @@ use super::super::Record;
 use super::{Folder, InputColumns, ReadOptions, WriteOptions, frame, open, rows, run, run_default, text};
 
 /// Columns of many types, each with a null.
-fn all_types(rows: i64) -> DataFrame {
+pub(super) fn all_types(rows: i64) -> DataFrame {
     let at = |f: &dyn Fn(i64) -> i64| (0..rows).map(|row| (row % 7 != 3).then(|| f(row))).collect::<Vec<_>>();
     let ints = |name: &str, f: &dyn Fn(i64) -> i64| Series::new(name.into(), at(f));
     let cast = |name: &str, dtype: DataType, f: &dyn Fn(i64) -> i64| ints(name, f).cast(&dtype).unwrap();

@@ -7,6 +7,7 @@ mod damage;
 mod json;
 mod paths;
 mod read;
+mod shards;
 mod write;
 
 use std::fs::File;

@@ -95,6 +95,7 @@ pub(crate) fn create<'a>(
     let target = Target::open(output, options.force, options.work_file.as_deref(), inputs)?;
     let sink = target.sink().map_err(|source| Error::Create { path: output.to_owned(), source })?;
     let compressed = |sink| Compressed::new(sink, compression).map_err(Error::Write);
+    let of_columns = |sink, format| columnar(sink, format, &columns, (input_columns, metadata), options);
     let encoder: Box<dyn RowEncoder> = match format {
         OutputFormat::Jsonl => Box::new(JsonlEncoder::new(compressed(sink)?, columns.clone())),
         OutputFormat::Csv | OutputFormat::Tsv => {
@@ -111,8 +112,9 @@ pub(crate) fn create<'a>(
             };
             Box::new(CsvEncoder::new(sink, columns.clone(), delimiter, names)?)
         }
-        OutputFormat::Parquet => columnar(sink, ColumnarFormat::Parquet, &columns, (input_columns, metadata), options)?,
-        OutputFormat::Arrow => columnar(sink, ColumnarFormat::Arrow, &columns, (input_columns, metadata), options)?,
+        OutputFormat::Parquet => of_columns(sink, ColumnarFormat::Parquet)?,
+        OutputFormat::Arrow => of_columns(sink, ColumnarFormat::Arrow)?,
+        OutputFormat::ArrowStream => of_columns(sink, ColumnarFormat::ArrowStream)?,
     };
     Ok(Box::new(Writer { encoder, columns, clashes, is_text: format.is_text(), target }))
 }
@@ -213,7 +215,7 @@ impl RowWriter for Writer {
             Target::Stdout | Target::Stream | Target::Special { .. } => {
                 self.encoder.flush().map_err(|error| self.target.named(error))
             }
-            Target::File { .. } => Ok(()),
+            Target::File { .. } | Target::Object { .. } => Ok(()),
         }
     }
 

@@ -1,4 +1,5 @@
-//! Where the output goes: a file that gets its name only when it is complete, or standard output.
+//! Where the output goes: a file that gets its name only when it is complete, an object that is made then, or standard
+//! output.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -9,7 +10,8 @@ use tempfile::{NamedTempFile, PersistError};
 
 use super::sink::Sink;
 use crate::io::error::{Error, Result};
-use crate::io::output_path::{PARTIAL, destination, folder_of, is_stream, sync_folder, with_suffix};
+use crate::io::output_path::{PARTIAL, destination, folder_of, is_stream, stand_in, sync_folder, with_suffix};
+use crate::io::remote::{self, Existing, Location};
 
 /// An output that is open.
 pub(crate) enum Target {
@@ -27,6 +29,12 @@ pub(crate) enum Target {
         path: PathBuf,
         force: bool,
     },
+    /// An object elsewhere, which is made of a file when that is complete.
+    Object {
+        partial: NamedTempFile,
+        location: Location,
+        existing: Existing,
+    },
 }
 
 impl Target {
@@ -42,6 +50,9 @@ impl Target {
     ) -> Result<Self> {
         if is_stream(output) {
             return Ok(Self::Stdout);
+        }
+        if remote::is_url(output) {
+            return Self::open_object(output, force, work_file);
         }
         let existing = std::fs::metadata(output);
         if existing.as_ref().is_ok_and(|metadata| metadata.is_dir()) {
@@ -76,20 +87,23 @@ impl Target {
         prefix.push(name);
         prefix.push(".");
         name_leftovers(folder, &prefix);
-        let mut builder = tempfile::Builder::new();
-        match work_file.and_then(Path::file_name) {
-            Some(name) => builder.prefix(name).rand_bytes(0),
-            None => builder.prefix(&prefix).suffix(PARTIAL),
-        };
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // As any new file: what the umask leaves of this.
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let partial =
-            builder.tempfile_in(folder).map_err(|source| Error::CreateIn { path: folder.to_owned(), source })?;
+        let partial = partial(work_file, &prefix, folder)?;
         Ok(Self::File { partial, path, force })
+    }
+
+    fn open_object(output: &Path, force: bool, work_file: Option<&Path>) -> Result<Self> {
+        let location = Location::parse(output)?;
+        location.refuse_read_only()?;
+        if location.name().is_empty() {
+            return Err(Error::NoFileName(output.to_owned()));
+        }
+        if !force && location.find()?.is_some() {
+            return Err(Error::OutputExists(output.to_owned()));
+        }
+        let folder = work_file.map_or_else(std::env::temp_dir, |path| folder_of(path).to_owned());
+        let partial = partial(work_file, OsStr::new(".bertqa-"), &folder)?;
+        let existing = if force { Existing::Replace } else { Existing::Keep };
+        Ok(Self::Object { partial, location, existing })
     }
 
     pub(crate) fn sink(&self) -> io::Result<Sink> {
@@ -97,7 +111,7 @@ impl Target {
             Self::Stdout => Box::new(io::stdout()),
             Self::Stream => Box::new(io::sink()),
             Self::Special { file, .. } => Box::new(file.try_clone()?),
-            Self::File { partial, .. } => Box::new(partial.as_file().try_clone()?),
+            Self::File { partial, .. } | Self::Object { partial, .. } => Box::new(partial.as_file().try_clone()?),
         }))
     }
 
@@ -105,7 +119,7 @@ impl Target {
     pub(crate) fn work_file(&self) -> Option<&Path> {
         match self {
             Self::Stdout | Self::Stream | Self::Special { .. } => None,
-            Self::File { partial, .. } => Some(partial.path()),
+            Self::File { partial, .. } | Self::Object { partial, .. } => Some(partial.path()),
         }
     }
 
@@ -115,6 +129,9 @@ impl Target {
             (Self::Special { path, .. } | Self::File { path, .. }, Error::Write(source)) => {
                 Error::WriteTo { path: path.clone(), source }
             }
+            (Self::Object { partial, .. }, Error::Write(source)) => {
+                Error::WriteTo { path: partial.path().to_owned(), source }
+            }
             (Self::Stdout, Error::Write(source)) => Error::WriteStdout(source),
             (_, error) => error,
         }
@@ -123,7 +140,11 @@ impl Target {
     /// Gives the completed file its name, when the disk has all of it. If it cannot have it, since another file has it by
     /// now or its folder is gone, the file is kept under another.
     pub(crate) fn commit(self) -> Result<()> {
-        let Self::File { partial, path, force } = self else { return Ok(()) };
+        let (partial, path, force) = match self {
+            Self::File { partial, path, force } => (partial, path, force),
+            Self::Object { partial, location, existing } => return commit_object(partial, &location, existing),
+            Self::Stdout | Self::Stream | Self::Special { .. } => return Ok(()),
+        };
         if let Err(source) = partial.as_file().sync_all() {
             return Err(Error::WriteTo { path, source });
         }
@@ -139,7 +160,11 @@ impl Target {
 
     /// Keeps the file as `OUT.partial` and gives its path.
     pub(crate) fn commit_partial(self) -> Result<Option<PathBuf>> {
-        let Self::File { partial, path, .. } = self else { return Ok(None) };
+        let (partial, path) = match self {
+            Self::File { partial, path, .. } => (partial, path),
+            Self::Object { partial, location, .. } => (partial, stand_in(Path::new(&location.to_string()))),
+            Self::Stdout | Self::Stream | Self::Special { .. } => return Ok(None),
+        };
         let synced = partial.as_file().sync_all();
         match synced.and_then(|()| keep(partial, &path)) {
             Ok(kept) => {
@@ -149,6 +174,34 @@ impl Target {
             }
             Err(source) => Err(Error::Create { path: with_suffix(&path, PARTIAL), source }),
         }
+    }
+}
+
+/// The file that is written until the output is complete: `work_file`, or one with a new name.
+fn partial(work_file: Option<&Path>, prefix: &OsStr, folder: &Path) -> Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    match work_file.and_then(Path::file_name) {
+        Some(name) => builder.prefix(name).rand_bytes(0),
+        None => builder.prefix(prefix).suffix(PARTIAL),
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As any new file: what the umask leaves of this.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder).map_err(|source| Error::CreateIn { path: folder.to_owned(), source })
+}
+
+/// Makes an object of a complete file. If that cannot be, the file is kept.
+fn commit_object(mut partial: NamedTempFile, location: &Location, existing: Existing) -> Result<()> {
+    let file = partial.as_file_mut();
+    let written = file.rewind().map_err(Error::Write).and_then(|()| location.write(file, existing));
+    let Err(error) = written else { return Ok(()) };
+    let path = PathBuf::from(location.to_string());
+    match keep(partial, &stand_in(&path)) {
+        Ok(kept) => Err(Error::NotNamed { path, kept, source: io::Error::other(error) }),
+        Err(_) => Err(error),
     }
 }
 
@@ -176,9 +229,12 @@ fn keep(mut file: NamedTempFile, path: &Path) -> io::Result<PathBuf> {
     Ok(kept)
 }
 
-/// The path of the file that `output` names; `None` if it names something else than a regular file or one to be.
+/// The path of the file that `output` names, or that stands for it while it is not complete; `None` if it names something else than a regular file or one to be.
 #[cfg(feature = "cli")]
 pub(crate) fn file_path(output: &Path) -> Option<PathBuf> {
+    if remote::is_url(output) {
+        return Some(stand_in(output));
+    }
     if is_stream(output) || std::fs::metadata(output).is_ok_and(|metadata| !metadata.is_file()) {
         return None;
     }

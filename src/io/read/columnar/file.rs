@@ -4,7 +4,6 @@
 //! writer chose to have it read, and is read whole.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, Seek};
 use std::sync::Arc;
 
@@ -16,10 +15,11 @@ use super::parquet::ParquetFile;
 use crate::io::columnar::metadata::Metadata;
 use crate::io::error::{Error, Result};
 use crate::io::format::{ColumnarFormat, InputFormat};
+use crate::io::source::{Blob, Extent};
 
 /// An open Parquet or Arrow IPC file whose schema has been read.
 pub(crate) struct ColumnarFile {
-    file: File,
+    file: Blob,
     name: Arc<str>,
     layout: Layout,
     schema: Arc<ArrowSchema>,
@@ -37,12 +37,13 @@ pub(crate) type Chunks = Box<dyn Iterator<Item = PolarsResult<DataFrame>> + Send
 impl ColumnarFile {
     /// # Errors
     /// A file that is not of its format.
-    pub(crate) fn open(mut file: File, name: Arc<str>, format: ColumnarFormat) -> Result<Self> {
+    pub(crate) fn open(mut file: Blob, name: Arc<str>, format: ColumnarFormat, extent: &Extent) -> Result<Self> {
         file.rewind().map_err(|source| Error::Read { name: name.clone(), source })?;
-        let (opened, format) = match format {
-            ColumnarFormat::Parquet => (guarded(|| open_parquet(&mut file)), InputFormat::Parquet),
-            ColumnarFormat::Arrow => (guarded(|| open_arrow(&mut file)), InputFormat::Arrow),
+        let opened = match format {
+            ColumnarFormat::Parquet => guarded(|| open_parquet(&mut file, extent)),
+            ColumnarFormat::Arrow | ColumnarFormat::ArrowStream => guarded(|| open_arrow(&mut file)),
         };
+        let format = format.into();
         let (layout, schema) = opened.map_err(|source| Error::NotColumnar { name: name.clone(), format, source })?;
         let unreadable = match &layout {
             Layout::Parquet(_) => HashMap::new(),
@@ -90,6 +91,14 @@ impl ColumnarFile {
         &self.name
     }
 
+    /// Rows of the file that come before those that are read.
+    pub(crate) fn first(&self) -> u64 {
+        match &self.layout {
+            Layout::Parquet(file) => file.first(),
+            Layout::Arrow(_) => 0,
+        }
+    }
+
     /// The number of rows, where the file says it without being read.
     pub(crate) fn rows(&self) -> Result<Option<u64>> {
         match &self.layout {
@@ -125,13 +134,13 @@ impl ColumnarFile {
     }
 }
 
-fn open_parquet(file: &mut File) -> PolarsResult<(Layout, Arc<ArrowSchema>)> {
-    let file = ParquetFile::open(file)?;
+fn open_parquet(file: &mut Blob, extent: &Extent) -> PolarsResult<(Layout, Arc<ArrowSchema>)> {
+    let file = ParquetFile::open(file, extent)?;
     let schema = file.schema().clone();
     Ok((Layout::Parquet(Box::new(file)), schema))
 }
 
-fn open_arrow(file: &mut File) -> PolarsResult<(Layout, Arc<ArrowSchema>)> {
+fn open_arrow(file: &mut Blob) -> PolarsResult<(Layout, Arc<ArrowSchema>)> {
     let file = IpcFile::open(file)?;
     let schema = Arc::new(file.schema());
     Ok((Layout::Arrow(file), schema))

@@ -54,7 +54,7 @@ impl ColumnarRows {
         partitions: &[Partition],
         options: &ReadOptions,
     ) -> Result<Self> {
-        let source = file.name().clone();
+        let (source, number) = (file.name().clone(), file.first());
         let has = |name: &str| file.names().any(|other| other == name);
         let partitions: Vec<_> = partitions.iter().filter(|partition| !has(&partition.name)).cloned().collect();
         let is_partition = |name: &str| partitions.iter().any(|partition| partition.name == name);
@@ -64,7 +64,7 @@ impl ColumnarRows {
         names.extend(texts.into_iter().filter(|name| !carried.contains(name)));
         let chunks = file.chunks(names, options.chunk_rows.max(1))?;
         let max_text_bytes = options.max_line_bytes;
-        Ok(Self { chunks, chunk: None, number: 0, source, selection, carried, partitions, max_text_bytes })
+        Ok(Self { chunks, chunk: None, number, source, selection, carried, partitions, max_text_bytes })
     }
 
     fn load(&self, mut frame: DataFrame) -> PolarsResult<Chunk> {

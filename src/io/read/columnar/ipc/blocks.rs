@@ -3,7 +3,6 @@
 //! A file has its messages one after the other, as a stream has, and the footer says where each is. A footer that is
 //! damaged may name fewer of them, or one twice; what lies between those that it names then shows that.
 
-use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 
@@ -12,6 +11,7 @@ use polars_arrow::io::ipc::format::ipc::{Block, MessageHeader};
 
 use super::envelope::{self, CONTINUATION, MAGIC};
 use crate::io::read::columnar::decoder::damaged;
+use crate::io::source::Blob;
 
 /// What a footer names.
 pub(super) struct Blocks {
@@ -21,7 +21,7 @@ pub(super) struct Blocks {
 
 impl Blocks {
     /// Refuses those that do not fill the file from its schema to the footer, which begins at `footer`.
-    pub(super) fn check(&self, reader: &mut BufReader<File>, footer: u64) -> PolarsResult<()> {
+    pub(super) fn check(&self, reader: &mut BufReader<Blob>, footer: u64) -> PolarsResult<()> {
         // What the file begins with is padded to eight bytes.
         reader.seek(SeekFrom::Start(MAGIC.len().next_multiple_of(8) as u64))?;
         let schema = envelope::read(reader)?;
@@ -55,7 +55,7 @@ impl Blocks {
 }
 
 /// Refuses what is neither padding nor the mark that ends a stream.
-fn check_nothing(reader: &mut BufReader<File>, range: Range<u64>) -> PolarsResult<()> {
+fn check_nothing(reader: &mut BufReader<Blob>, range: Range<u64>) -> PolarsResult<()> {
     let Some(length) = range.end.checked_sub(range.start) else {
         return Err(damaged(format!("the footer names what is at byte {} more than once", range.end)));
     };

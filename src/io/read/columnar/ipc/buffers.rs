@@ -2,7 +2,6 @@
 //!
 //! Arrow's own reader takes as many bytes as a buffer says that it unpacks to, and does not see whether there are more.
 
-use std::fs::File;
 use std::io::{BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 
@@ -11,6 +10,7 @@ use polars_arrow::io::ipc::format::ipc::{Buffer, CompressionType, RecordBatch};
 
 use super::checks::{NOT_COMPRESSED, check_buffers};
 use crate::io::read::columnar::decoder::damaged;
+use crate::io::source::Blob;
 
 /// Where buffers lie.
 pub(super) trait Place: Read + Seek {}
@@ -29,7 +29,7 @@ impl<'a> Unpacked<'a> {
     ///
     /// # Errors
     /// Those that lie elsewhere, that take more memory than there is, or that are not as long as they say.
-    pub(super) fn new(batch: RecordBatch, reader: &'a mut BufReader<File>, body: &Range<u64>) -> PolarsResult<Self> {
+    pub(super) fn new(batch: RecordBatch, reader: &'a mut BufReader<Blob>, body: &Range<u64>) -> PolarsResult<Self> {
         check_buffers(&batch, reader, body)?;
         let Some(compression) = batch.compression.as_deref() else {
             return Ok(Self { batch, place: Box::new(reader), begin: body.start });

@@ -1,6 +1,5 @@
 //! Whether what a message says of its size can be, before memory is asked for.
 
-use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 
@@ -10,6 +9,7 @@ use polars_arrow::io::ipc::format::ipc::{CompressionType, FieldRef, RecordBatch,
 
 use crate::io::read::columnar::decoder::damaged;
 use crate::io::read::columnar::memory;
+use crate::io::source::Blob;
 
 /// Stands before a buffer that is not compressed, among those that are.
 pub(super) const NOT_COMPRESSED: i64 = -1;
@@ -40,7 +40,7 @@ fn check_fields(fields: Option<Vector<planus::Result<FieldRef>>>, levels: usize,
 
 /// Refuses buffers that do not lie in `body`, and those that cannot be unpacked to what they say, or take more memory
 /// than there is.
-pub(super) fn check_buffers(batch: &RecordBatch, reader: &mut BufReader<File>, body: &Range<u64>) -> PolarsResult<()> {
+pub(super) fn check_buffers(batch: &RecordBatch, reader: &mut BufReader<Blob>, body: &Range<u64>) -> PolarsResult<()> {
     let mut total = 0u64;
     for buffer in batch.buffers.iter().flatten() {
         let begin = u64::try_from(buffer.offset).ok().and_then(|offset| body.start.checked_add(offset));
@@ -59,7 +59,7 @@ pub(super) fn check_buffers(batch: &RecordBatch, reader: &mut BufReader<File>, b
 }
 
 /// The length to which a buffer says that it unpacks.
-fn unpacked(codec: CompressionType, begin: u64, length: u64, reader: &mut BufReader<File>) -> PolarsResult<u64> {
+fn unpacked(codec: CompressionType, begin: u64, length: u64, reader: &mut BufReader<Blob>) -> PolarsResult<u64> {
     let mut said = [0; 8];
     let Some(stored) = length.checked_sub(said.len() as u64) else {
         return Err(damaged("a compressed buffer is too short to say how long it is"));

@@ -3,7 +3,6 @@
 //! polars' decoder knows most types, and of those that it does not know, runs and list views are read here: what they
 //! are made of are columns that it knows. Any other is left out, by the number of its parts.
 
-use std::fs::File;
 use std::io::BufReader;
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,6 +21,7 @@ use polars_arrow::record_batch::RecordBatchT;
 
 use super::buffers::Unpacked;
 use crate::io::read::columnar::decoder::{damaged, guarded, storage};
+use crate::io::source::Blob;
 
 /// Values that are repeated come to no more than that in a record batch: a few bytes could otherwise fill any memory.
 const MOST_REPEATED: usize = 1 << 24;
@@ -48,7 +48,7 @@ pub(super) struct Part {
 
 /// What is read besides the column's own buffers.
 pub(super) struct Context<'a> {
-    pub(super) reader: &'a mut BufReader<File>,
+    pub(super) reader: &'a mut BufReader<Blob>,
     pub(super) dictionaries: &'a Dictionaries,
     pub(super) version: MetadataVersion,
     /// Where the buffers lie in the file.

@@ -1,6 +1,5 @@
 //! What stands around the messages of Arrow IPC, and the messages themselves.
 
-use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read, Seek};
 use std::ops::Range;
 
@@ -10,6 +9,7 @@ use polars_arrow::io::ipc::format::ipc::{Message, MessageHeaderRef, MessageRef};
 
 use super::checks;
 use crate::io::read::columnar::decoder::damaged;
+use crate::io::source::Blob;
 
 /// Stands before the length of a message, since version 0.15 of the format.
 pub(super) const CONTINUATION: [u8; 4] = [0xff; 4];
@@ -22,14 +22,14 @@ pub(super) fn begin(offset: i64) -> PolarsResult<u64> {
 }
 
 /// The message that begins here, and where its body lies; `None` as of [`read`].
-pub(super) fn with_body(reader: &mut BufReader<File>) -> PolarsResult<Option<(Message, Range<u64>)>> {
+pub(super) fn with_body(reader: &mut BufReader<Blob>) -> PolarsResult<Option<(Message, Range<u64>)>> {
     let Some(message) = read(reader)? else { return Ok(None) };
     let body = reader.stream_position()?;
     let length = u64::try_from(message.body_length).ok();
     let end = length.and_then(|length| body.checked_add(length));
     let end = end.ok_or_else(|| damaged("a message has a length that cannot be"))?;
     // What is cut off need not be what is wanted of this message, and takes all that would follow.
-    if end > reader.get_ref().metadata()?.len() {
+    if end > reader.get_ref().size()? {
         return Err(io::Error::from(ErrorKind::UnexpectedEof).into());
     }
     Ok(Some((message, body..end)))

@@ -1,6 +1,5 @@
 //! The messages of Arrow IPC: what each begins with, and where its body is.
 
-use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 
@@ -14,6 +13,7 @@ use super::blocks::Blocks;
 use super::checks;
 use super::envelope::{MAGIC, begin, read, with_body};
 use crate::io::read::columnar::decoder::damaged;
+use crate::io::source::Blob;
 
 /// What a message says. The body, which its buffers lie in, begins where the file's reader stands.
 pub(super) enum Content {
@@ -40,7 +40,7 @@ pub(super) enum Messages {
 }
 
 /// The schema of a file or a stream, and its messages.
-pub(super) fn open(file: &mut File) -> PolarsResult<(Schema, Messages)> {
+pub(super) fn open(file: &mut Blob) -> PolarsResult<(Schema, Messages)> {
     let mut magic = [0; MAGIC.len()];
     let is_file = file.read_exact(&mut magic).is_ok() && &magic == MAGIC;
     file.rewind()?;
@@ -63,7 +63,7 @@ pub(super) fn open(file: &mut File) -> PolarsResult<(Schema, Messages)> {
 }
 
 /// The footer of a file, and where it begins.
-fn footer(file: &mut File) -> PolarsResult<(Footer, u64)> {
+fn footer(file: &mut Blob) -> PolarsResult<(Footer, u64)> {
     let mut end = [0; 4 + MAGIC.len()];
     let length = file.seek(SeekFrom::End(-(end.len() as i64)))?;
     file.read_exact(&mut end)?;
@@ -85,7 +85,7 @@ fn footer(file: &mut File) -> PolarsResult<(Footer, u64)> {
 
 impl Messages {
     /// The next message; its body is not read.
-    pub(super) fn next(&mut self, reader: &mut BufReader<File>) -> PolarsResult<Option<Head>> {
+    pub(super) fn next(&mut self, reader: &mut BufReader<Blob>) -> PolarsResult<Option<Head>> {
         let begin = match self {
             Self::File(blocks) => match blocks.pop() {
                 Some(block) => begin(block.offset)?,
@@ -112,7 +112,7 @@ impl Messages {
 }
 
 /// A stream ends where its end mark is, or the file.
-fn nothing_follows(reader: &mut BufReader<File>) -> PolarsResult<Option<Head>> {
+fn nothing_follows(reader: &mut BufReader<Blob>) -> PolarsResult<Option<Head>> {
     for byte in reader.bytes() {
         if byte? != 0 {
             return Err(damaged("bytes follow the end of the stream"));

@@ -8,7 +8,6 @@ mod envelope;
 mod message;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::BufReader;
 use std::ops::Range;
 
@@ -23,6 +22,7 @@ use self::buffers::Unpacked;
 use self::column::{Columns, Context, Part, Reading};
 use self::message::{Content, Head, Messages};
 use crate::io::read::columnar::decoder::damaged;
+use crate::io::source::Blob;
 
 /// What an Arrow IPC file or stream has.
 pub(super) struct IpcFile {
@@ -38,7 +38,7 @@ struct IpcColumn {
 }
 
 impl IpcFile {
-    pub(super) fn open(file: &mut File) -> PolarsResult<Self> {
+    pub(super) fn open(file: &mut Blob) -> PolarsResult<Self> {
         let (Schema { endianness, fields, custom_metadata, .. }, messages) = message::open(file)?;
         let metadata = custom_metadata.unwrap_or_default().into_iter();
         let metadata = metadata.filter_map(|entry| Some((entry.key?, entry.value?))).collect();
@@ -70,7 +70,7 @@ impl IpcFile {
     }
 
     /// The number of rows, where the footer says where to look for it.
-    pub(super) fn rows(&self, file: File) -> PolarsResult<Option<u64>> {
+    pub(super) fn rows(&self, file: Blob) -> PolarsResult<Option<u64>> {
         if !matches!(self.messages, Messages::File(_)) {
             return Ok(None);
         }
@@ -88,7 +88,7 @@ impl IpcFile {
     /// The record batches, with the columns `names`.
     pub(super) fn batches(
         mut self,
-        file: File,
+        file: Blob,
         names: &[String],
     ) -> impl Iterator<Item = PolarsResult<DataFrame>> + Send + use<> {
         let wanted = self.columns.iter().map(|column| names.contains(&column.name)).collect::<Vec<_>>();
@@ -99,7 +99,7 @@ impl IpcFile {
 
     fn next(
         &mut self,
-        reader: &mut BufReader<File>,
+        reader: &mut BufReader<Blob>,
         dictionaries: &mut Dictionaries,
         wanted: &[bool],
     ) -> PolarsResult<Option<DataFrame>> {
@@ -136,7 +136,7 @@ impl IpcFile {
 fn add_dictionary(
     mut batch: DictionaryBatch,
     part: &Part,
-    reader: &mut BufReader<File>,
+    reader: &mut BufReader<Blob>,
     dictionaries: &mut Dictionaries,
     body: &Range<u64>,
 ) -> PolarsResult<()> {

@@ -1,7 +1,6 @@
 //! Whether the metadata of a file are as long as their lists say: polars asks for memory by what a list says of its
 //! length, and reads the levels of a schema by recursion.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
 use polars::prelude::PolarsResult;
@@ -10,6 +9,7 @@ use polars_parquet_format::thrift::protocol::{TCompactInputProtocol, TInputProto
 use polars_parquet_format::{ColumnMetaData, RowGroup, SchemaElement, thrift};
 
 use crate::io::read::columnar::decoder::damaged;
+use crate::io::source::Blob;
 
 /// No type that people have is nested nearly as deeply.
 const DEEPEST: usize = 64;
@@ -18,7 +18,7 @@ const DEEPEST: usize = 64;
 const MEMORY: usize = 32;
 
 /// Reads the metadata once, and keeps nothing of them.
-pub(super) fn check(file: &mut File) -> PolarsResult<()> {
+pub(super) fn check(file: &mut Blob) -> PolarsResult<()> {
     // Whether they are there at all is found when they are read for good.
     let Some(metadata) = read(file)? else { return Ok(()) };
     let (schema, misplaced) =
@@ -42,7 +42,7 @@ pub(super) fn check(file: &mut File) -> PolarsResult<()> {
     Ok(())
 }
 
-fn read(file: &mut File) -> PolarsResult<Option<Vec<u8>>> {
+fn read(file: &mut Blob) -> PolarsResult<Option<Vec<u8>>> {
     let length = file.seek(SeekFrom::End(0))?;
     let Some(end) = length.checked_sub(FOOTER_SIZE) else { return Ok(None) };
     file.seek(SeekFrom::Start(end))?;

@@ -1,6 +1,5 @@
 //! A row group, a slice of rows at a time.
 
-use std::fs::File;
 use std::io::Cursor;
 use std::ops::Range;
 
@@ -16,6 +15,7 @@ use polars_parquet::read::{
 use super::pages::{Encoded, Pages, in_column};
 use crate::io::read::columnar::decoder::damaged;
 use crate::io::read::columnar::memory;
+use crate::io::source::Blob;
 
 /// A slice holds about this much, unless a single row is larger.
 const SLICE_BYTES: usize = 16 << 20;
@@ -64,7 +64,7 @@ impl From<Encoded> for Held {
 
 impl RowGroup {
     /// Finds the pages of the columns `fields`.
-    pub(super) fn open(file: &File, group: &RowGroupMetadata, fields: &[Field]) -> PolarsResult<Self> {
+    pub(super) fn open(file: &mut Blob, group: &RowGroupMetadata, fields: &[Field]) -> PolarsResult<Self> {
         let rows = group.num_rows();
         let (mut columns, mut bytes, mut row_bytes) = (Vec::new(), 0usize, 1);
         for field in fields {
@@ -96,7 +96,7 @@ impl RowGroup {
     }
 
     /// The next rows, at most `most`; `None` after the last.
-    pub(super) fn next(&mut self, file: &File, most: usize) -> PolarsResult<Option<DataFrame>> {
+    pub(super) fn next(&mut self, file: &mut Blob, most: usize) -> PolarsResult<Option<DataFrame>> {
         if self.next == self.rows {
             return Ok(None);
         }
@@ -117,7 +117,7 @@ fn fixed_length(column: &ColumnChunkMetadata) -> usize {
 }
 
 impl GroupColumn {
-    fn read(&mut self, file: &File, rows: &Range<usize>) -> PolarsResult<Column> {
+    fn read(&mut self, file: &mut Blob, rows: &Range<usize>) -> PolarsResult<Column> {
         let (held, first) = match &mut self.pages {
             ColumnPages::Flat { pages, held } => {
                 let wanted = pages.with_values(rows);

@@ -11,22 +11,25 @@ mod group;
 mod header;
 mod pages;
 
-use std::fs::File;
 use std::io::{Seek, SeekFrom};
+use std::ops::Range;
 use std::sync::Arc;
 
 use polars::prelude::{ArrowDataType, ArrowSchema, DataFrame, PolarsResult};
 use polars_parquet::parquet::schema::types::{ParquetType, PrimitiveConvertedType, PrimitiveLogicalType};
 use polars_parquet::read::schema::parquet_to_arrow_schema;
-use polars_parquet::read::{FileMetadata, infer_schema, read_metadata};
+use polars_parquet::read::{FileMetadata, RowGroupMetadata, infer_schema, read_metadata};
 use polars_parquet::write::schema_to_metadata_key;
 
 use self::group::RowGroup;
 use super::decoder::{guarded, storage};
+use crate::io::source::{Blob, Extent};
 
 /// A Parquet file whose metadata has been read.
 pub(super) struct ParquetFile {
     metadata: FileMetadata,
+    /// The row groups that are read.
+    groups: Range<usize>,
     /// What its columns are stored as.
     schema: Arc<ArrowSchema>,
     /// What they are decoded as.
@@ -34,7 +37,7 @@ pub(super) struct ParquetFile {
 }
 
 impl ParquetFile {
-    pub(super) fn open(file: &mut File) -> PolarsResult<Self> {
+    pub(super) fn open(file: &mut Blob, extent: &Extent) -> PolarsResult<Self> {
         footer::check(file)?;
         let mut metadata = read_metadata(file)?;
         checks::check(&metadata, file.seek(SeekFrom::End(0))?)?;
@@ -53,7 +56,8 @@ impl ParquetFile {
             entries.push(said);
         }
         let decoded = infer_schema(&metadata)?;
-        Ok(Self { metadata, schema: Arc::new(stored), decoded })
+        let groups = groups(&metadata.row_groups, extent);
+        Ok(Self { metadata, groups, schema: Arc::new(stored), decoded })
     }
 
     pub(super) fn schema(&self) -> &Arc<ArrowSchema> {
@@ -66,40 +70,69 @@ impl ParquetFile {
         entries.filter_map(|entry| Some((entry.key.clone(), entry.value.clone()?))).collect()
     }
 
+    /// Rows before those that are read.
+    pub(super) fn first(&self) -> u64 {
+        count(&self.metadata.row_groups[..self.groups.start])
+    }
+
+    /// Rows that are read.
     pub(super) fn rows(&self) -> u64 {
-        self.metadata.num_rows as u64
+        count(&self.metadata.row_groups[self.groups.clone()])
     }
 
     /// Row group by row group, each in slices of at most `chunk_rows`, with the columns `names`.
     pub(super) fn chunks(
         self,
-        file: File,
+        mut file: Blob,
         names: &[String],
         chunk_rows: usize,
     ) -> impl Iterator<Item = PolarsResult<DataFrame>> + Send + use<> {
-        let Self { metadata, decoded, .. } = self;
+        let Self { metadata, groups, decoded, .. } = self;
         let fields: Vec<_> =
             decoded.iter_values().filter(|field| names.iter().any(|name| *name == field.name)).cloned().collect();
-        let (mut next, mut current) = (0, None::<RowGroup>);
+        let (mut next, mut current) = (groups.start, None::<RowGroup>);
         std::iter::from_fn(move || {
             loop {
                 let number = next;
                 let slice = guarded(|| match &mut current {
-                    Some(group) => group.next(&file, chunk_rows),
+                    Some(group) => group.next(&mut file, chunk_rows),
                     None => Ok(None),
                 });
                 if let Some(slice) = slice.transpose() {
                     return Some(slice.map_err(|error| checks::in_group(number, error)));
                 }
-                let group = metadata.row_groups.get(next)?;
+                let group = metadata.row_groups[..groups.end].get(next)?;
                 next += 1;
-                match guarded(|| RowGroup::open(&file, group, &fields)) {
+                match guarded(|| RowGroup::open(&mut file, group, &fields)) {
                     Ok(group) => current = Some(group),
                     Err(error) => return Some(Err(checks::in_group(next, error))),
                 }
             }
         })
     }
+}
+
+/// The row groups that begin where `extent` says. Where they do not lie in order, each begins with the one before it.
+fn groups(all: &[RowGroupMetadata], extent: &Extent) -> Range<usize> {
+    let mut starts: Vec<u64> = all.iter().map(start).collect();
+    for next in 1..starts.len() {
+        starts[next] = starts[next].max(starts[next - 1]);
+    }
+    let before = |place: u64| starts.partition_point(|start| *start < place);
+    match extent {
+        Extent::Whole => 0..all.len(),
+        Extent::Within(range) => before(range.start)..before(range.end),
+        Extent::Nothing => 0..0,
+    }
+}
+
+/// Where a row group begins.
+fn start(group: &RowGroupMetadata) -> u64 {
+    group.parquet_columns().iter().map(|column| column.byte_range().start).min().unwrap_or_default()
+}
+
+fn count(groups: &[RowGroupMetadata]) -> u64 {
+    groups.iter().map(|group| group.num_rows() as u64).sum()
 }
 
 /// JSON and enumerations are text, which Parquet says in another way than of other text.

@@ -1,6 +1,5 @@
 //! The pages of a column in a row group.
 
-use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 
@@ -14,6 +13,7 @@ use super::compression::unpacked;
 use super::header::{Header, Kind};
 use crate::io::read::columnar::decoder::damaged;
 use crate::io::read::columnar::memory;
+use crate::io::source::Blob;
 
 /// Enough for the headers of most pages.
 const HEADER_BUFFER: usize = 4 << 10;
@@ -48,7 +48,7 @@ pub(super) struct Encoded {
 
 impl Pages {
     /// Finds the pages, which must have as many values as the metadata say.
-    pub(super) fn find(file: &File, column: &ColumnChunkMetadata) -> PolarsResult<Self> {
+    pub(super) fn find(file: &mut Blob, column: &ColumnChunkMetadata) -> PolarsResult<Self> {
         let name = checks::name(column);
         let (compression, wrong) = (column.compression(), in_column(&name));
         let (mut begin, end) = checks::chunk(column).ok_or_else(|| wrong(damaged("it lies outside of the file")))?;
@@ -104,7 +104,7 @@ impl Pages {
     }
 
     /// Some data pages and the dictionary, unpacked.
-    pub(super) fn read(&self, file: &File, pages: Range<usize>) -> PolarsResult<Encoded> {
+    pub(super) fn read(&self, file: &mut Blob, pages: Range<usize>) -> PolarsResult<Encoded> {
         let pages = &self.data[pages];
         let first = pages.first().map_or(0, |page| page.values.start);
         let values = first..pages.last().map_or(first, |page| page.values.end);
@@ -124,7 +124,7 @@ impl Pages {
     }
 
     /// All pages as they are stored, where the decoder has to begin with the first for whatever value.
-    pub(super) fn read_all(&self, mut file: &File) -> PolarsResult<Encoded> {
+    pub(super) fn read_all(&self, file: &mut Blob) -> PolarsResult<Encoded> {
         let mut bytes = Vec::new();
         for page in self.dictionary.iter().chain(&self.data) {
             let stored = self.stored(file, page)?;
@@ -138,7 +138,7 @@ impl Pages {
     }
 
     /// A page as it is in the file, whose checksum is right.
-    fn stored(&self, mut file: &File, page: &Page) -> PolarsResult<Vec<u8>> {
+    fn stored(&self, file: &mut Blob, page: &Page) -> PolarsResult<Vec<u8>> {
         let mut bytes = Vec::with_capacity(page.header.stored);
         file.seek(SeekFrom::Start(page.body))?;
         file.take(page.header.stored as u64).read_to_end(&mut bytes)?;
