@@ -36,6 +36,7 @@ pub struct QuestionAnswerer {
     options: Arc<Options>,
     /// Tokens of the longest window that the model can take.
     longest: usize,
+    precision: Option<Precision>,
     /// How many questions a stream keeps under way.
     ahead: usize,
     failure: Failure,
@@ -141,8 +142,8 @@ impl Builder {
     /// If the model cannot be found, read or run, or an option does not fit it.
     pub fn build(self) -> Result<QuestionAnswerer, AnswerError> {
         let model = self.model.load()?;
-        let longest = model.engines.max_seq_len();
-        start(model.into_pipeline(), &self.options, longest)
+        let (longest, precision) = (model.engines.max_seq_len(), model.engines.precision());
+        Ok(QuestionAnswerer { precision, ..start(model.into_pipeline(), &self.options, longest)? })
     }
 
     /// Runs engines of one's own instead of a model's: one for each device, all of one layout. `longest` is the most
@@ -176,7 +177,7 @@ fn start(pipeline: Pipeline, options: &RequestOptions, longest: usize) -> Result
         }
     };
     thread::Builder::new().name("answerer".to_owned()).spawn(run).map_err(AnswerError::Thread)?;
-    Ok(QuestionAnswerer { rows, options, longest, ahead, failure })
+    Ok(QuestionAnswerer { rows, options, longest, precision: None, ahead, failure })
 }
 
 impl QuestionAnswerer {
@@ -202,6 +203,11 @@ impl QuestionAnswerer {
     /// Tokens of the longest window that the model can take.
     pub fn longest_window(&self) -> usize {
         self.longest
+    }
+
+    /// The precision in which the network runs, where it is known: which one is fastest depends on the processor.
+    pub fn precision(&self) -> Option<Precision> {
+        self.precision
     }
 
     /// The answers to one question, most probable first; never empty.

@@ -143,6 +143,11 @@ impl QuestionAnswerer {
             builder = builder.batch_size(windows.get());
         }
         let answerer = signals::run(python, || builder.build())?.map_err(errors::of_answer)?;
+        let chosen = answerer.precision().map(|precision| precision.to_string());
+        if let Some(chosen) = chosen.filter(|chosen| precision_of(chosen).is_ok()) {
+            // Where it is loaded again, the processor may be another, and the answers are to be the same.
+            arguments.set_item("precision", chosen)?;
+        }
         Ok(Self {
             answerer: ManuallyDrop::new(answerer),
             process: Process::this(),
@@ -155,6 +160,12 @@ impl QuestionAnswerer {
     #[getter]
     fn longest_window(&self) -> usize {
         self.answerer.longest_window()
+    }
+
+    /// The precision in which the network runs: "f32", "bf16" or "int8"; None where a compiled model does not say.
+    #[getter]
+    fn precision(&self) -> Option<String> {
+        self.answerer.precision().map(|precision| precision.to_string())
     }
 
     /// Answers a question.

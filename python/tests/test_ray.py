@@ -1,4 +1,8 @@
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -114,3 +118,39 @@ def test_room_for_actors(cluster):
     assert bertqa.ray._room({"CPU": 2}) == bertqa.ray._room({"CPU": 8}) == 1
     assert bertqa.ray._room({"CPU": 1, "GPU": 0.5, SEAT: 1}) == 2
     assert bertqa.ray._room({"CPU": 1, "neuron_cores": 1}) == 1
+
+
+def command(cluster, folder, *arguments, status=0):
+    command = [Path(sys.executable).with_name("bertqa-ray"), "run", *arguments, f"--address={cluster.address}"]
+    done = subprocess.run(command, cwd=folder, env={**os.environ, "RAY_ADDRESS": ""}, capture_output=True, text=True)
+    assert done.returncode == status, done.stderr
+    return done.stderr
+
+
+def test_the_command_answers_files(cluster, numbered, cli_answers, tmp_path):
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        rows = numbered[number * 30 : number * 30 + 30]
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / f"in/{number}.jsonl").write_text(text, encoding="utf-8")
+    (tmp_path / "out").mkdir()
+    job = ["in", "-o", "out/x.jsonl", "--columns=n", "--shards=4"]
+    said = command(cluster, tmp_path, *job)
+    assert "90 rows, 0 failed in 4 parts" in said and "(int8)" in said
+    parts = sorted(path for path in (tmp_path / "out").iterdir() if not path.name.startswith("."))
+    assert [path.name for path in parts] == [f"x-0000{index}-of-00004.jsonl" for index in range(4)]
+    found = [json.loads(line) for path in parts for line in path.read_text(encoding="utf-8").splitlines()]
+    assert agree(found, cli_answers(tmp_path / "in", "--columns=n", "--precision=int8"))
+    # What is complete is left, and counted.
+    before = parts[2].stat().st_mtime_ns
+    parts[1].unlink()
+    assert "90 rows, 0 failed in 4 parts" in command(cluster, tmp_path, *job, "--precision=int8")
+    assert parts[1].exists() and parts[2].stat().st_mtime_ns == before
+
+
+def test_the_command_ends_as_the_parts_do(cluster, tmp_path):
+    (tmp_path / "rows.jsonl").write_text('{"question": "Who?", "context": "Ada did."}\n{"question": "Who?"}\n')
+    assert "2 rows, 1 failed" in command(cluster, tmp_path, "rows.jsonl", "-o", "x.jsonl", "--shards=2", status=1)
+    command(cluster, tmp_path, "rows.jsonl", "-o", "y.jsonl", "--shards=2", "--max-failed=1")
+    said = command(cluster, tmp_path, "absent.jsonl", "-o", "z.jsonl", status=2)
+    assert "absent.jsonl: no such file" in said

@@ -104,11 +104,17 @@ def answer(
         num_cpus: Processors, and threads, of each actor.
         num_gpus, resources: What else Ray is to set aside for each, such as resources={"neuron_cores": 1}.
         batch_rows: Rows that an actor is given at a time.
-        **options: The other arguments of QuestionAnswerer.
+        **options: The other arguments of QuestionAnswerer. Where they name no precision, the machine that loads the
+            model first chooses it for all, so that they give the same answers.
     """
     if order_by is not None and columns is not None and order_by not in columns:
         columns = [*columns, order_by]
     wanted: dict[str, float] = {"CPU": num_cpus, "GPU": num_gpus or 0, **(resources or {})}
+    if options.get("precision", "auto") == "auto":
+        chosen = ray.remote(_chosen_precision).options(
+            num_cpus=num_cpus, num_gpus=num_gpus, resources=dict(resources) if resources else None
+        )
+        options["precision"] = ray.get(chosen.remote(model, options)) or "auto"
     answered = ds.map_batches(
         QA,
         fn_constructor_kwargs={
@@ -129,6 +135,10 @@ def answer(
         resources=dict(resources) if resources else None,
     )
     return answered if order_by is None else answered.sort(order_by)
+
+
+def _chosen_precision(model: str | PathLike[str] | None, options: dict[str, Any]) -> str | None:
+    return QuestionAnswerer(model, **options).precision
 
 
 def _with_texts(batch: pyarrow.Table, name: str) -> pyarrow.Table:
