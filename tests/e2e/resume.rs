@@ -223,15 +223,11 @@ fn another_dictionary_does_not_go_on() {
 fn another_manifest_or_graph_does_not_go_on() {
     use crate::torch::Compiled;
 
-    let manifest = |seq_len: usize| {
-        Compiled::with(
-            "packed.pt",
-            json!({
-                "inputs": ["input_ids", "position_ids", "sequence_ids"], "packed": true, "seq_len": seq_len,
-            }),
-        )
+    let manifest = |torch: &str| {
+        let inputs = ["input_ids", "position_ids", "sequence_ids"];
+        Compiled::with("packed.pt", json!({"inputs": inputs, "packed": true, "torch": torch}))
     };
-    let model = manifest(128);
+    let model = manifest("1.13.1");
     let place = Place::of(model.file.clone());
     for output in ["manifest.jsonl", "graph.jsonl", "same.jsonl"] {
         place.killed(output, &[], &lines(0..5));
@@ -240,8 +236,8 @@ fn another_manifest_or_graph_does_not_go_on() {
 
     let [written, graph] = ["model.json", "model.pt"].map(|name| model.folder.path().join(name));
     let before = std::fs::read(&written).unwrap();
-    std::fs::copy(manifest(64).folder.path().join("model.json"), &written).unwrap();
-    let said = place.run("manifest.jsonl", &["--resume", "--max-seq-len", "64"], &lines(0..6), 2);
+    std::fs::copy(manifest("1.13.2").folder.path().join("model.json"), &written).unwrap();
+    let said = place.run("manifest.jsonl", &["--resume"], &lines(0..6), 2);
     assert!(said.contains("`model.json`.sha256 was "), "{said}");
 
     std::fs::write(&written, before).unwrap();
