@@ -16,6 +16,7 @@
 #![warn(clippy::print_stdout)]
 
 mod answerer;
+mod backoff;
 pub mod batch;
 #[cfg(feature = "cli")]
 mod bench;

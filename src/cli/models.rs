@@ -136,6 +136,10 @@ impl fmt::Display for Text<'_> {
                 let TokenizerReport { class, kind, tokens } = tokenizer;
                 let (tokens, from) = (HumanCount(*tokens as u64), files_of(files, ModelPart::Tokenizer));
                 row(f, "tokenizer", format_args!("{class}, {kind} of {tokens} tokens: {from}"))?;
+                let dictionary = files_of(files, ModelPart::Dictionary);
+                if !dictionary.is_empty() {
+                    row(f, "dictionary", dictionary)?;
+                }
                 row(f, "window", format_args!("up to {max_seq_len} tokens"))?;
                 row(f, "device", "the processor; for cuda and neuron it has to be compiled (docker/trace.py)")?;
                 precisions.iter().try_for_each(|report| row(f, &report.precision.to_string(), precision(report)))

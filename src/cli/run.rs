@@ -157,7 +157,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         infer_schema_length: args.infer_schema_length.get(),
         csv_bom: args.csv_bom,
         force: args.force || is_there || claim.as_ref().is_some_and(Claim::overwrites),
-        work_file: claim.as_ref().map(Claim::work_file).transpose()?,
+        work_file: claim.as_ref().map_or(Ok(None), Claim::work_file)?,
     };
     let output = io::create(&path, &input, &write)?;
     if args.checkpoints.resume && output.work_file().is_none() {

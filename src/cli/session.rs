@@ -13,7 +13,7 @@ use super::progress::Progress;
 use super::rows::{RowRange, items};
 use super::summary::Summary;
 use super::{Status, StrictStop, interrupt, logging};
-use crate::engine::Precision;
+use crate::engine::{Input as ModelInput, Precision};
 use crate::io::journal::{CheckpointInterval, Claim, Identity, Journal, Replay, RowCounts};
 use crate::io::{self, Input, ReadOptions, RowWriter, is_broken_pipe};
 use crate::model::ModelFile;
@@ -36,6 +36,8 @@ pub(super) struct Ready {
 #[derive(serde::Serialize)]
 pub(super) struct ModelIdentity {
     pub precision: Option<Precision>,
+    /// Of a compiled model: where it has no manifest, the options say.
+    inputs: Option<Vec<ModelInput>>,
     files: Vec<ModelFile>,
 }
 
@@ -96,7 +98,11 @@ impl Ready {
         let options = answers.resolve(&Options::default(), loaded.engines.max_seq_len())?;
         let engine = loaded.engines.to_string();
         let observed = profile.then(|| Observed::new(&loaded));
-        let model = ModelIdentity { precision: loaded.engines.precision(), files: loaded.files.clone() };
+        let model = ModelIdentity {
+            precision: loaded.engines.precision(),
+            inputs: loaded.engines.inputs().map(<[_]>::to_vec),
+            files: loaded.files.clone(),
+        };
         let pipeline = Pipeline { stop: stop.clone(), ..loaded.into_pipeline() };
         Ok(Self { pipeline, options, engine, model, observed })
     }

@@ -67,6 +67,9 @@ pub struct Logits {
 /// What a device's own library says of a failure.
 pub type DeviceError = Box<dyn std::error::Error + Send + Sync>;
 
+/// Loads an engine again.
+pub type Reload = Box<dyn Fn() -> Result<Box<dyn Engine>, DeviceError> + Send>;
+
 /// A forward pass that failed. [`OutOfMemory`](Self::OutOfMemory) and [`DeviceLost`](Self::DeviceLost) say something
 /// of the device; all others say that the batch is wrong for this model, on whatever device.
 #[derive(Debug, thiserror::Error)]
@@ -116,4 +119,9 @@ pub trait Engine: Send {
 
     /// One pair of logits for every token of `batch`. A window's logits do not depend on what shares its batch.
     fn forward(&mut self, batch: &Batch) -> Result<Logits, EngineError>;
+
+    /// Loads it again where it was lost, once this one is dropped; `None` if that cannot be done to it alone.
+    fn reload(&self) -> Option<Reload> {
+        None
+    }
 }

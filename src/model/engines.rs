@@ -3,7 +3,7 @@ use std::fmt;
 use crate::engine::native::NativeEngine;
 #[cfg(feature = "torch")]
 use crate::engine::torch::{Compiled, TorchEngine};
-use crate::engine::{Engine, Layout, Precision};
+use crate::engine::{Engine, Input, Layout, Precision};
 #[cfg(feature = "torch")]
 use crate::plural::plural;
 
@@ -48,6 +48,15 @@ impl Engines {
             Self::Native(engine) => Some(engine.precision()),
             #[cfg(feature = "torch")]
             Self::Torch { compiled, .. } => compiled.manifest().precision,
+        }
+    }
+
+    /// What the graph of a compiled model takes, in its order.
+    pub fn inputs(&self) -> Option<&[Input]> {
+        match self {
+            Self::Native(_) => None,
+            #[cfg(feature = "torch")]
+            Self::Torch { compiled, .. } => Some(&compiled.manifest().inputs),
         }
     }
 

@@ -80,6 +80,14 @@ pub enum ModelError {
         /// What it lacks.
         file: String,
     },
+    /// Files that were fetched cannot be used.
+    #[error("the files in {}", folder.display())]
+    Cached {
+        /// Where the cache has the model.
+        folder: PathBuf,
+        /// What is wrong with them.
+        source: Box<ModelError>,
+    },
     /// A file would have to be fetched, which is forbidden.
     #[error("{file} of {id} is not in the cache, and HF_HUB_OFFLINE forbids fetching it")]
     NotCached {
@@ -171,6 +179,20 @@ pub enum ModelError {
         /// Why not.
         source: EngineError,
     },
+}
+
+impl ModelError {
+    /// Whether it may come of a file that is damaged.
+    pub(super) fn is_of_files(&self) -> bool {
+        use native::LoadError::{Config, Cut, Inconsistent, MissingTensor, Shape};
+        match self {
+            Self::Weights { .. } | Self::Tokenizer { .. } | Self::Mismatch { .. } => true,
+            Self::Native { source, .. } => {
+                matches!(source, Config(_) | Inconsistent(_) | MissingTensor { .. } | Shape { .. } | Cut { .. })
+            }
+            _ => false,
+        }
+    }
 }
 
 /// A file of a tokenizer that is malformed.

@@ -79,7 +79,7 @@ pub struct Model {
     pub engines: Engines,
     /// Of the pipeline that it was loaded for.
     pub pipeline: PipelineOptions,
-    /// The files that it was made of; a dictionary of MeCab is none of them.
+    /// The files that it was made of.
     pub files: Vec<ModelFile>,
 }
 
@@ -101,7 +101,11 @@ impl LoadOptions {
     /// If a file is missing, unreadable, or of a kind that is not supported, or if the model can't run where it is
     /// asked to.
     pub fn load(&self) -> Result<Model, ModelError> {
-        let source = &Source::parse(self.model.as_deref(), self.revision.as_deref())?;
+        let source = Source::parse(self.model.as_deref(), self.revision.as_deref())?;
+        self.load_from(&source).map_err(|error| source.explain(error))
+    }
+
+    fn load_from(&self, source: &Source) -> Result<Model, ModelError> {
         let Files { config, weights, tokenizer } = match self.find(source)? {
             Found::Files(files) => *files,
             Found::Compiled(model) => return Ok(*model),
@@ -114,7 +118,7 @@ impl LoadOptions {
             (asked_for, _) => asked_for,
         };
 
-        let files = list(&config, &weights, &tokenizer);
+        let mut files = list(&config, &weights, &tokenizer);
 
         // The two take about as long as each other, and starting is waited for.
         let (engine, tokenizer) = std::thread::scope(|scope| {
@@ -126,6 +130,7 @@ impl LoadOptions {
         let tokenizer = tokenizer
             .unwrap_or_else(|panic| Err(tokenizer::panicked(&*panic)))
             .map_err(|source| ModelError::Tokenizer { model: model(), source })?;
+        files.extend_from_slice(tokenizer.dictionary());
 
         let encoder = encoder(tokenizer, engine.takes_token_types()).for_vocabulary(engine.vocab_size());
         auto::check_tokenizer(&encoder, engine.type_vocab_size())
@@ -157,7 +162,7 @@ impl LoadOptions {
     }
 }
 
-/// The files that a model is made of.
+/// The files that a model is made of, but for a dictionary.
 fn list(config: &[u8], weights: &Weights, tokenizer: &TokenizerFiles) -> Vec<ModelFile> {
     let config = ModelFile::new(folder::CONFIG, ModelPart::Config, config);
     [config].into_iter().chain(weights.files.clone()).chain(tokenizer.list().to_vec()).collect()

@@ -25,6 +25,8 @@ pub enum ModelPart {
     Weights,
     /// The tokenizer.
     Tokenizer,
+    /// The words that a tokenizer knows.
+    Dictionary,
 }
 
 /// Of each end of a file, so much is hashed.

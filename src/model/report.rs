@@ -131,7 +131,11 @@ impl LoadOptions {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn report(&self) -> Result<ModelReport, ModelError> {
-        let source = &Source::parse(self.model.as_deref(), self.revision.as_deref())?;
+        let source = Source::parse(self.model.as_deref(), self.revision.as_deref())?;
+        self.report_on(&source).map_err(|error| source.explain(error))
+    }
+
+    fn report_on(&self, source: &Source) -> Result<ModelReport, ModelError> {
         let model = || source.to_string();
         let Files { config, weights, tokenizer: files } = match self.find(source)? {
             Found::Files(files) => *files,
@@ -151,6 +155,8 @@ impl LoadOptions {
 
         let tokenizer =
             files.load(self.mecab_places()).map_err(|source| ModelError::Tokenizer { model: model(), source })?;
+        let mut listed = list(&config, &weights, &files);
+        listed.extend_from_slice(tokenizer.dictionary());
         let kind = TokenizerKind::of(&tokenizer.tokenizer);
         let encoder = encoder(tokenizer, exact.takes_token_types()).for_vocabulary(exact.vocab_size());
         check_tokenizer(&encoder, exact.type_vocab_size())
@@ -158,7 +164,6 @@ impl LoadOptions {
         let class = files.class().to_owned();
         let tokenizer = TokenizerReport { class, kind, tokens: encoder.vocab_size() };
 
-        let listed = list(&config, &weights, &files);
         let (parameters, parameter_bytes) = weights.tensors.size();
         let contents = ModelContents { files: listed, tokenizer, parameters, parameter_bytes };
         let precisions =

@@ -41,6 +41,16 @@ impl Source {
     }
 }
 
+impl Source {
+    /// An error of loading it, with where its files are if they were fetched.
+    pub(super) fn explain(&self, error: ModelError) -> ModelError {
+        match self {
+            Self::Hub { id, revision } if error.is_of_files() => hub::cached(id, revision.as_deref(), error),
+            _ => error,
+        }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,31 +1,35 @@
 //! The stage that runs the network, on a thread for each engine.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, select_biased};
+use anyhow::anyhow;
+use crossbeam_channel::{Sender, select_biased};
 
 use super::messages::{Job, Work};
-use super::{BATCH_FILL, FORWARD_SECONDS, Stats, TOKENS};
+use super::seat::{Lines, Seat, Seats};
+use super::{BATCH_FILL, DEVICE_FAILURES, FORWARD_SECONDS, Stats, TOKENS};
+use crate::backoff::Backoff;
 use crate::batch::Batch;
-use crate::engine::{Engine, EngineError, Layout, Logits};
+use crate::engine::{Engine, EngineError, Layout, Logits, Reload};
 
 /// An engine between its neighbours.
 ///
-/// A device that fails does not end a run that has another: its worker ends, and what it had goes to the others. A
-/// batch for which a device has not enough memory is halved.
+/// A device that fails does not end a run that has another: what it had goes to the others, and its engine is loaded
+/// again while they go on. A batch for which a device has not enough memory is halved.
 pub(super) struct Worker<T> {
     pub engine: Box<dyn Engine>,
     /// Most windows of a ragged batch.
     pub batch_size: usize,
-    /// How many engines there are still.
-    pub engines: Arc<AtomicUsize>,
+    pub seat: Seat<T>,
     pub stats: Arc<Stats>,
-    pub batches: Receiver<Job<T>>,
-    /// What engines could not run that are gone.
-    pub returned: Receiver<Job<T>>,
-    pub logits: Sender<(Work<T>, Logits)>,
+}
+
+/// A device that is of no more use, and what it leaves to the others.
+struct Loss<T> {
+    error: EngineError,
+    parts: Vec<Work<T>>,
+    returns: Sender<Job<T>>,
 }
 
 /// What keeps a worker from going on.
@@ -39,11 +43,36 @@ enum End {
 }
 
 impl<T> Worker<T> {
-    /// Runs batches until there are no more, or the device fails.
+    /// Runs batches until there are no more.
     ///
     /// # Errors
     /// If a batch is wrong, or the last engine fails.
     pub(super) fn run(mut self) -> anyhow::Result<()> {
+        let mut backoff = Backoff::new();
+        while let Some(Loss { error, parts, returns }) = self.work()? {
+            let Self { engine, batch_size, seat, stats } = self;
+            let error = anyhow::Error::new(error).context(engine.name().to_owned());
+            let Some(seats) = seat.leave() else { return Err(error) };
+            for work in parts {
+                // Who is left waits for what comes back, for as long as there is a way for it.
+                let _ = returns.send(Job { work, returns: returns.clone() });
+            }
+            drop(returns);
+            metrics::counter!(DEVICE_FAILURES).increment(1);
+            let reload = engine.reload();
+            drop(engine);
+            let Some(reload) = reload else {
+                tracing::warn!("{error:#}; the run goes on without it");
+                return Ok(());
+            };
+            let Some((engine, seat)) = come_back(error, &reload, &seats, &mut backoff) else { return Ok(()) };
+            self = Self { engine, batch_size, seat, stats };
+        }
+        Ok(())
+    }
+
+    /// Runs batches until there are no more, or the device fails.
+    fn work(&mut self) -> anyhow::Result<Option<Loss<T>>> {
         let mut most_slots = usize::MAX;
         while let Some(Job { work, returns }) = self.next() {
             let mut parts = vec![work];
@@ -51,28 +80,18 @@ impl<T> Worker<T> {
                 Ok(()) => {}
                 Err(End::Short) => break,
                 Err(End::Wrong(error)) => return Err(error.into()),
-                Err(End::Lost(error)) => {
-                    let error = anyhow::Error::new(error).context(self.engine.name().to_owned());
-                    if self.engines.fetch_sub(1, Ordering::SeqCst) == 1 {
-                        return Err(error);
-                    }
-                    tracing::warn!("{error:#}; the run goes on without it");
-                    for work in parts {
-                        // This worker holds a receiver, and some other one waits for what comes back.
-                        let _ = returns.send(Job { work, returns: returns.clone() });
-                    }
-                    break;
-                }
+                Err(End::Lost(error)) => return Ok(Some(Loss { error, parts, returns })),
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// The next batch, one that came back before others. `None` when no batch is left that might come back.
     fn next(&self) -> Option<Job<T>> {
+        let Lines { batches, returned, .. } = &self.seat.lines;
         select_biased! {
-            recv(self.returned) -> job => job.ok(),
-            recv(self.batches) -> job => job.or_else(|_| self.returned.recv()).ok(),
+            recv(returned) -> job => job.ok(),
+            recv(batches) -> job => job.or_else(|_| returned.recv()).ok(),
         }
     }
 
@@ -91,7 +110,7 @@ impl<T> Worker<T> {
                 continue;
             }
             match self.forward(&work.batch, layout) {
-                Ok(logits) => self.logits.send((work, logits)).map_err(|_| End::Short)?,
+                Ok(logits) => self.seat.lines.logits.send((work, logits)).map_err(|_| End::Short)?,
                 Err(error @ EngineError::DeviceLost(_)) => {
                     parts.push(work);
                     return Err(End::Lost(error));
@@ -127,5 +146,33 @@ impl<T> Worker<T> {
         stats.tokens.add(batch.tokens());
         stats.slots.add(layout.slots(batch));
         Ok(logits)
+    }
+}
+
+/// Loads an engine again until that succeeds, and takes a place for it; `None` when all others have gone.
+fn come_back<T>(
+    mut error: anyhow::Error,
+    reload: &Reload,
+    seats: &Arc<Seats<T>>,
+    backoff: &mut Backoff,
+) -> Option<(Box<dyn Engine>, Seat<T>)> {
+    loop {
+        let wait = backoff.wait();
+        tracing::warn!("{error:#}; the others go on, and it is loaded again in {:.1} s", wait.as_secs_f64());
+        if !seats.wait(wait) {
+            return None;
+        }
+        backoff.begin();
+        match reload() {
+            Ok(engine) => {
+                let seat = seats.take()?;
+                tracing::info!("{} is loaded again", engine.name());
+                return Some((engine, seat));
+            }
+            Err(failure) => {
+                metrics::counter!(DEVICE_FAILURES).increment(1);
+                error = anyhow!(failure);
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@
 //! between encoder and decoder, never by the input.
 //! The writer restores the input's order where that is wanted. A stage that fails or panics closes its channels; its
 //! neighbours then run dry, the writer ends, and [`Pipeline::run`] gives the first failure. An engine whose device
-//! fails gives its batch to the others, and is a failure only if it was the last.
+//! fails gives its batch to the others and is loaded again, and is a failure only if it was the last.
 
 mod budget;
 mod decode;
@@ -19,6 +19,7 @@ mod messages;
 mod pack;
 mod pending;
 mod read;
+mod seat;
 mod stats;
 mod stop;
 mod write;
@@ -27,7 +28,6 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::thread;
 
 use anyhow::{Context, ensure};
@@ -40,7 +40,8 @@ use budget::Budget;
 use encode::Memory;
 use infer::Worker;
 use pack::PackingPolicy;
-pub use stats::{BATCH_FILL, Busy, Clock, Counter, FORWARD_SECONDS, Stats, TOKENS};
+use seat::{Lines, Seats};
+pub use stats::{BATCH_FILL, Busy, Clock, Counter, DEVICE_FAILURES, DEVICES, FORWARD_SECONDS, Stats, TOKENS};
 pub use stop::Stop;
 
 /// What the answers of a row will be joined to.
@@ -242,11 +243,10 @@ impl Pipeline {
                 Ok(())
             }
         })?;
-        let left = Arc::new(AtomicUsize::new(engines.len()));
-        for engine in engines {
-            let (stats, left, returned) = (stats.clone(), left.clone(), returned.clone());
-            let (batches, logits) = (batches_out.clone(), logits_in.clone());
-            let worker = Worker { engine, batch_size, engines: left, stats, batches, returned, logits };
+        let seats = Seats::new(Lines { batches: batches_out, returned, logits: logits_in });
+        let worker = |engine| Some(Worker { engine, batch_size, seat: seats.take()?, stats: stats.clone() });
+        // All have their places before the first may lose its own.
+        for worker in engines.into_iter().filter_map(worker).collect::<Vec<_>>() {
             spawn.stage("infer", move || worker.run())?;
         }
         for _ in 0..threads {
@@ -257,7 +257,7 @@ impl Pipeline {
             })?;
         }
         // The channels end when their last stage does, not with these.
-        drop((rows_out, encoded_in, batches_out, returned, logits_in, logits_out, answered_in));
+        drop((rows_out, encoded_in, logits_out, answered_in));
         spawn.writer({
             let (budget, stats) = (budget.clone(), stats.clone());
             move || write::write(sink, order, &budget, &stats, &answered_out)

@@ -9,6 +9,10 @@ pub const FORWARD_SECONDS: &str = "bertqa_forward_seconds";
 pub const BATCH_FILL: &str = "bertqa_batch_fill";
 /// Counter of tokens.
 pub const TOKENS: &str = "bertqa_tokens_total";
+/// Gauge of the engines that run.
+pub const DEVICES: &str = "bertqa_devices";
+/// Counter of engines that were lost while others ran, or could not be loaded again.
+pub const DEVICE_FAILURES: &str = "bertqa_device_failures_total";
 
 /// What a pipeline has done so far; read while it runs for progress, and afterwards for the summary.
 #[derive(Debug, Default)]

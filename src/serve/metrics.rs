@@ -7,7 +7,7 @@ use anyhow::Context;
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use crate::pipeline::{BATCH_FILL, FORWARD_SECONDS, TOKENS};
+use crate::pipeline::{BATCH_FILL, DEVICE_FAILURES, DEVICES, FORWARD_SECONDS, TOKENS};
 
 pub(super) const REQUESTS: &str = "bertqa_requests_total";
 pub(super) const REQUESTS_IN_FLIGHT: &str = "bertqa_requests_in_flight";
@@ -45,6 +45,8 @@ pub(super) fn install() -> anyhow::Result<PrometheusHandle> {
     describe_counter!(ROWS, "Rows that came out, by outcome: answered, failed");
     describe_gauge!(BUFFERED_BYTES, "Memory that the rows of requests hold");
     describe_counter!(MODEL_FAILURES, "How often the model failed, or could not be loaded again");
+    describe_counter!(DEVICE_FAILURES, "How often a device failed while others ran, or could not be loaded again");
+    describe_gauge!(DEVICES, "Devices that the model runs on");
     describe_gauge!(QUEUE_ROWS, "Rows that wait for the network");
     describe_histogram!(QUEUE_WAIT_SECONDS, "Time for which rows waited for their turn");
     describe_histogram!(FORWARD_SECONDS, "Time of forward passes");

@@ -2,23 +2,17 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
-
-use backon::{BackoffBuilder, ExponentialBuilder};
 
 use super::Loaded;
 use super::app::{App, Serving};
 use super::metrics::MODEL_FAILURES;
 use super::queue::{Ask, Replies};
+use crate::backoff::Backoff;
 use crate::pipeline::{InFlightLimit, Order, Pipeline};
 use crate::qa::Example;
 
 /// About how much text a window holds.
 const WINDOW_BYTES: usize = 2048;
-
-/// Between two attempts to load a model that failed, at first and at most.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Runs the model that `load` gives until the queue is closed. One that has answered and fails is loaded again, however
 /// often that takes.
@@ -26,12 +20,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// # Errors
 /// A model that never answered: something is wrong with it, or with what was asked for.
 pub(super) fn keep(app: &App, load: impl Fn() -> anyhow::Result<Loaded>) -> anyhow::Result<()> {
-    let backoff = ExponentialBuilder::new().with_min_delay(FIRST_WAIT).with_max_delay(LONGEST_WAIT);
-    let backoff = backoff.without_max_times().with_jitter();
-    let mut waits = backoff.build();
+    let mut backoff = Backoff::new();
     let mut has_answered = false;
     loop {
-        let began = Instant::now();
+        backoff.begin();
         let Err(error) = run(app, &load) else { return Ok(()) };
         has_answered |= app.serving().is_ok();
         if !has_answered {
@@ -39,11 +31,7 @@ pub(super) fn keep(app: &App, load: impl Fn() -> anyhow::Result<Loaded>) -> anyh
         }
         app.set_failed();
         metrics::counter!(MODEL_FAILURES).increment(1);
-        // One that fails now and then is not one that fails at once.
-        if began.elapsed() > LONGEST_WAIT {
-            waits = backoff.build();
-        }
-        let wait = waits.next().unwrap_or(LONGEST_WAIT);
+        let wait = backoff.wait();
         tracing::error!("the model failed, and is loaded again in {:.1} s: {error:#}", wait.as_secs_f64());
         thread::sleep(wait);
     }

@@ -120,6 +120,33 @@ fn a_model_is_fetched_once() {
 }
 
 #[test]
+fn a_damaged_file_of_the_cache_is_named_and_can_be_fetched_again() {
+    let hub = Hub::start(tiny_model());
+    let home = tempfile::tempdir().unwrap();
+    let command = |arguments: &[&str]| {
+        let mut command = bertqa();
+        command.args(arguments).args(["org/name"]).write_stdin(ROW);
+        command.env("HF_HOME", home.path()).env("HF_ENDPOINT", &hub.endpoint);
+        command.env_remove("HF_HUB_CACHE").env_remove("HF_HUB_OFFLINE");
+        command
+    };
+    let folder = home.path().join("hub/models--org--name");
+    for file in ["config.json", "model.safetensors", "tokenizer.json"] {
+        ends(command(&["stdin", "--model"]), 0);
+        fs::write(folder.join("snapshots").join(COMMIT).join(file), "<!doctype html><title>Log in</title>").unwrap();
+        for arguments in [&["stdin", "--model"][..], &["models", "check"]] {
+            let said = stderr(&ends(command(arguments), 2)).to_owned();
+            let named = format!("the files in {}: ", folder.display());
+            assert!(said.contains(&named) && said.contains(file), "{said}");
+            assert!(said.contains(&format!("rm -r '{}'", folder.display())), "{said}");
+        }
+        // As it says.
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    ends(command(&["stdin", "--model"]), 0);
+}
+
+#[test]
 fn a_model_without_tokenizer_json() {
     let folder = without_tokenizer_json("roberta");
     let hub = Hub::start(folder.path().to_owned());

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::{assert_hint, bertqa, ends, project, rows};
 
 /// A model with the tokenizer of tests/fixtures/mecab, whose tokenizer_config.json has these entries.
-fn model(options: &serde_json::Value) -> tempfile::TempDir {
+pub(crate) fn model(options: &serde_json::Value) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for name in ["config.json", "model.safetensors"] {
         fs::copy(project("tests/fixtures/families/bert").join(name), folder.path().join(name)).unwrap();

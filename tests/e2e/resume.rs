@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::japanese;
 use crate::support::{bertqa, ends, file_rows, project, stderr, tiny, tiny_model};
 
 fn lines(ids: std::ops::Range<usize>) -> String {
@@ -14,19 +15,27 @@ fn lines(ids: std::ops::Range<usize>) -> String {
     ids.map(|id| line(id) + "\n").collect()
 }
 
-struct Place(tempfile::TempDir);
+/// A folder for a model's runs.
+struct Place {
+    folder: tempfile::TempDir,
+    model: PathBuf,
+}
 
 impl Place {
     fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self::of(tiny_model())
+    }
+
+    fn of(model: PathBuf) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), model }
     }
 
     fn at(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.folder.path().join(name)
     }
 
     fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> = std::fs::read_dir(self.0.path())
+        let mut names: Vec<_> = std::fs::read_dir(self.folder.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
@@ -50,7 +59,8 @@ impl Place {
 
     fn spawn(&self, output: &str, options: &[&str]) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bertqa"));
-        command.args(["run", "-", "-o", output, "--model"]).arg(tiny_model()).args(options).current_dir(self.0.path());
+        command.args(["run", "-", "-o", output, "--model"]).arg(&self.model).args(options);
+        command.current_dir(self.folder.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
@@ -72,8 +82,9 @@ impl Place {
     /// A run that gets all of its rows at once, to its end.
     #[track_caller]
     fn run(&self, output: &str, options: &[&str], rows: &str, status: i32) -> String {
-        let mut command = tiny("run");
-        command.args(["-", "-o", output]).args(options).current_dir(self.0.path()).write_stdin(rows.to_owned());
+        let mut command = bertqa();
+        command.args(["run", "-", "-o", output, "--model"]).arg(&self.model).args(options);
+        command.current_dir(self.folder.path()).write_stdin(rows.to_owned());
         stderr(&ends(command, status)).to_owned()
     }
 }
@@ -186,6 +197,71 @@ fn another_run_does_not_go_on() {
 }
 
 #[test]
+fn another_dictionary_does_not_go_on() {
+    let model = japanese::model(&json!({}));
+    let dictionary = model.path().join("dictionary");
+    std::fs::create_dir(&dictionary).unwrap();
+    for entry in std::fs::read_dir(project("tests/fixtures/mecab/dictionary")).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, dictionary.join(path.file_name().unwrap())).unwrap();
+    }
+    let place = Place::of(model.path().to_owned());
+    let options = ["--mecab-dict", dictionary.to_str().unwrap()];
+    let resume = [&options[..], &["--resume"]].concat();
+    place.killed("out.jsonl", &options, &lines(0..5));
+    place.killed("same.jsonl", &options, &lines(0..5));
+    place.run("same.jsonl", &resume, &lines(0..6), 0);
+
+    let settings = std::fs::read_to_string(dictionary.join("dicrc")).unwrap();
+    std::fs::write(dictionary.join("dicrc"), settings + "max-grouping-size = 1\n").unwrap();
+    let said = place.run("out.jsonl", &resume, &lines(0..6), 2);
+    assert!(said.contains("`dicrc`.bytes was ") && said.contains("`dicrc`.sha256 was "), "{said}");
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn another_manifest_or_graph_does_not_go_on() {
+    use crate::torch::Compiled;
+
+    let manifest = |torch: &str| {
+        let inputs = ["input_ids", "position_ids", "sequence_ids"];
+        Compiled::with("packed.pt", json!({"inputs": inputs, "packed": true, "torch": torch}))
+    };
+    let model = manifest("1.13.1");
+    let place = Place::of(model.file.clone());
+    for output in ["manifest.jsonl", "graph.jsonl", "same.jsonl"] {
+        place.killed(output, &[], &lines(0..5));
+    }
+    place.run("same.jsonl", &["--resume"], &lines(0..6), 0);
+
+    let [written, graph] = ["model.json", "model.pt"].map(|name| model.folder.path().join(name));
+    let before = std::fs::read(&written).unwrap();
+    std::fs::copy(manifest("1.13.2").folder.path().join("model.json"), &written).unwrap();
+    let said = place.run("manifest.jsonl", &["--resume"], &lines(0..6), 2);
+    assert!(said.contains("`model.json`.sha256 was "), "{said}");
+
+    std::fs::write(&written, before).unwrap();
+    let mut bytes = std::fs::read(&graph).unwrap();
+    // The comment of a ZIP file, whose length stands before it.
+    let length = bytes.len();
+    bytes[length - 2] = 1;
+    bytes.push(b' ');
+    std::fs::write(&graph, bytes).unwrap();
+    let said = place.run("graph.jsonl", &["--resume"], &lines(0..6), 2);
+    assert!(said.contains("`model.pt`.sha256 was "), "{said}");
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn other_inputs_of_a_graph_do_not_go_on() {
+    let model = crate::torch::Compiled::bare("dicts.pt");
+    let place = Place::of(model.file.clone());
+    place.killed("out.jsonl", &[], &lines(0..5));
+    let said = place.run("out.jsonl", &["--resume", "--inputs", "input_ids,sequence_ids"], &lines(0..6), 2);
+    assert!(said.contains("model.inputs"), "{said}");
+}
+
+#[test]
 fn an_input_that_changed_does_not_go_on() {
     let place = Place::new();
     std::fs::write(place.at("in.jsonl"), lines(0..5)).unwrap();
@@ -221,6 +297,20 @@ fn one_run_writes_an_output_at_a_time() {
 fn without_a_file_there_is_nothing_to_go_on_from() {
     let said = Place::new().run("-", &["--resume"], &lines(0..5), 2);
     assert!(said.contains("no journal to go on from") && said.contains("--skip"), "{said}");
+}
+
+#[test]
+fn a_file_in_the_place_of_the_work_file_stays() {
+    let place = Place::new();
+    let hidden = place.at(".out.jsonl.partial");
+    std::fs::write(&hidden, "dear diary").unwrap();
+    place.killed("out.jsonl", &[], &lines(0..5));
+    place.run("out.jsonl", &["--resume"], &lines(0..6), 0);
+    assert_eq!(std::fs::read_to_string(&hidden).unwrap(), "dear diary");
+    assert_eq!(file_rows(place.at("out.jsonl")).len(), 6);
+    place.run("out.jsonl", &["--force"], &lines(0..7), 0);
+    assert_eq!(std::fs::read_to_string(&hidden).unwrap(), "dear diary");
+    assert_eq!(file_rows(place.at("out.jsonl")).len(), 7);
 }
 
 #[test]

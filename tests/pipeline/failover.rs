@@ -12,10 +12,6 @@ use proptest::prelude::*;
 
 use crate::support::*;
 
-fn lost() -> EngineError {
-    EngineError::DeviceLost("the cable is cut".into())
-}
-
 fn out_of_memory() -> EngineError {
     EngineError::OutOfMemory("CUDA says no".into())
 }
@@ -119,6 +115,39 @@ fn a_batch_that_is_wrong_ends_the_run_whatever_engines_are_left() {
         .map(|_| Scripted::boxed("strict", Layout::Ragged, |_| Err(EngineError::TokenId { id: 9, vocab_size: 8 })));
     let error = answers(pipeline_of(engines.collect(), 4), endless()).unwrap_err();
     assert!(error.to_string().contains("token id 9"), "{error}");
+}
+
+#[test]
+fn a_lost_engine_comes_back_while_there_are_rows() {
+    let is_back = Arc::new(AtomicBool::new(false));
+    let again = is_back.clone();
+    let engines = vec![
+        Scripted::lost("lost", move || {
+            let again = again.clone();
+            Ok(Scripted::boxed("back", Layout::Ragged, move |_| {
+                again.store(true, Ordering::SeqCst);
+                Ok(())
+            }))
+        }),
+        mortal("immortal", Layout::Ragged, usize::MAX),
+    ];
+    let rows = Arc::new(AtomicUsize::new(0));
+    let given = rows.clone();
+    let source = endless().take_while(move |_| {
+        given.fetch_add(1, Ordering::SeqCst);
+        !is_back.load(Ordering::SeqCst)
+    });
+    let found = answers(pipeline_of(engines, 3), source).unwrap();
+    assert_eq!(found, expected(endless().take(rows.load(Ordering::SeqCst) - 1)));
+}
+
+#[test]
+fn who_waits_to_come_back_does_not_hold_up_the_end() {
+    let gone = || Scripted::lost("gone", || Err("the device is gone".into()));
+    let engines = vec![gone(), mortal("immortal", Layout::Ragged, usize::MAX)];
+    assert_eq!(answers(pipeline_of(engines, 3), mixed(60)).unwrap(), expected(mixed(60)));
+    let error = answers(pipeline_of(vec![gone(), mortal("mortal", Layout::Ragged, 9)], 3), endless()).unwrap_err();
+    assert!(format!("{error:#}").ends_with(": the device failed: the cable is cut"), "{error:#}");
 }
 
 /// An engine with memory for so many slots, and the slots of the batches that it was given.

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bertqa::engine::{Engine, EngineError, Layout};
+use bertqa::engine::{Engine, Layout};
 use bertqa::qa::Options;
 use bertqa::serve::{self, Config, Limits, Loaded, ModelInfo};
 use clap::Parser;
@@ -89,10 +89,6 @@ impl Server {
     }
 }
 
-fn lost() -> EngineError {
-    EngineError::DeviceLost("the cable is cut".into())
-}
-
 #[test]
 fn a_model_that_never_answers_ends_the_server() {
     let server =
@@ -138,6 +134,41 @@ fn a_model_that_fails_is_loaded_again() {
     let metrics = server.get("/metrics").unwrap().1;
     let failures = metrics.lines().find_map(|line| line.strip_prefix("bertqa_model_failures_total ")).unwrap();
     assert!(failures.parse::<u64>().unwrap() >= 1, "{failures}");
+    assert!(server.ended.try_recv().is_err(), "the server has ended");
+}
+
+#[test]
+fn one_of_several_that_is_lost_is_loaded_again_while_the_others_answer() {
+    let (attempts, batches) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let server = Server::start({
+        let (attempts, batches) = (attempts.clone(), batches.clone());
+        move || {
+            let (attempts, batches) = (attempts.clone(), batches.clone());
+            let lost = Scripted::lost("lost", move || {
+                if attempts.fetch_add(1, Ordering::SeqCst) == 0 {
+                    return Err("the device is gone".into());
+                }
+                let batches = batches.clone();
+                Ok(Scripted::boxed("back", Layout::Ragged, move |_| {
+                    batches.fetch_add(1, Ordering::SeqCst);
+                    Ok(())
+                }))
+            });
+            Ok(vec![lost, Scripted::boxed("calm", Layout::Ragged, |_| Ok(()))])
+        }
+    });
+    server.wait_for("/ready", 200);
+    let began = Instant::now();
+    while batches.load(Ordering::SeqCst) == 0 {
+        let (status, answer) = server.ask();
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!(server.get("/ready").unwrap().0, 200);
+        assert!(began.elapsed() < FOREVER, "{} attempts", attempts.load(Ordering::SeqCst));
+    }
+    let metrics = server.get("/metrics").unwrap().1;
+    let failures = metrics.lines().find_map(|line| line.strip_prefix("bertqa_device_failures_total ")).unwrap();
+    assert!(failures.parse::<u64>().unwrap() >= 2, "{failures}");
+    assert!(metrics.contains("\nbertqa_devices "), "{metrics}");
     assert!(server.ended.try_recv().is_err(), "the server has ended");
 }
 

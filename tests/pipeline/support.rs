@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use bertqa::batch::{Batch, Padded};
-use bertqa::engine::{Engine, EngineError, Layout, Logits};
+use bertqa::engine::{DeviceError, Engine, EngineError, Layout, Logits, Reload};
 use bertqa::pipeline::{Answered, Item, Pipeline, PipelineOptions, RowTag, Sink};
 use bertqa::qa::{Answer, Encoder, Example, Options, RowError};
 use tokenizers::Tokenizer;
@@ -161,7 +161,11 @@ pub(crate) struct Scripted {
     pub name: String,
     pub layout: Layout,
     pub script: Script,
+    pub again: Option<Again>,
 }
+
+/// Gives an engine in the place of one that was lost.
+pub(crate) type Again = Arc<dyn Fn() -> Result<Box<dyn Engine>, DeviceError> + Send + Sync>;
 
 impl Scripted {
     pub(crate) fn boxed(
@@ -169,7 +173,16 @@ impl Scripted {
         layout: Layout,
         script: impl FnMut(&Batch) -> Result<(), EngineError> + Send + 'static,
     ) -> Box<dyn Engine> {
-        Box::new(Self { name: name.to_owned(), layout, script: Box::new(script) })
+        Box::new(Self { name: name.to_owned(), layout, script: Box::new(script), again: None })
+    }
+
+    /// One that is lost at once, and for which `again` gives another.
+    pub(crate) fn lost(
+        name: &str,
+        again: impl Fn() -> Result<Box<dyn Engine>, DeviceError> + Send + Sync + 'static,
+    ) -> Box<dyn Engine> {
+        let script: Script = Box::new(|_| Err(lost()));
+        Box::new(Self { name: name.to_owned(), layout: Layout::Ragged, script, again: Some(Arc::new(again)) })
     }
 }
 
@@ -201,6 +214,15 @@ impl Engine for Scripted {
         let end = start.iter().map(|logit| 3.0 - logit).collect();
         Ok(Logits { start, end })
     }
+
+    fn reload(&self) -> Option<Reload> {
+        let again = self.again.clone()?;
+        Some(Box::new(move || again()))
+    }
+}
+
+pub(crate) fn lost() -> EngineError {
+    EngineError::DeviceLost("the cable is cut".into())
 }
 
 /// A pipeline of these engines.

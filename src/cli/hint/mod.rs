@@ -18,7 +18,12 @@ type Hint = fn(&(dyn Error + 'static)) -> Option<String>;
 /// One for each layer of the library.
 const HINTS: [Hint; 6] = [io::hint, model::hint, engine::hint, options::hint, serve::hint, eval::hint];
 
-/// The remedy for the first error of the chain that has one.
+/// The remedy for the first error of the chain that has one, and how to fetch again what was fetched.
 pub(super) fn of(error: &anyhow::Error) -> Option<String> {
-    error.chain().find_map(|cause| HINTS.iter().find_map(|hint| hint(cause)))
+    let remedy = error.chain().find_map(|cause| HINTS.iter().find_map(|hint| hint(cause)));
+    let again = error.chain().find_map(model::fetch_again);
+    match (remedy, again) {
+        (Some(remedy), Some(again)) => Some(format!("{remedy}; {again}")),
+        (remedy, again) => remedy.or(again),
+    }
 }

@@ -20,7 +20,7 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
             let or = if file == "tokenizer.json" { "" } else { ", or a tokenizer.json," };
             return Some(format!("name a folder that has it{or} with --tokenizer"));
         }
-        ModelError::MissingFile { part: ModelPart::Config | ModelPart::Weights, .. } => {
+        ModelError::MissingFile { .. } => {
             "a model folder has config.json, weights (model.safetensors or pytorch_model.bin) and a tokenizer"
         }
         ModelError::Tokenizer { source, .. } => match source.source.downcast_ref() {
@@ -72,6 +72,16 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+/// How to get files anew that are not as the hub has them.
+pub(super) fn fetch_again(error: &(dyn Error + 'static)) -> Option<String> {
+    match error.downcast_ref()? {
+        ModelError::Cached { folder, .. } => {
+            Some(format!("if a file is not as the hub has it, rm -r '{}' has them fetched again", folder.display()))
+        }
+        _ => None,
+    }
 }
 
 fn mecab_hint(error: &MecabError) -> &'static str {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -81,9 +81,14 @@ struct Format {
 }
 
 impl Manifest {
+    /// Where the manifest of the model at `path` is, if it has one.
+    pub fn path(path: &Path) -> PathBuf {
+        path.with_extension("json")
+    }
+
     /// Reads the manifest of the model at `path`; without one, `inputs` may say what the graph takes.
     pub fn of(path: &Path, inputs: Option<&[Input]>) -> Result<Self, LoadError> {
-        let manifest = path.with_extension("json");
+        let manifest = Self::path(path);
         match (fs::read(&manifest), inputs) {
             (Ok(_), Some(_)) => Err(LoadError::InputsTwice(manifest)),
             (Ok(json), None) => Self::parse(&json).map_err(|reason| LoadError::Manifest { path: manifest, reason }),

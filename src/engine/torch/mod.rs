@@ -16,12 +16,12 @@ pub use manifest::{Manifest, Target};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Device, DeviceKind, Devices, Engine, EngineError, Input, Layout, Logits};
+use super::{Device, DeviceKind, Devices, Engine, EngineError, Input, Layout, Logits, Reload};
 use crate::batch::{Batch, Padded};
 use graph::Graph;
 
 /// The file of a compiled model, and what it takes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Compiled {
     path: PathBuf,
     manifest: Arc<Manifest>,
@@ -30,8 +30,9 @@ pub struct Compiled {
 /// Runs a copy of a compiled model on one device.
 pub struct TorchEngine {
     name: String,
+    device: Device,
     graph: Graph,
-    manifest: Arc<Manifest>,
+    compiled: Compiled,
 }
 
 impl Compiled {
@@ -82,7 +83,7 @@ impl Compiled {
             device,
             source,
         })?;
-        let mut engine = TorchEngine { name: device.to_string(), graph, manifest: self.manifest.clone() };
+        let mut engine = TorchEngine { name: device.to_string(), device, graph, compiled: self.clone() };
         let mut batch = Batch::default();
         let seq_len = self.manifest.shape.seq_len.get();
         batch.push(&vec![self.manifest.pad_token_id; seq_len], &vec![0; seq_len]);
@@ -106,17 +107,17 @@ impl Engine for TorchEngine {
     }
 
     fn layout(&self) -> Layout {
-        Layout::Fixed(self.manifest.shape)
+        Layout::Fixed(self.compiled.manifest.shape)
     }
 
     fn forward(&mut self, batch: &Batch) -> Result<Logits, EngineError> {
-        let padded = Padded::new(batch, self.manifest.shape)?;
-        let inputs: Vec<_> = self
-            .manifest
+        let manifest = &self.compiled.manifest;
+        let padded = Padded::new(batch, manifest.shape)?;
+        let inputs: Vec<_> = manifest
             .inputs
             .iter()
             .map(|input| match input {
-                Input::InputIds => padded.input_ids(self.manifest.pad_token_id),
+                Input::InputIds => padded.input_ids(manifest.pad_token_id),
                 Input::AttentionMask => padded.attention_mask(),
                 Input::TokenTypeIds => padded.token_type_ids(),
                 Input::PositionIds => padded.position_ids(),
@@ -128,6 +129,17 @@ impl Engine for TorchEngine {
         let (start, end) = logits
             .ok_or_else(|| GraphError::Output { found: "of another size".to_owned(), expected: padded.shape() })?;
         Ok(Logits { start, end })
+    }
+
+    fn reload(&self) -> Option<Reload> {
+        match self.device {
+            // The runtime gives a copy the next of its cores, and that need not be the one that was lost.
+            Device::NeuronCore(_) => None,
+            Device::Cpu | Device::Cuda(_) => {
+                let (compiled, device) = (self.compiled.clone(), self.device);
+                Some(Box::new(move || Ok(Box::new(compiled.load_on(device)?))))
+            }
+        }
     }
 }
 

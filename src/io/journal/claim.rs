@@ -65,15 +65,28 @@ impl Claim {
         Ok(Some(Self { output, path, journal, resumes: leftover == Leftover::Resume }))
     }
 
-    /// Where the output is to be written until it is complete. What an earlier run had there is removed.
+    /// Where the output is to be written until it is complete; `None` if somebody else has a file of that name. What an
+    /// earlier run had there is removed.
     ///
     /// # Errors
     /// It cannot be removed.
-    pub(crate) fn work_file(&self) -> Result<PathBuf> {
+    pub(crate) fn work_file(&self) -> Result<Option<PathBuf>> {
         let path = output_path::work_file(&self.output);
+        match std::fs::symlink_metadata(&path) {
+            // A run that was killed before it had its model has written nothing, and noted nothing.
+            Ok(metadata) if !(metadata.is_file() && (metadata.len() == 0 || self.wrote(&path))) => return Ok(None),
+            _ => {}
+        }
         match std::fs::remove_file(&path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Create { path, source }),
-            _ => Ok(path),
+            _ => Ok(Some(path)),
+        }
+    }
+
+    fn wrote(&self, path: &Path) -> bool {
+        match &self.journal {
+            Claimed::Found(found) => found.attempts.iter().any(|attempt| attempt.wrote(path)),
+            Claimed::New(_) | Claimed::Taken => false,
         }
     }
 

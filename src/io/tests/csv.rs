@@ -53,6 +53,19 @@ fn the_delimiter_is_found_out() {
 }
 
 #[test]
+fn a_header_of_many_megabytes_is_refused() {
+    let folder = Folder::new();
+    for header in ["a".repeat(9 << 20), ",".repeat(9 << 20)] {
+        let path = folder.file("a.csv", format!("question,context{header}\nq,c\n"));
+        let error = rows(&[&path], &ReadOptions::default()).unwrap_err().to_string();
+        assert!(error.contains("the header is longer than the limit of 8388608 bytes"), "{error}");
+        let low = ReadOptions { max_line_bytes: 1 << 20, ..Default::default() };
+        let error = rows(&[&path], &low).unwrap_err().to_string();
+        assert!(error.contains("the header is longer than the limit of 1048576 bytes"), "{error}");
+    }
+}
+
+#[test]
 fn a_quote_that_is_not_closed_costs_its_record_only() {
     let rows = asked_default("a.csv", "id,question,context\n1,q,\"Ann won.\n2,r,Bob lost.\n3,s,\"Cat, too.\"\n");
     let message = "error: the quote opened in line 2 is not closed; what follows is read from line 3 on";

@@ -8,7 +8,9 @@ use polars_parquet_format::thrift::protocol::{TCompactInputProtocol, TCompactOut
 
 use polars::prelude::{IpcCompression, IpcWriter, SerWriter};
 use polars_arrow::io::ipc::format::ipc::planus::{Builder, ReadAsRoot};
-use polars_arrow::io::ipc::format::ipc::{Block, Buffer, Footer, FooterRef, MessageHeaderRef, MessageRef, RecordBatch};
+use polars_arrow::io::ipc::format::ipc::{
+    Block, Buffer, Endianness, Field, Footer, FooterRef, MessageHeaderRef, MessageRef, RecordBatch,
+};
 
 use super::{Folder, ReadOptions, frame, rows};
 
@@ -209,6 +211,35 @@ fn a_footer_that_does_not_name_all_messages_is_an_error() {
             assert!(error.contains(message), "{name}: case {case}: {error}");
         }
     }
+}
+
+#[test]
+fn a_footer_that_contradicts_the_messages_is_an_error() {
+    fn fields(footer: &mut Footer) -> &mut Vec<Field> {
+        footer.schema.as_mut().unwrap().fields.as_mut().unwrap()
+    }
+    type Change = (&'static str, fn(&mut Footer));
+    let changes: [Change; 6] = [
+        ("the schema in the footer", |footer| fields(footer).swap(1, 2)),
+        ("the schema in the footer", |footer| fields(footer)[0].name = Some("number".to_owned())),
+        ("the schema in the footer", |footer| fields(footer)[0].type_ = fields(footer)[1].type_.clone()),
+        ("the schema in the footer", |footer| drop(fields(footer).pop())),
+        ("the schema in the footer", |footer| {
+            footer.schema.as_mut().unwrap().endianness = Endianness::Big;
+        }),
+        ("too late", |footer| footer.record_batches.as_mut().unwrap().reverse()),
+    ];
+    let folder = Folder::new();
+    for name in ["file.arrow", "file-lz4.arrow"] {
+        let whole = fixture(name);
+        for (case, (message, change)) in changes.iter().enumerate() {
+            let error = read(&folder, name, &with_footer(&whole, change)).expect_err(message);
+            assert!(error.contains(message), "{name}: case {case}: {error}");
+        }
+    }
+    let grown = std::fs::read(fixtures().with_file_name("arrow").join("grown-file.arrow")).unwrap();
+    let reversed = with_footer(&grown, |footer| footer.dictionaries.as_mut().unwrap().reverse());
+    assert!(read(&folder, "grown.arrow", &reversed).unwrap_err().contains("too late"));
 }
 
 #[test]

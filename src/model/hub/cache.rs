@@ -24,6 +24,11 @@ impl Cache {
         Some(Self { folder, revision: revision.to_owned() })
     }
 
+    /// Where all of the model is.
+    pub(super) fn into_folder(self) -> PathBuf {
+        self.folder
+    }
+
     /// A file of the revision, if it is there.
     pub(super) fn get(&self, file: &str) -> Option<PathBuf> {
         let named = fs::read_to_string(self.reference()).ok();

@@ -40,6 +40,14 @@ pub(super) fn files(id: &str, revision: Option<&str>, tokenizer: Option<&Path>) 
     })
 }
 
+/// What is wrong with the files of a model, with the folder in which the cache has them.
+pub(super) fn cached(id: &str, revision: Option<&str>, error: ModelError) -> ModelError {
+    match Cache::new(id, revision.unwrap_or_default()).map(Cache::into_folder) {
+        Some(folder) => ModelError::Cached { folder, source: Box::new(error) },
+        None => error,
+    }
+}
+
 /// A model's files: what the cache has comes from there, the rest from the network unless that is turned off.
 struct Hub<'a> {
     id: &'a str,

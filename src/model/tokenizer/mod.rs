@@ -115,6 +115,16 @@ pub(super) struct LoadedTokenizer {
     pub layout: WindowLayout,
 }
 
+impl LoadedTokenizer {
+    /// The files of its dictionary, where it has one.
+    pub(super) fn dictionary(&self) -> &[ModelFile] {
+        match &self.tokenizer {
+            Splitter::Crate(_) => &[],
+            Splitter::Japanese(tokenizer) => tokenizer.dictionary(),
+        }
+    }
+}
+
 /// What splits texts.
 pub(super) enum Splitter {
     /// The crate tokenizers.

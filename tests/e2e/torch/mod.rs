@@ -4,3 +4,5 @@ mod answers;
 mod neuron;
 mod support;
 mod trouble;
+
+pub(crate) use support::Compiled;

@@ -8,14 +8,14 @@ use tempfile::TempDir;
 use crate::support::{bertqa, project, tiny_model};
 
 /// A compiled model in a folder of its own, with a tokenizer and maybe a manifest.
-pub(super) struct Compiled {
+pub(crate) struct Compiled {
     pub folder: TempDir,
     pub file: PathBuf,
 }
 
 impl Compiled {
     /// One of the fixtures, without a manifest.
-    pub(super) fn bare(name: &str) -> Self {
+    pub(crate) fn bare(name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("model.pt");
         fs::copy(project("tests/fixtures/torch").join(name), &file).unwrap();
@@ -26,7 +26,7 @@ impl Compiled {
     }
 
     /// With a manifest, that of a small unpacked model but for some fields.
-    pub(super) fn with(name: &str, fields: Value) -> Self {
+    pub(crate) fn with(name: &str, fields: Value) -> Self {
         let model = Self::bare(name);
         let mut manifest = json!({
             "format": 1, "model": name, "model_type": "xlm-roberta", "device": "cpu", "batch_size": 4, "seq_len": 128,

@@ -87,7 +87,9 @@ pub(super) fn read<R: BufRead>(
         record = self::record(records, source, &dialect)?;
     }
     let first = parse(record, records, source, options);
-    if csv.delimiter.is_some() || said.is_some() {
+    // However it is delimited.
+    let is_too_long = matches!(first, Err(Error::HeaderTooLong { .. }));
+    if is_too_long || csv.delimiter.is_some() || said.is_some() {
         let header = first?;
         selection.check(source, header.names())?;
         return Ok((dialect, header));

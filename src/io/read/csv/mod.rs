@@ -19,6 +19,9 @@ use crate::io::error::{Error, Result};
 use crate::io::options::ReadOptions;
 use crate::io::row::{Fields, InputRow, Position};
 
+/// Most bytes of a header: hundreds of thousands of columns.
+const MAX_HEADER_BYTES: usize = 8 << 20;
+
 /// Records of a CSV text. Blank lines are no rows, but count as lines.
 pub(crate) struct CsvRows<R> {
     records: Records<R>,
@@ -41,8 +44,9 @@ impl<R: BufRead> CsvRows<R> {
         delimiter: u8,
         options: &ReadOptions,
     ) -> Result<Self> {
-        let mut records = Records::new(reader, options.max_line_bytes);
+        let mut records = Records::new(reader, options.max_line_bytes.min(MAX_HEADER_BYTES));
         let (dialect, header) = header::read(&mut records, &source, &selection, delimiter, options)?;
+        records.limit = options.max_line_bytes;
         Ok(Self { records, dialect, header, doubt: Doubt::new(options.encoding), source, selection })
     }
 

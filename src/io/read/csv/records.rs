@@ -72,8 +72,11 @@ impl<R: BufRead> Records<R> {
 
     /// Whether the first line ends with a carriage return alone. Waits for the byte behind it, to know.
     pub(crate) fn ends_with_cr(&mut self) -> io::Result<bool> {
+        // Before it there is no end of a line.
+        let mut looked_at = 0;
         while self.buffer.len() <= self.limit {
-            let line = self.buffer.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            let line = memchr::memchr2(b'\n', b'\r', &self.buffer[looked_at..]).map(|end| looked_at + end);
+            looked_at = line.unwrap_or(self.buffer.len());
             if let Some(end) = line
                 && (self.buffer[end] == b'\n' || end + 1 < self.buffer.len())
             {

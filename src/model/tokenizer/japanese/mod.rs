@@ -16,6 +16,7 @@ use std::error::Error;
 
 use tokenizers::{Encoding, PostProcessorWrapper};
 
+use crate::model::ModelFile;
 use crate::qa::Tokenize;
 use added::AddedTokens;
 use aligned::Aligned;
@@ -65,6 +66,14 @@ impl JapaneseTokenizer {
     /// What joins question and context.
     pub(in crate::model) fn join(&self) -> Option<PostProcessorWrapper> {
         self.join.clone()
+    }
+
+    /// The files of its dictionary, where it has one.
+    pub(in crate::model) fn dictionary(&self) -> &[ModelFile] {
+        match &self.words {
+            Words::Mecab { dictionary, .. } => dictionary.files(),
+            Words::Whole => &[],
+        }
     }
 
     fn tokens(&self, text: &str) -> tokenizers::Result<Tokens> {

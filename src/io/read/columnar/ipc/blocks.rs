@@ -1,13 +1,14 @@
 //! Whether the messages that a footer names are all that a file has.
 //!
 //! A file has its messages one after the other, as a stream has, and the footer says where each is. A footer that is
-//! damaged may name fewer of them, or one twice; what lies between those that it names then shows that.
+//! damaged may name fewer of them, or one twice; what lies between those that it names then shows that. It may also
+//! name them in another order, or have another schema than the file begins with.
 
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use polars::prelude::PolarsResult;
-use polars_arrow::io::ipc::format::ipc::{Block, MessageHeader};
+use polars_arrow::io::ipc::format::ipc::{Block, Field, MessageHeader, Schema};
 
 use super::envelope::{self, CONTINUATION, MAGIC};
 use crate::io::read::columnar::decoder::damaged;
@@ -20,13 +21,21 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// Refuses those that do not fill the file from its schema to the footer, which begins at `footer`.
-    pub(super) fn check(&self, reader: &mut BufReader<Blob>, footer: u64) -> PolarsResult<()> {
+    /// Refuses those that do not fill the file from its schema to the footer, which begins at `footer` and has the
+    /// schema `said`.
+    pub(super) fn check(&self, reader: &mut BufReader<Blob>, footer: u64, said: &Schema) -> PolarsResult<()> {
         // What the file begins with is padded to eight bytes.
         reader.seek(SeekFrom::Start(MAGIC.len().next_multiple_of(8) as u64))?;
-        let schema = envelope::read(reader)?;
-        if !schema.is_some_and(|message| matches!(message.header, Some(MessageHeader::Schema(_)))) {
+        let Some(MessageHeader::Schema(schema)) = envelope::read(reader)?.and_then(|message| message.header) else {
             return Err(damaged("it does not begin with a schema"));
+        };
+        if schema.endianness != said.endianness || !are_same(&schema.fields, &said.fields) {
+            return Err(damaged("the schema in the footer is not the one that it begins with"));
+        }
+        for named in [&self.dictionaries, &self.batches] {
+            if let Some(pair) = named.windows(2).find(|pair| pair[0].offset > pair[1].offset) {
+                return Err(damaged(format!("the footer names the message at byte {} too late", pair[1].offset)));
+            }
         }
         let dictionaries = self.dictionaries.iter().map(|block| (block.offset, true));
         let batches = self.batches.iter().map(|block| (block.offset, false));
@@ -52,6 +61,16 @@ impl Blocks {
         }
         check_nothing(reader, end..footer)
     }
+}
+
+/// Whether fields are read in the same way.
+fn are_same(one: &Option<Vec<Field>>, other: &Option<Vec<Field>>) -> bool {
+    let [one, other] = [one, other].map(|fields| fields.as_deref().unwrap_or_default());
+    one.len() == other.len()
+        && one.iter().zip(other).all(|(one, other)| {
+            (&one.name, &one.type_, &one.dictionary) == (&other.name, &other.type_, &other.dictionary)
+                && are_same(&one.children, &other.children)
+        })
 }
 
 /// Refuses what is neither padding nor the mark that ends a stream.

@@ -49,7 +49,7 @@ pub(super) fn open(file: &mut Blob) -> PolarsResult<(Schema, Messages)> {
         let schema = footer.schema.ok_or_else(|| damaged("the footer has no schema"))?;
         let dictionaries = footer.dictionaries.unwrap_or_default();
         let named = Blocks { dictionaries, batches: footer.record_batches.unwrap_or_default() };
-        named.check(&mut BufReader::new(file.try_clone()?), begin)?;
+        named.check(&mut BufReader::new(file.try_clone()?), begin, &schema)?;
         let mut blocks: Vec<Block> = named.dictionaries.into_iter().chain(named.batches).collect();
         blocks.reverse();
         return Ok((*schema, Messages::File(blocks)));

@@ -15,12 +15,15 @@ use std::path::Path;
 
 use characters::{Character, Characters};
 pub use error::MecabError;
+use file::DictionaryFile;
 pub(crate) use find::MecabPlaces;
 pub(super) use find::{find, open_named};
 pub use kind::Kind;
 use lattice::Lattice;
 use lexicon::Lexicon;
 use matrix::Matrix;
+
+use crate::model::{ModelFile, ModelPart};
 
 /// A word as it is found: what may stand beside it, and what it costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +41,12 @@ pub(super) struct Dictionary {
     space: Character,
     /// Of how many characters, after its first, a group of like characters may be an unknown word.
     longest_group: usize,
+    files: Vec<ModelFile>,
 }
+
+/// The files of a dictionary.
+const FILES: [&str; 5] = ["sys.dic", "unk.dic", "matrix.bin", "char.bin", DICRC];
+const DICRC: &str = "dicrc";
 
 /// How many left sides words of ipadic have, and of dictionaries made from it.
 const IPADIC_SIDES: usize = 1316;
@@ -53,11 +61,21 @@ impl Dictionary {
         let words = Lexicon::open(folder, "sys.dic", &matrix)?;
         let characters = Characters::open(folder, &matrix)?;
         let space = characters.of(' ');
-        let dicrc = folder.join("dicrc");
+        let dicrc = folder.join(DICRC);
         // In whatever encoding: only a number is read.
         let settings = fs::read(&dicrc).map_err(MecabError::read(&dicrc))?;
         let longest_group = longest_group(&String::from_utf8_lossy(&settings)).unwrap_or(LONGEST_GROUP);
-        Ok(Self { words, characters, matrix, space, longest_group })
+        let files = FILES.iter().map(|name| {
+            let file = DictionaryFile::open(folder, name)?;
+            Ok(ModelFile::new(name, ModelPart::Dictionary, &file))
+        });
+        let files = files.collect::<Result<_, _>>()?;
+        Ok(Self { words, characters, matrix, space, longest_group, files })
+    }
+
+    /// The files that it is made of.
+    pub(super) fn files(&self) -> &[ModelFile] {
+        &self.files
     }
 
     /// Whether it can be that dictionary, going by its size.
