@@ -47,9 +47,12 @@ impl Bucket {
     }
 }
 
+fn runtime() -> io::Result<&'static Runtime> {
+    RUNTIME.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))
+}
+
 fn wait<T>(work: impl Future<Output = object_store::Result<T>>) -> io::Result<T> {
-    let runtime = RUNTIME.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
-    runtime.block_on(work).map_err(failed)
+    runtime()?.block_on(work).map_err(failed)
 }
 
 fn failed(error: Error) -> io::Error {
@@ -117,6 +120,8 @@ impl Store for Bucket {
             let mode = if existing == Existing::Keep { PutMode::Create } else { PutMode::Overwrite };
             return wait(self.0.put_opts(&path, PutPayload::from(part), mode.into())).map(drop);
         }
+        // In which parts are sent while the next is read.
+        let _context = runtime()?.enter();
         let mut upload = WriteMultipart::new_with_chunk_size(wait(self.0.put_multipart(&path))?, PART);
         let mut fill = || {
             while !part.is_empty() {
