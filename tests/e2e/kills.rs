@@ -11,8 +11,17 @@ use serde_json::json;
 
 use crate::support::tiny_model;
 
-const OUTPUTS: [&str; 8] =
-    ["out.jsonl", "out.csv", "out.tsv", "out.jsonl.gz", "out.jsonl.zst", "out.csv.zst", "out.parquet", "out.arrow"];
+const OUTPUTS: [&str; 9] = [
+    "out.jsonl",
+    "out.csv",
+    "out.tsv",
+    "out.jsonl.gz",
+    "out.jsonl.zst",
+    "out.csv.zst",
+    "out.parquet",
+    "out.arrow",
+    "out.arrows",
+];
 /// Each goes to each of the outputs.
 const INPUTS: [&str; 2] = ["in.jsonl", "in.parquet"];
 const ROWS: usize = 800;

@@ -72,7 +72,8 @@ impl Job<'_> {
     /// Answers the gold rows with the model, and scores that.
     pub(super) fn answer(self, input: Input) -> anyhow::Result<(Scorer, Arc<Stats>)> {
         let Args { answers, model, messages, .. } = self.args;
-        let Ready { pipeline, mut options, engine, model: identity, .. } = Ready::load(model, answers, &self.stop, false)?;
+        let Ready { pipeline, mut options, engine, model: identity, .. } =
+            Ready::load(model, answers, &self.stop, false)?;
         // The scorer wants to see the best span also where "no answer" wins.
         let may_win = std::mem::take(&mut options.handle_impossible_answer);
         let threshold = may_win.then_some(options.no_answer_threshold);

@@ -3,14 +3,15 @@
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
 use object_store::{
-    Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, WriteMultipart,
+    BackoffConfig, Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload,
+    RetryConfig, WriteMultipart,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio_stream::StreamExt;
@@ -32,17 +33,20 @@ pub(super) struct Bucket(Arc<dyn ObjectStore>);
 impl Bucket {
     /// With credentials from where each store's own tools have them: variables, files, the machine's role.
     pub(super) fn new(scheme: &str, url: &str) -> object_store::Result<Self> {
+        // At random, but longer each time: about a minute in all.
+        let backoff = BackoffConfig { init_backoff: Duration::from_millis(300), base: 3.0, ..BackoffConfig::default() };
+        let retry = RetryConfig { backoff, ..RetryConfig::default() };
         Ok(Self(match scheme {
-            "gs" => Arc::new(GoogleCloudStorageBuilder::from_env().with_url(url).build()?),
+            "gs" => Arc::new(GoogleCloudStorageBuilder::from_env().with_retry(retry).with_url(url).build()?),
             "s3" | "s3a" => {
                 let builder = profile::apply(AmazonS3Builder::from_env());
                 let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
                 // Who names such an endpoint has one.
                 let is_plain = endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
                 let builder = if is_plain { builder.with_allow_http(true) } else { builder };
-                Arc::new(builder.with_url(url).build()?)
+                Arc::new(builder.with_retry(retry).with_url(url).build()?)
             }
-            _ => Arc::new(MicrosoftAzureBuilder::from_env().with_url(url).build()?),
+            _ => Arc::new(MicrosoftAzureBuilder::from_env().with_retry(retry).with_url(url).build()?),
         }))
     }
 }
@@ -62,7 +66,21 @@ fn failed(error: Error) -> io::Error {
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => io::ErrorKind::PermissionDenied,
         _ => io::ErrorKind::Other,
     };
-    io::Error::new(kind, error)
+    io::Error::new(kind, said(&error))
+}
+
+/// What an error says, and what its causes say that it does not.
+fn said(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 fn path(key: &str) -> io::Result<Path> {

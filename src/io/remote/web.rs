@@ -146,7 +146,7 @@ fn refused(status: StatusCode) -> io::Error {
 /// Tries again what may go better the next time.
 pub(super) fn retry<T>(call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     let waits =
-        ExponentialBuilder::default().with_min_delay(Duration::from_millis(300)).with_jitter().with_max_times(5);
+        ExponentialBuilder::default().with_min_delay(Duration::from_millis(300)).with_jitter().with_max_times(7);
     let may_pass = |error: &io::Error| {
         !matches!(
             error.kind(),
