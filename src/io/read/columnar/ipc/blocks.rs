@@ -32,11 +32,6 @@ impl Blocks {
         if schema.endianness != said.endianness || !are_same(&schema.fields, &said.fields) {
             return Err(damaged("the schema in the footer is not the one that it begins with"));
         }
-        for named in [&self.dictionaries, &self.batches] {
-            if let Some(pair) = named.windows(2).find(|pair| pair[0].offset > pair[1].offset) {
-                return Err(damaged(format!("the footer names the message at byte {} too late", pair[1].offset)));
-            }
-        }
         let dictionaries = self.dictionaries.iter().map(|block| (block.offset, true));
         let batches = self.batches.iter().map(|block| (block.offset, false));
         let mut blocks: Vec<_> = dictionaries.chain(batches).collect();
@@ -59,7 +54,13 @@ impl Blocks {
             }
             end = body.end;
         }
-        check_nothing(reader, end..footer)
+        check_nothing(reader, end..footer)?;
+        for named in [&self.dictionaries, &self.batches] {
+            if let Some(pair) = named.windows(2).find(|pair| pair[0].offset > pair[1].offset) {
+                return Err(damaged(format!("the footer names the message at byte {} too late", pair[1].offset)));
+            }
+        }
+        Ok(())
     }
 }
 
