@@ -84,7 +84,7 @@ pub(in super::super) fn build(
         (false, _) if kind == Some(Kind::Pieces) => return Err(unsupported("do_word_tokenize", "false")),
         (false, _) => Words::Whole,
         (true, "mecab") => {
-            let dictionary = arguments.open(mecab)?;
+            let dictionary = Box::new(arguments.open(mecab)?);
             Words::Mecab { dictionary, normalize: arguments.normalize_text }
         }
         (true, "basic") if kind == Some(Kind::WordPiece) => {

@@ -29,7 +29,7 @@ use subwords::{Subwords, Token};
 /// What texts are cut into at first.
 enum Words {
     /// What MeCab finds, after NFKC if that is asked for.
-    Mecab { dictionary: Dictionary, normalize: bool },
+    Mecab { dictionary: Box<Dictionary>, normalize: bool },
     /// Nothing smaller.
     Whole,
 }
