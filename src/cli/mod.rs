@@ -6,6 +6,7 @@ mod completions;
 mod cut_short;
 mod devices;
 mod eval;
+mod health;
 mod hint;
 mod interrupt;
 mod logging;
@@ -30,6 +31,7 @@ use std::process::ExitCode;
 use crate::io::journal::RowCounts;
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
+use health::Unhealthy;
 use interrupt::Interrupted;
 use max_failed::MaxFailed;
 
@@ -51,6 +53,7 @@ enum Command {
     Run(run::Args),
     Stdin(stdin::Args),
     Serve(serve::Args),
+    Health(health::Args),
     Bench(bench::Args),
     Eval(eval::Args),
     Devices(devices::Args),
@@ -64,7 +67,8 @@ impl Command {
     fn prints(&self) -> bool {
         match self {
             Self::Run(args) => args.prints(),
-            Self::Serve(_) => false,
+            // Their status says it.
+            Self::Serve(_) | Self::Health(_) => false,
             Self::Stdin(_)
             | Self::Bench(_)
             | Self::Eval(_)
@@ -133,6 +137,7 @@ fn execute(arguments: impl IntoIterator<Item = OsString>, is_stdout_closed: bool
         Command::Run(args) => run::run(args),
         Command::Stdin(args) => stdin::run(args),
         Command::Serve(args) => serve::run(args),
+        Command::Health(args) => health::run(args),
         Command::Bench(args) => bench::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Devices(args) => devices::run(&args),
@@ -147,7 +152,7 @@ fn execute(arguments: impl IntoIterator<Item = OsString>, is_stdout_closed: bool
         Err(error) => {
             // Commands without logging have none set up, and then this says it on stderr all the same.
             logging::error(&error);
-            if error.is::<StrictStop>() { 1 } else { 2 }
+            if error.is::<StrictStop>() || error.is::<Unhealthy>() { 1 } else { 2 }
         }
     }
 }
