@@ -1,15 +1,15 @@
-# syntax=docker/dockerfile:1
-
-# Images of bertqa for one target: cpu, gpu, inf1, inf2 or trn1. docker-bake.hcl has the bases and versions:
+# Images of bertqa with a traced or compiled model for one target: torch-cpu, gpu, inf1, inf2, trn1 or trn2.
+# docker-bake.hcl has the bases and versions:
 #
-#     docker buildx bake --file docker/docker-bake.hcl cpu
+#     docker buildx bake --file docker/docker-bake.hcl inf2
 #
-#     base     the image's Python and torch
-#     trace    and docker/trace.py, to compile models where the device is (docker/compile.sh)
-#     compile  compiles a model as part of the build
-#     model    its folder, or one that was compiled before: the build context of this name replaces the stage
-#     build    bertqa, for the torch of the image
-#     run      bertqa and the model
+#     base       the image's Python and torch
+#     trace      and docker/trace.py, to compile models where the device is (docker/compile.sh)
+#     compile    compiles a model as part of the build
+#     model      its folder, or one that was compiled before: the build context of this name replaces the stage
+#     toolchain  a build context with Rust: the stage of docker/Dockerfile, or a folder (`rustc --print sysroot`)
+#     build      bertqa, for the torch of the image
+#     run        bertqa and the model
 
 ARG BASE
 
@@ -56,22 +56,20 @@ COPY --from=compile /tmp/model /
 
 FROM base AS build
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
-ARG RUST_VERSION
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends build-essential ca-certificates curl \
+    && apt-get install --yes --no-install-recommends build-essential ca-certificates \
     && rm -rf /var/lib/apt/lists/*
-RUN curl --proto '=https' --tlsv1.2 --silent --show-error --fail https://sh.rustup.rs \
-    | sh -s -- -y --profile minimal --default-toolchain "$RUST_VERSION"
-ENV PATH=/root/.cargo/bin:${PATH}
 WORKDIR /src
 COPY . .
 ARG TARGET
 # tch fits one torch a version, and links it as the image's Python does: from its folder, with its C++ ABI. Nothing in
 # the program names CUDA's part of torch, which the linker would leave out; libtorch.so pulls it in.
-RUN --mount=type=cache,target=/root/.cargo/registry \
+RUN --mount=type=bind,from=toolchain,target=/opt/rust \
+    --mount=type=cache,target=/root/.cargo/registry \
     --mount=type=cache,target=/src/target,id=bertqa-target-${TARGET} \
-    LIBTORCH=$(python3 -c 'import torch; print(torch.__path__[0])') \
+    PATH=/opt/rust/bin:$PATH \
+    && LIBTORCH=$(python3 -c 'import torch; print(torch.__path__[0])') \
     && LIBTORCH_CXX11_ABI=$(python3 -c 'import torch; print(int(torch.compiled_with_cxx11_abi()))') \
     && export LIBTORCH LIBTORCH_CXX11_ABI LD_LIBRARY_PATH="$LIBTORCH/lib:${LD_LIBRARY_PATH:-}" \
     && tch=$(docker/tch.sh "$(python3 -c 'import torch; print(torch.__version__.split("+")[0])')") \
@@ -90,7 +88,7 @@ EXPOSE 8080
 USER 10001
 WORKDIR /home/bertqa
 # Neuron's runtime takes minutes to load large models onto many cores.
-HEALTHCHECK --interval=10s --timeout=5s --start-period=300s --retries=3 \
-    CMD ["python3", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:%s/ready' % os.environ['BERTQA_PORT'])"]
+HEALTHCHECK --interval=10s --timeout=6s --start-period=300s --retries=3 \
+    CMD ["bertqa", "health"]
 ENTRYPOINT ["bertqa"]
 CMD ["serve"]
