@@ -48,7 +48,9 @@ pub(super) enum Unhealthy {
 
 pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
     let hint = match error.downcast_ref()? {
-        Unhealthy::NotReady { .. } => "the log of the server says what it waits for; a large model takes minutes to load",
+        Unhealthy::NotReady { .. } => {
+            "the log of the server says what it waits for; a large model takes minutes to load"
+        }
         Unhealthy::Silent { .. } => "name the place of the server with --host and --port, or --url",
     };
     Some(hint.to_owned())
