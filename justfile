@@ -25,7 +25,7 @@ sample: build
 trace target="auto" *options:
     docker/compile.sh {{ target }} {{ options }}
 
-# Build the image of a target: cpu, gpu, inf1, inf2, trn1, or what this machine is
+# Build the image of a target: cpu, torch-cpu, gpu, inf1, inf2, trn1, trn2, or what this machine is
 [group('devices')]
 bake target="auto" *options:
     docker/bake.sh {{ target }} {{ options }}
@@ -114,6 +114,21 @@ kills count="1000":
 damage count="5000" seed="1":
     cargo test --release --locked --lib --no-run
     ulimit -v 6291456 && BERTQA_MUTATIONS={{ count }} BERTQA_SEED={{ seed }} cargo test --release --locked --lib damaged_
+
+# Build the cpu image and ask it, without a registry (root on Debian; the first time takes as long as a cold build)
+[group('check')]
+images:
+    tests/images.sh
+
+# Build a release into dist/: archives and packages for x86_64 and aarch64, what they are made of, checksums
+[group('use')]
+release *machines:
+    packaging/release.sh {{ machines }}
+
+# Install what `just release` built in clean systems, and run it (root on Debian)
+[group('check')]
+packages:
+    tests/packages.sh
 
 # Run out of disk on a small tmpfs, and go on when there is room (Linux; needs user namespaces or root)
 [group('check')]

@@ -8,7 +8,8 @@ cd "$(dirname "$0")/.."
 
 target=$(docker/instance.sh target "${1:-auto}")
 shift || true
-if [[ -f models/$target/model.json ]]; then
+# The cpu image has the native engine, which reads models as the hub has them.
+if [[ $target != cpu && -f models/$target/model.json ]]; then
     export COMPILED=models/$target
     echo "bake.sh: the model in $COMPILED goes into the image" >&2
 fi

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Tells what this machine is:
 #
-#     docker/instance.sh target [TARGET]  what to compile and build for: cpu, gpu, inf1, inf2 or trn1
+#     docker/instance.sh target [TARGET]  what to compile and build for: cpu, torch-cpu, gpu, inf1, inf2, trn1
+#                                         or trn2
 #     docker/instance.sh devices TARGET   options of docker run that pass the devices of a target on
 #     docker/instance.sh region           the AWS region
 #
@@ -10,7 +11,7 @@
 # AWS_DEFAULT_REGION, the one that aws is configured for, or the instance's.
 set -euo pipefail
 
-targets="cpu, gpu, inf1, inf2 or trn1"
+targets="cpu, torch-cpu, gpu, inf1, inf2, trn1 or trn2"
 # Where /dev and /sys are.
 root=${BERTQA_MACHINE_ROOT:-}
 
@@ -39,12 +40,13 @@ find_target() {
     local kind
     kind=$(instance_type)
     case $kind in
-        inf1.* | inf2.* | trn1.*) echo "${kind%%.*}" ;;
+        inf1.* | inf2.* | trn1.* | trn2.*) echo "${kind%%.*}" ;;
         trn1n.*) echo trn1 ;;
+        trn2u.*) echo trn2 ;;
         trn*.*) fail "there is nothing for instances of type $kind; BERTQA_TARGET=cpu runs on their processor" ;;
         *)
             if neuron_devices > /dev/null; then
-                fail "there are Neuron devices, of a kind that could not be detected; set BERTQA_TARGET to inf1, inf2 or trn1"
+                fail "there are Neuron devices, of a kind that could not be detected; set BERTQA_TARGET to inf1, inf2, trn1 or trn2"
             elif nvidia-smi --list-gpus 2> /dev/null | grep --quiet '^GPU'; then
                 echo gpu
             else
@@ -59,16 +61,16 @@ target() {
     if [[ $wanted == auto ]]; then wanted=${BERTQA_TARGET:-auto}; fi
     case $wanted in
         auto) find_target ;;
-        cpu | gpu | inf1 | inf2 | trn1) echo "$wanted" ;;
+        cpu | torch-cpu | gpu | inf1 | inf2 | trn1 | trn2) echo "$wanted" ;;
         *) fail "there is no target $wanted; it is auto, $targets" ;;
     esac
 }
 
 devices() {
     case $1 in
-        cpu) ;;
+        cpu | torch-cpu) ;;
         gpu) echo --gpus=all ;;
-        inf1 | inf2 | trn1)
+        inf1 | inf2 | trn1 | trn2)
             neuron_devices | sed "s|^$root|--device=|" | paste --serial --delimiters=' ' \
                 || fail "there is no /dev/neuron* here; is this an instance of type $1, with the driver aws-neuronx-dkms?"
             ;;

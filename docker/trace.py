@@ -7,7 +7,7 @@ The folder holds model.pt (TorchScript), model.json (what it takes) and the toke
 unless the compiled model gives the logits of the eager one, window by window, packed or not.
 
 Runs with torch 1.13 and transformers 4.30 up to torch 2.13 and transformers 5.2, and imports nothing of a device that
-it does not compile for: torch_neuron for inf1, torch_neuronx for inf2 and trn1.
+it does not compile for: torch_neuron for inf1, torch_neuronx for inf2, trn1 and trn2.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 #
 #     docker/up.sh [TARGET|auto] [options of bertqa serve]
 #
-# The port is PORT, or 8080. BERTQA_API_KEY, NEURON_RT_NUM_CORES and NEURON_RT_VISIBLE_CORES are passed on.
+# The port is PORT, or 8080. BERTQA_API_KEY, HF_TOKEN, HF_ENDPOINT, NEURON_RT_NUM_CORES and NEURON_RT_VISIBLE_CORES are
+# passed on. What the cpu image fetches from the hub is kept in the volume bertqa-models.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,6 +15,7 @@ read -ra devices <<< "$devices"
 
 docker rm --force bertqa > /dev/null 2>&1 || true
 docker run --detach --name bertqa --restart unless-stopped "${devices[@]}" --publish "${PORT:-8080}:8080" \
+    --volume bertqa-models:/var/cache/bertqa --env HF_TOKEN --env HF_ENDPOINT \
     --env BERTQA_API_KEY --env NEURON_RT_NUM_CORES --env NEURON_RT_VISIBLE_CORES \
     "${REPOSITORY:-bertqa}:$target" serve "$@" > /dev/null
 

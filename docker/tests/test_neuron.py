@@ -42,8 +42,8 @@ class Neuron(TraceTestCase):
         self.assertIn("on NeuronCore", said)
         self.assertNotIn("torch_neuronx", sys.modules)
 
-    def test_inf2_and_trn1(self):
-        for target in ("inf2", "trn1"):
+    def test_inf2_trn1_and_trn2(self):
+        for target in ("inf2", "trn1", "trn2"):
             with self.device():
                 manifest, _ = self.trace(target, precision="f32", compiler_args="--optlevel 3")
             call = self.calls("torch_neuronx").pop()

@@ -103,6 +103,7 @@ class Machine(unittest.TestCase):
 class Target(Machine):
     def test_by_the_instance_type(self):
         kinds = {"inf1.xlarge": "inf1", "inf2.48xlarge": "inf2", "trn1.2xlarge": "trn1", "trn1n.32xlarge": "trn1"}
+        kinds |= {"trn2.48xlarge": "trn2", "trn2u.48xlarge": "trn2"}
         for kind, target in {**kinds, "m7i.large": "cpu"}.items():
             with self.subTest(kind):
                 self.with_file("sys/devices/virtual/dmi/id/product_name", kind + "\n")
@@ -119,12 +120,12 @@ class Target(Machine):
         self.assertEqual(self.says("instance.sh", "target"), "inf1")
 
     def test_of_a_kind_that_there_is_nothing_for(self):
-        self.on_ec2(instance_type="trn2.48xlarge")
-        self.assertIn("nothing for instances of type trn2.48xlarge", self.fails("instance.sh", "target"))
+        self.on_ec2(instance_type="trn3.48xlarge")
+        self.assertIn("nothing for instances of type trn3.48xlarge", self.fails("instance.sh", "target"))
 
     def test_neuron_devices_of_no_known_kind(self):
         self.with_file("dev/neuron0")
-        self.assertIn("set BERTQA_TARGET to inf1, inf2 or trn1", self.fails("instance.sh", "target"))
+        self.assertIn("set BERTQA_TARGET to inf1, inf2, trn1 or trn2", self.fails("instance.sh", "target"))
 
     def test_gpu(self):
         self.with_command("nvidia-smi", 'echo "GPU 0: NVIDIA H100 (UUID: GPU-0)"')
@@ -139,6 +140,7 @@ class Target(Machine):
         self.assertEqual(self.says("instance.sh", "target", "trn1"), "trn1")
         self.assertEqual(self.says("instance.sh", "target", "auto", BERTQA_TARGET="gpu"), "gpu")
         self.assertEqual(self.says("instance.sh", "target", "cpu", BERTQA_TARGET="gpu"), "cpu")
+        self.assertEqual(self.says("instance.sh", "target", "torch-cpu"), "torch-cpu")
         for arguments, variable in ((("tpu",), ""), ((), "tpu"), (("cpu gpu",), "")):
             self.assertIn("there is no target", self.fails("instance.sh", "target", *arguments, BERTQA_TARGET=variable))
 
@@ -178,6 +180,9 @@ class Commands(Machine):
         self.with_file("models/inf1/model.json", "{}")
         self.assertEqual(self.says("bake.sh", "inf1"), "models/inf1")
         self.assertEqual(self.says("bake.sh", "inf2"), "")
+        # The native engine reads none.
+        self.with_file("models/cpu/model.json", "{}")
+        self.assertEqual(self.says("bake.sh", "cpu"), "")
 
     def test_compile(self):
         self.with_command("docker", "")
@@ -187,6 +192,14 @@ class Commands(Machine):
         self.assertEqual(build, "docker buildx bake --file docker/docker-bake.hcl --load trace-inf2")
         self.assertIn(" --device=/dev/neuron0 ", run)
         self.assertTrue(run.endswith(" bertqa:trace-inf2 inf2 org/name --output models/inf2 --batch-size 4"), run)
+
+    def test_compile_for_the_processor(self):
+        self.with_command("docker", "")
+        self.assertIn("nothing has to be compiled for cpu", self.fails("compile.sh", "cpu"))
+        self.assertFalse(self.calls.exists())
+        self.says("compile.sh", "torch-cpu", "org/name")
+        run = self.called()[1]
+        self.assertTrue(run.endswith(" bertqa:trace-torch-cpu cpu org/name --output models/torch-cpu"), run)
 
     def test_compile_without_devices(self):
         self.with_command("docker", "")
@@ -254,20 +267,34 @@ class Bake(unittest.TestCase):
         return json.loads(done.stdout)["target"]
 
     def test_each_target_has_its_base_and_requirements(self):
-        names = ["cpu", "gpu", "inf1", "inf2", "trn1"]
+        names = ["torch-cpu", "gpu", "inf1", "inf2", "trn1", "trn2"]
         plan = self.plan(*names, *(f"trace-{name}" for name in names), INF2_BASE="another:image")
         for name in names:
             for item, stage in ((name, "run"), (f"trace-{name}", "trace")):
-                self.assertEqual((plan[item]["target"], plan[item]["args"]["TARGET"]), (stage, name))
-                self.assertTrue((DOCKER / "requirements" / f"{name}.txt").is_file())
+                target = name.removeprefix("torch-")
+                self.assertEqual((plan[item]["target"], plan[item]["args"]["TARGET"]), (stage, target))
+                self.assertTrue((DOCKER / "requirements" / f"{target}.txt").is_file())
         self.assertIn("-neuron-", plan["inf1"]["args"]["BASE"])
         self.assertEqual(plan["inf2"]["args"]["BASE"], "another:image")
-        self.assertEqual(plan["trn1"]["args"]["BASE"], "another:image")
+        for name in ("trn1", "trn2"):
+            self.assertEqual(plan[name]["args"]["BASE"], "another:image")
+
+    def test_the_native_image(self):
+        plan = self.plan("cpu", PLATFORMS="linux/amd64,linux/arm64", MODEL="org/name")["cpu"]
+        self.assertEqual((plan["target"], plan["dockerfile"]), ("cpu", "docker/Dockerfile"))
+        self.assertEqual(plan["platforms"], ["linux/amd64", "linux/arm64"])
+        self.assertEqual(plan["args"]["MODEL"], "org/name")
+        self.assertNotIn("contexts", plan)
+
+    def test_where_rust_is_from(self):
+        self.assertEqual(self.plan("gpu")["gpu"]["contexts"], {"toolchain": "target:toolchain"})
+        plan = self.plan("cpu", "gpu", TOOLCHAIN="a/folder")
+        self.assertEqual(plan["cpu"]["contexts"], {"toolchain": "a/folder"})
+        self.assertEqual(plan["gpu"]["contexts"], {"toolchain": "a/folder"})
 
     def test_a_compiled_model_replaces_the_stage(self):
-        self.assertNotIn("contexts", self.plan("cpu")["cpu"])
         plan = self.plan("inf1", COMPILED="models/inf1", REPOSITORY="registry/name")
-        self.assertEqual(plan["inf1"]["contexts"], {"model": "models/inf1"})
+        self.assertEqual(plan["inf1"]["contexts"], {"toolchain": "target:toolchain", "model": "models/inf1"})
         self.assertEqual(plan["inf1"]["tags"], ["registry/name:inf1"])
 
 

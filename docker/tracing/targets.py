@@ -156,5 +156,6 @@ TARGETS = {
         NeuronTarget("inf1", ("bf16", "f16"), 8, "torch_neuron", NEURON_CASTS),
         neuron_x("inf2"),
         neuron_x("trn1"),
+        neuron_x("trn2"),
     )
 }

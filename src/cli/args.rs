@@ -45,7 +45,7 @@ impl CommonArgs {
 pub(super) struct ModelArgs {
     /// A Hugging Face folder (config.json, weights, a tokenizer), a hub id such as
     /// deepset/roberta-base-squad2, or a compiled model (model.pt or the folder with it, as docker/trace.py writes it);
-    /// without it, the built-in model
+    /// without it, or with the word default, the built-in model
     #[arg(long, value_name = "DIR|ID|FILE", env = "BERTQA_MODEL")]
     model: Option<String>,
 

@@ -7,6 +7,7 @@ mod cut_short;
 mod destination;
 mod devices;
 mod eval;
+mod health;
 mod hint;
 mod interrupt;
 mod logging;
@@ -32,6 +33,7 @@ use std::process::ExitCode;
 use crate::io::journal::RowCounts;
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
+use health::Unhealthy;
 use interrupt::Interrupted;
 use max_failed::MaxFailed;
 
@@ -53,6 +55,7 @@ enum Command {
     Run(run::Args),
     Stdin(stdin::Args),
     Serve(serve::Args),
+    Health(health::Args),
     Bench(bench::Args),
     Eval(eval::Args),
     Devices(devices::Args),
@@ -66,7 +69,8 @@ impl Command {
     fn prints(&self) -> bool {
         match self {
             Self::Run(args) => args.prints(),
-            Self::Serve(_) => false,
+            // Their status says it.
+            Self::Serve(_) | Self::Health(_) => false,
             Self::Stdin(_)
             | Self::Bench(_)
             | Self::Eval(_)
@@ -135,6 +139,7 @@ fn execute(arguments: impl IntoIterator<Item = OsString>, is_stdout_closed: bool
         Command::Run(args) => run::run(args),
         Command::Stdin(args) => stdin::run(args),
         Command::Serve(args) => serve::run(args),
+        Command::Health(args) => health::run(args),
         Command::Bench(args) => bench::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Devices(args) => devices::run(&args),
@@ -149,7 +154,7 @@ fn execute(arguments: impl IntoIterator<Item = OsString>, is_stdout_closed: bool
         Err(error) => {
             // Commands without logging have none set up, and then this says it on stderr all the same.
             logging::error(&error);
-            if error.is::<StrictStop>() { 1 } else { 2 }
+            if error.is::<StrictStop>() || error.is::<Unhealthy>() { 1 } else { 2 }
         }
     }
 }

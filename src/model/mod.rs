@@ -48,7 +48,7 @@ struct Files {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LoadOptions {
     /// A Hugging Face folder, a compiled model (model.pt or the folder with it), or the id of a model on the hub;
-    /// `None`: the built-in model.
+    /// `None` or `default`: the built-in model.
     pub model: Option<String>,
     /// Branch, tag or commit of a hub model.
     pub revision: Option<String>,

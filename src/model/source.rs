@@ -16,15 +16,18 @@ pub(super) enum Source {
     Hub { id: String, revision: Option<String> },
 }
 
+/// The built-in model's name, for where one has to be given.
+const BUILT_IN: &str = "default";
+
 impl Source {
-    /// What `model` names: a folder or a compiled file if there is one, else a hub id.
+    /// What `model` names: the built-in model, a folder or a compiled file if there is one, else a hub id.
     ///
     /// # Errors
     /// If it can be neither.
     pub(super) fn parse(model: Option<&str>, revision: Option<&str>) -> Result<Self, ModelError> {
         let revision = revision.map(str::to_owned);
         let source = match model {
-            None => Self::Bundled,
+            None | Some(BUILT_IN) => Self::Bundled,
             Some(path) if Path::new(path).is_dir() => match folder::compiled(Path::new(path))? {
                 Some(file) => Self::Compiled(file),
                 None => Self::Folder(path.into()),
@@ -59,5 +62,20 @@ impl fmt::Display for Source {
             Self::Hub { id, revision: None } => f.write_str(id),
             Self::Hub { id, revision: Some(revision) } => write!(f, "{id} at {revision}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_model_has_a_name() {
+        for model in [None, Some("default")] {
+            assert_eq!(Source::parse(model, None).unwrap(), Source::Bundled);
+        }
+        let hub = Source::Hub { id: "org/default".to_owned(), revision: None };
+        assert_eq!(Source::parse(Some("org/default"), None).unwrap(), hub);
+        assert!(matches!(Source::parse(Some("default"), Some("main")), Err(ModelError::Revision { .. })));
     }
 }

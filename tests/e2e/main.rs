@@ -9,6 +9,7 @@ mod eval;
 mod files;
 mod formats;
 mod golden;
+mod health;
 mod help;
 mod hints;
 mod hub;

@@ -15,8 +15,9 @@ use std::error::Error;
 /// Looks whether one error of a chain is of a kind that has a remedy.
 type Hint = fn(&(dyn Error + 'static)) -> Option<String>;
 
-/// One for each layer of the library.
-const HINTS: [Hint; 6] = [io::hint, model::hint, engine::hint, options::hint, serve::hint, eval::hint];
+/// One for each layer of the library, and for what the command line finds out itself.
+const HINTS: [Hint; 7] =
+    [io::hint, model::hint, engine::hint, options::hint, serve::hint, eval::hint, super::health::hint];
 
 /// The remedy for the first error of the chain that has one, and how to fetch again what was fetched.
 pub(super) fn of(error: &anyhow::Error) -> Option<String> {
