@@ -74,7 +74,7 @@ RUN --mount=type=bind,from=toolchain,target=/opt/rust \
     && export LIBTORCH LIBTORCH_CXX11_ABI LD_LIBRARY_PATH="$LIBTORCH/lib:${LD_LIBRARY_PATH:-}" \
     && tch=$(docker/tch.sh "$(python3 -c 'import torch; print(torch.__version__.split("+")[0])')") \
     && cargo update tch --precise "$tch" \
-    && cargo rustc --release --locked --features torch --bin bertqa -- -C link-arg="-Wl,-rpath,$LIBTORCH/lib" \
+    && cargo rustc --release --locked --features stores,torch --bin bertqa -- -C link-arg="-Wl,-rpath,$LIBTORCH/lib" \
         -C link-arg="-L$LIBTORCH/lib" -C link-arg=-Wl,--no-as-needed -C link-arg=-ltorch \
     && install -D target/release/bertqa /opt/bertqa/bin/bertqa
 

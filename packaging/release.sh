@@ -48,7 +48,7 @@ build() {
     # On ARM, systems have pages of 4 or of 64 KiB; an allocator for the larger runs on both.
     if [[ $machine == aarch64 ]]; then export JEMALLOC_SYS_WITH_LG_PAGE=16; else unset JEMALLOC_SYS_WITH_LG_PAGE; fi
     # shellcheck disable=SC2086
-    cargo zigbuild --release --locked --bin bertqa --target "$name.$glibc" ${CARGO_FLAGS:-}
+    cargo zigbuild --release --locked --features stores --bin bertqa --target "$name.$glibc" ${CARGO_FLAGS:-}
     program=$target_dir/$name/release/bertqa
     packaging/check.sh "$program" "$glibc"
 }
