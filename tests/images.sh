@@ -58,7 +58,7 @@ for path in /usr/local/share/ca-certificates "$cargo_home/config.toml"; do
 done
 buildah bud --isolation chroot --pull-never --format docker --layers --file docker/Dockerfile \
     --build-context toolchain="$(rustc --print sysroot)" "${volumes[@]}" --tag bertqa:cpu .
-buildah images bertqa
+podman images --filter reference=bertqa:cpu
 say "built bertqa:cpu"
 
 bytes=$(podman image inspect --format '{{.Size}}' bertqa:cpu)
