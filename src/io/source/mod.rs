@@ -52,6 +52,9 @@ pub(crate) struct Source {
     pub(crate) extent: Extent,
 }
 
+/// What `datasets` writes beside the data that it saves.
+const DESCRIPTIONS: [&str; 3] = ["dataset_info.json", "dataset_dict.json", "state.json"];
+
 /// What the text begins with that Git LFS leaves in the place of a file.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 

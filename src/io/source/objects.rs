@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
 
-use super::paths::DESCRIPTIONS;
-use super::{Extent, Place, Source, partitions};
+use super::{DESCRIPTIONS, Extent, Place, Source, partitions};
 use crate::io::error::{Error, Result};
 use crate::io::format::InputFormat;
 use crate::io::remote::{Location, Object};

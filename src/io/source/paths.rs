@@ -5,15 +5,12 @@ use std::path::Path;
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::{Extent, Place, Source, Stamp, objects, partitions, shard};
+use super::{DESCRIPTIONS, Extent, Place, Source, Stamp, objects, partitions, shard};
 use crate::io::error::{Error, Result};
 use crate::io::format::InputFormat;
 use crate::io::options::ReadOptions;
 use crate::io::output_path::{belongs_to, destination, is_stream};
 use crate::io::remote;
-
-/// What `datasets` writes beside the data that it saves.
-pub(super) const DESCRIPTIONS: [&str; 3] = ["dataset_info.json", "dataset_dict.json", "state.json"];
 
 /// # Errors
 /// A missing file, an unknown extension, a glob or folder without a file to read, a second `-`.
@@ -29,7 +26,7 @@ pub(crate) fn resolve(inputs: &[impl AsRef<Path>], options: &ReadOptions) -> Res
     let mut sources = found(inputs, options.format, &is_output, output_url)?;
     partitions::infer_types(&mut sources);
     match options.shard {
-        Some(shard) => shard::take(sources, shard, options),
+        Some(shard) => shard::take(sources, shard, options.encoding),
         None => Ok(sources),
     }
 }

@@ -6,9 +6,9 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::{Source, compression};
+use crate::io::encoding::Encoding;
 use crate::io::error::{Error, Result};
 use crate::io::format::{ColumnarFormat, Layout, TextFormat};
-use crate::io::options::ReadOptions;
 
 /// One of several parts of the inputs.
 ///
@@ -58,7 +58,7 @@ pub(crate) enum Extent {
 ///
 /// # Errors
 /// A source that is no regular file.
-pub(super) fn take(sources: Vec<Source>, shard: Shard, options: &ReadOptions) -> Result<Vec<Source>> {
+pub(super) fn take(sources: Vec<Source>, shard: Shard, encoding: Option<Encoding>) -> Result<Vec<Source>> {
     let size = |source: &Source| source.regular_size()?.ok_or_else(|| Error::NoShards(source.name.clone()));
     let sizes = sources.iter().map(size).collect::<Result<Vec<u64>>>()?;
     let wanted = shard.of(sizes.iter().sum());
@@ -71,7 +71,7 @@ pub(super) fn take(sources: Vec<Source>, shard: Shard, options: &ReadOptions) ->
             Extent::Nothing
         } else if part == (0..size) {
             Extent::Whole
-        } else if can_be_split(&source, options)? {
+        } else if can_be_split(&source, encoding)? {
             Extent::Within(part)
         } else if part.start == 0 {
             Extent::Whole
@@ -92,10 +92,10 @@ pub(super) fn take(sources: Vec<Source>, shard: Shard, options: &ReadOptions) ->
 }
 
 /// Whether rows can be found in it without what comes before them.
-fn can_be_split(source: &Source, options: &ReadOptions) -> Result<bool> {
+fn can_be_split(source: &Source, encoding: Option<Encoding>) -> Result<bool> {
     match source.format.layout() {
         Layout::Columnar(ColumnarFormat::Parquet) => Ok(true),
-        Layout::Text(TextFormat::Jsonl) if options.encoding.is_none_or(|encoding| encoding.has_ascii_lines()) => {
+        Layout::Text(TextFormat::Jsonl) if encoding.is_none_or(|encoding| encoding.has_ascii_lines()) => {
             let mut start = Vec::new();
             let read = source.file()?.take(compression::MAGIC_BYTES).read_to_end(&mut start);
             read.map_err(|error| source.unreadable(error))?;
