@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -63,7 +64,7 @@ def main() -> None:
 
 def _run(arguments: argparse.Namespace, others: list[str]) -> int:
     began = time.monotonic()
-    ray.init(address=arguments.address, log_to_driver=False, logging_level="error")
+    ray.init(address=arguments.address, log_to_driver=False, logging_level=logging.ERROR)
     # Who is lost takes his part along, and another takes it up.
     task = ray.remote(_part).options(
         num_cpus=arguments.num_cpus,
