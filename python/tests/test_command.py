@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import signal
 import subprocess
@@ -72,3 +73,14 @@ def test_a_server_is_interrupted():
     process = subprocess.Popen([BERTQA, "serve", "--port=0"], stderr=subprocess.PIPE, text=True)
     assert "http://" in process.stderr.readline()
     assert interrupt(process) == 0
+
+
+def test_a_pipe_may_be_gone_before_its_end(tmp_path):
+    pipe = tmp_path / "rows.jsonl"
+    os.mkfifo(pipe)
+    process = subprocess.Popen([BERTQA, "run", pipe, "-o", "-", "--quiet"], stdout=subprocess.PIPE, text=True)
+    with pipe.open("w") as rows:
+        pipe.unlink()
+        rows.write('{"question": "Who?", "context": "Ada did."}\n')
+    assert json.loads(process.communicate(timeout=60)[0])["answer"] == "Ada"
+    assert process.returncode == 0

@@ -185,8 +185,6 @@ def test_answers_that_cannot_be_uploaded_are_kept(bucket, keys, tmp_path):
 def test_parts_of_a_job(bucket, keys, tmp_path):
     pyarrow.parquet.write_table(table(range(200)), tmp_path / "rows.parquet", row_group_size=20)
     bucket.upload_file(str(tmp_path / "rows.parquet"), "in/rows.parquet")
-    bucket.put_object(Key="in/rows.jsonl", Body=b"")
-    bucket.Object("in/rows.jsonl").delete()
     run("s3://rows/in", "-o", "whole.jsonl", folder=tmp_path, environment=keys)
     for index in (1, 2, 0):
         run("s3://rows/in", "-o", "s3://rows/out/x.jsonl", f"--shard={index}/3", folder=tmp_path, environment=keys)
@@ -225,7 +223,11 @@ class Site(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         status, body, headers = (self.failures.pop(), b"", {}) if self.failures else self.found()
         self.send_response(status)
-        for name, value in {"content-length": str(len(body)), **headers}.items():
+        # As what is made while it is sent.
+        has_size = not self.path.startswith("/unsized/")
+        self.close_connection = not has_size
+        size = {"content-length": str(len(body))} if has_size else {"connection": "close"}
+        for name, value in {**size, **headers}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
@@ -245,13 +247,13 @@ class Site(http.server.BaseHTTPRequestHandler):
                 return (302, b"", {"location": place}) if token == "Bearer secret" else (401, b"", {})
         elif token or (first == "signed" and parse_qs(parts.query) != {"key": ["a/b"]}):
             return 403, b"", {}
-        elif first not in ("elsewhere", "signed", "whole"):
+        elif first not in ("elsewhere", "signed", "unsized", "whole"):
             rest = [first, *rest]
         file, asked = self.root.joinpath(*rest), self.headers["range"]
         if not file.is_file():
             return 404, b"", {}
         content = file.read_bytes()
-        if asked is None or first == "whole":
+        if asked is None or first in ("unsized", "whole"):
             return 200, content, {}
         begin, last = map(int, asked.removeprefix("bytes=").split("-"))
         part = content[begin : last + 1]
@@ -293,6 +295,12 @@ def test_files_of_a_web_server(site, tmp_path):
         Site.failures = [503, 429]
         run(f"{site}/{path}", "-o", f"{number}.jsonl", folder=tmp_path, environment={})
         assert (tmp_path / f"{number}.jsonl").read_text() == local, path
+    for name in ["rows.jsonl", "rows.parquet"]:
+        run(f"{site}/unsized/{name}", "-o", "unsized.jsonl", "--force", folder=tmp_path, environment={})
+        assert (tmp_path / "unsized.jsonl").read_text() == local, name
+    # No part of what has no known size is taken for none at all.
+    part = [f"{site}/unsized/rows.jsonl", "-o", "x.jsonl", "--shard=0/2"]
+    assert "a part of what is no regular file cannot be found" in run(*part, folder=tmp_path, environment={}, status=2)
     assert f"{site}/absent.jsonl: no such file" in run(
         f"{site}/absent.jsonl", "-o", "x.jsonl", folder=tmp_path, environment={}, status=2
     )

@@ -89,7 +89,7 @@ fn path(key: &str) -> io::Result<Path> {
 
 impl From<ObjectMeta> for Metadata {
     fn from(ObjectMeta { size, last_modified, e_tag, .. }: ObjectMeta) -> Self {
-        Self { size, modified: Some(SystemTime::from(last_modified)), etag: e_tag, has_ranges: true }
+        Self { size: Some(size), modified: Some(SystemTime::from(last_modified)), etag: e_tag, has_ranges: true }
     }
 }
 

@@ -30,13 +30,13 @@ impl ObjectFile {
     /// # Errors
     /// No temporary file can be made.
     pub(crate) fn new(object: Object) -> io::Result<Self> {
-        let has = vec![false; usize::try_from(object.size().div_ceil(BLOCK)).unwrap_or(usize::MAX)];
+        let has = vec![false; usize::try_from(object.end().div_ceil(BLOCK)).unwrap_or(usize::MAX)];
         let copy = Copy { file: tempfile::tempfile()?, has, last: (u64::MAX, 1) };
         Ok(Self { object, copy: Arc::new(Mutex::new(copy)), position: 0 })
     }
 
     pub(crate) fn size(&self) -> u64 {
-        self.object.size()
+        self.object.end()
     }
 
     fn copy(&self) -> MutexGuard<'_, Copy> {
@@ -63,7 +63,7 @@ impl Copy {
             let ahead = if self.last.0 == block { (self.last.1 * 2).min(MOST_BLOCKS) } else { 1 };
             let missing = self.has[block as usize..].iter().take_while(|has| !**has).count() as u64;
             let count = missing.min(ahead.max((end - block).min(MOST_BLOCKS)));
-            let bytes = object.read(block * BLOCK..((block + count) * BLOCK).min(object.size()))?;
+            let bytes = object.read(block * BLOCK..((block + count) * BLOCK).min(object.end()))?;
             self.file.seek(SeekFrom::Start(block * BLOCK))?;
             self.file.write_all(&bytes)?;
             self.has[block as usize..(block + count) as usize].fill(true);
@@ -76,7 +76,7 @@ impl Copy {
 
 impl Read for ObjectFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let end = self.object.size().min(self.position.saturating_add(buffer.len() as u64));
+        let end = self.object.end().min(self.position.saturating_add(buffer.len() as u64));
         if self.position >= end {
             return Ok(0);
         }
@@ -94,7 +94,7 @@ impl Seek for ObjectFile {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let position = match to {
             SeekFrom::Start(position) => Some(position),
-            SeekFrom::End(offset) => self.object.size().checked_add_signed(offset),
+            SeekFrom::End(offset) => self.object.end().checked_add_signed(offset),
             SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
         };
         self.position = position.ok_or(io::ErrorKind::InvalidInput)?;

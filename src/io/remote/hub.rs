@@ -103,7 +103,7 @@ impl Store for DataSet {
             found.extend(entries.into_iter().filter(|entry| entry.kind == "file"));
             next = rest.map(|cursor| format!("{folder}?recursive=true&cursor={cursor}"));
         }
-        let metadata = |size| Metadata { size, modified: None, etag: None, has_ranges: true };
+        let metadata = |size| Metadata { size: Some(size), modified: None, etag: None, has_ranges: true };
         Ok(found.into_iter().map(|entry| (entry.path, metadata(entry.size))).collect())
     }
 

@@ -54,7 +54,8 @@ pub(crate) enum Existing {
 /// What is known of a file before it is read.
 #[derive(Debug, Clone)]
 struct Metadata {
-    size: u64,
+    /// `None` where a server does not say it; then it gives no parts either.
+    size: Option<u64>,
     modified: Option<SystemTime>,
     /// Of this content.
     etag: Option<String>,
@@ -214,7 +215,7 @@ impl Object {
         &self.location
     }
 
-    pub(crate) fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> Option<u64> {
         self.metadata.size
     }
 
@@ -222,8 +223,14 @@ impl Object {
         self.metadata.has_ranges
     }
 
-    pub(crate) fn stamp(&self) -> Stamp {
-        Stamp { bytes: self.metadata.size, modified: self.metadata.modified }
+    /// `None` where its size is not known.
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        Some(Stamp { bytes: self.metadata.size?, modified: self.metadata.modified })
+    }
+
+    /// Where parts end, of those that are asked for.
+    fn end(&self) -> u64 {
+        self.metadata.size.unwrap_or_default()
     }
 
     /// What it holds, from this byte on.

@@ -22,10 +22,10 @@ impl ObjectReader {
 impl Read for ObjectReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.block.read(buffer)?;
-        if count > 0 || buffer.is_empty() || self.next >= self.object.size() {
+        if count > 0 || buffer.is_empty() || self.next >= self.object.end() {
             return Ok(count);
         }
-        let end = self.object.size().min(self.next + BLOCK);
+        let end = self.object.end().min(self.next + BLOCK);
         self.block = io::Cursor::new(self.object.read(self.next..end)?);
         self.next = end;
         self.block.read(buffer)

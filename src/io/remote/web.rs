@@ -93,7 +93,7 @@ impl Store for Web {
             let size = size.and_then(|size| size.parse().ok());
             let modified = text(headers, LAST_MODIFIED).and_then(|date| DateTime::parse_from_rfc2822(date).ok());
             Ok(Some(Metadata {
-                size: size.unwrap_or_default(),
+                size,
                 modified: modified.map(SystemTime::from),
                 etag: text(headers, ETAG).map(str::to_owned),
                 has_ranges: status != StatusCode::OK && size.is_some(),

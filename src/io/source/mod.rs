@@ -66,8 +66,10 @@ impl Source {
     /// A file that Git LFS has not fetched.
     pub(crate) fn refuse_pointer(&self) -> Result<()> {
         let mut start = Vec::new();
-        if matches!(self.place, Place::File(_)) && self.regular_size()?.is_some() {
-            let mut file = self.open()?.take(LFS_POINTER.len() as u64);
+        if let Place::File(path) = &self.place
+            && self.regular_size()?.is_some()
+        {
+            let mut file = self.open(path)?.take(LFS_POINTER.len() as u64);
             file.read_to_end(&mut start).map_err(|source| self.unreadable(source))?;
         }
         if start == LFS_POINTER { Err(Error::LfsPointer(self.name.clone())) } else { Ok(()) }
@@ -76,29 +78,31 @@ impl Source {
     /// # Errors
     /// A file that is not what it was when it was found.
     pub(crate) fn refuse_change(&self) -> Result<()> {
+        // Of a pipe, which may be gone by now, there is none.
+        let Some(before) = self.stamp else { return Ok(()) };
         let now = match &self.place {
             Place::File(path) => std::fs::metadata(path).map(|metadata| Stamp::of(&metadata)),
-            Place::Object(object) => match object.location().find()? {
-                Some(object) => Ok(object.stamp()),
-                None => Err(ErrorKind::NotFound.into()),
-            },
+            Place::Object(object) => {
+                let found = object.location().find()?;
+                found.and_then(|object| object.stamp()).ok_or_else(|| ErrorKind::NotFound.into())
+            }
             Place::Stdin => return Ok(()),
         };
-        let (Some(before), now) = (self.stamp, now.map_err(|source| self.unreadable(source))?) else { return Ok(()) };
+        let now = now.map_err(|source| self.unreadable(source))?;
         if now.is_as(before) {
             return Ok(());
         }
         Err(Error::Changed { name: self.name.clone(), before: before.bytes, now: now.bytes })
     }
 
-    /// The size of a regular file.
+    /// The size of a regular file, or of an object whose server says it.
     pub(crate) fn regular_size(&self) -> Result<Option<u64>> {
         match &self.place {
             Place::File(path) => {
                 let metadata = std::fs::metadata(path).map_err(|source| self.unreadable(source))?;
                 Ok(metadata.is_file().then_some(metadata.len()))
             }
-            Place::Object(object) => Ok(Some(object.size())),
+            Place::Object(object) => Ok(object.size()),
             Place::Stdin => Ok(None),
         }
     }
@@ -106,7 +110,7 @@ impl Source {
     /// Bytes in which to seek: a pipe is copied, and what a server gives as a whole only.
     pub(crate) fn file(&self) -> Result<Blob> {
         match &self.place {
-            Place::File(_) => self.open().map(Blob::File),
+            Place::File(path) => self.open(path).map(Blob::File),
             Place::Object(object) if object.has_ranges() => {
                 ObjectFile::new(object.clone()).map(Blob::Object).map_err(Error::Temporary)
             }
@@ -117,13 +121,12 @@ impl Source {
     /// A file: what is none is copied.
     pub(crate) fn local_file(&self) -> Result<File> {
         match &self.place {
-            Place::File(_) => self.open(),
+            Place::File(path) => self.open(path),
             Place::Object(_) | Place::Stdin => self.spool(),
         }
     }
 
-    fn open(&self) -> Result<File> {
-        let Place::File(path) = &self.place else { return self.spool() };
+    fn open(&self, path: &Path) -> Result<File> {
         File::open(path).map_err(|source| Error::Open { name: self.name.clone(), source })
     }
 

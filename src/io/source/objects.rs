@@ -71,7 +71,7 @@ fn source(object: Object, format: Option<InputFormat>, folders: &Path) -> Result
         format: format.ok_or_else(|| Error::UnknownInputFormat(PathBuf::from(&name)))?,
         name: name.into(),
         partitions: partitions::of(folders),
-        stamp: Some(object.stamp()),
+        stamp: object.stamp(),
         place: Place::Object(object),
         extent: Extent::Whole,
     })
