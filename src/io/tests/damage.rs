@@ -6,11 +6,12 @@ use fastrand::Rng;
 use polars_parquet_format::FileMetaData;
 use polars_parquet_format::thrift::protocol::{TCompactInputProtocol, TCompactOutputProtocol};
 
-use polars::prelude::{IpcCompression, IpcWriter, SerWriter};
 use polars_arrow::io::ipc::format::ipc::planus::{Builder, ReadAsRoot};
 use polars_arrow::io::ipc::format::ipc::{
     Block, Buffer, Endianness, Field, Footer, FooterRef, MessageHeaderRef, MessageRef, RecordBatch,
 };
+use polars_io::SerWriter;
+use polars_io::ipc::{IpcCompression, IpcWriter};
 
 use super::{Folder, ReadOptions, frame, rows};
 

@@ -13,7 +13,10 @@ mod write;
 use std::fs::File;
 use std::path::Path;
 
-use polars::prelude::{DataFrame, IpcReader, ParquetReader, SerReader};
+use polars::prelude::DataFrame;
+use polars_io::SerReader;
+use polars_io::ipc::IpcReader;
+use polars_io::parquet::read::ParquetReader;
 use tempfile::TempDir;
 
 use super::*;

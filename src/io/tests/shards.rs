@@ -1,4 +1,4 @@
-use polars::prelude::ParquetWriter;
+use polars_io::parquet::write::ParquetWriter;
 use proptest::prelude::*;
 
 use super::super::Record;

@@ -1,6 +1,6 @@
-use polars::io::parquet::write::{BatchedWriter, KeyValueMetadata};
-use polars::prelude::{CompatLevel, DataFrame, ParquetCompression, ParquetWriter, Schema, SchemaExt};
+use polars::prelude::{CompatLevel, DataFrame, Schema, SchemaExt};
 use polars_arrow::datatypes::ArrowSchema;
+use polars_io::parquet::write::{BatchedWriter, KeyValueMetadata, ParquetCompression, ParquetWriter};
 use polars_parquet::write::{KeyValue, schema_to_metadata_key};
 
 use super::arrow::{ArrowFile, ArrowStream, with_signed_keys};
