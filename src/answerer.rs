@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
 use crate::engine::{Devices, Engine, Precision};
 use crate::model::{LoadOptions, ModelError};
@@ -274,7 +274,16 @@ impl Asked {
 
     /// `None` if the answers are not there in time.
     fn wait_for(&self, longest: Duration) -> Option<Result<Vec<Answer>, AnswerError>> {
-        match self.reply.recv_timeout(longest) {
+        // recv_timeout lets other threads go first, several times, even without time to wait.
+        let received = if longest.is_zero() {
+            self.reply.try_recv().map_err(|error| match error {
+                TryRecvError::Empty => RecvTimeoutError::Timeout,
+                TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+            })
+        } else {
+            self.reply.recv_timeout(longest)
+        };
+        match received {
             Ok(answers) => Some(answers.map_err(Into::into)),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => Some(Err(ended(&self.failure))),
