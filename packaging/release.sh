@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Builds what a release consists of into dist/: for each target an archive and a package for Debian, what they are made of
-# (CycloneDX), and SHA256SUMS.
+# Builds what a release consists of into dist/: for each target an archive, a package for Debian and a wheel for Python,
+# what they are made of (CycloneDX), and SHA256SUMS.
 #
 # usage: packaging/release.sh [x86_64|aarch64 ...]       (both without any; the machine's own is built in any case)
 #
-# The programs run where glibc is 2.28 or newer (Debian 10, Ubuntu 18.10, RHEL 8): zig links them, of any version of
-# Linux, for both processors. The same commit gives the same bytes, wherever and whenever it is built. Needs Python with
+# The programs run where glibc is 2.17 or newer (Debian 8, Ubuntu 14.04, RHEL 7, Amazon Linux 2), which is manylinux2014:
+# zig links them, of any version of Linux, for both processors. The same commit gives the same bytes, wherever and whenever it is built. Needs Python with
 # venv, rustup's Rust, and Debian's dpkg-deb.
 #
 # Environment: BERTQA_CACHE (where the tools go), CARGO_TARGET_DIR, CARGO_HOME, CARGO_FLAGS (more for cargo).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-glibc=2.28
-tools=(cargo-zigbuild==0.24.0 ziglang==0.17.1)
+glibc=2.17
+tools=(cargo-zigbuild==0.24.0 maturin==1.16.0 ziglang==0.17.1)
 cyclonedx=0.5.7
 
 cache=${BERTQA_CACHE:-$HOME/.cache/bertqa}
@@ -48,9 +48,17 @@ build() {
     # On ARM, systems have pages of 4 or of 64 KiB; an allocator for the larger runs on both.
     if [[ $machine == aarch64 ]]; then export JEMALLOC_SYS_WITH_LG_PAGE=16; else unset JEMALLOC_SYS_WITH_LG_PAGE; fi
     # shellcheck disable=SC2086
-    cargo zigbuild --release --locked --features stores --bin bertqa --target "$name.$glibc" ${CARGO_FLAGS:-}
-    program=$target_dir/$name/release/bertqa
+    cargo zigbuild --profile dist --locked --features stores --bin bertqa --target "$name.$glibc" ${CARGO_FLAGS:-}
+    program=$target_dir/$name/dist/bertqa
     packaging/check.sh "$program" "$glibc"
+}
+
+# The package for Python, after `build`, of what that compiled.
+wheel() {
+    local machine=$1
+    # shellcheck disable=SC2086
+    (cd python && maturin build --profile dist --locked --quiet --zig --target "$machine-unknown-linux-gnu" \
+        --compatibility manylinux2014 --out "$dist" ${CARGO_FLAGS:-})
 }
 
 # Manual pages and completions are the same for all processors; the program for this one writes them.
@@ -118,6 +126,7 @@ for machine in "${machines[@]}"; do
     mkdir "$work/$machine"
     archive "$work/$machine" "$machine"
     package "$work/$machine" "$machine"
+    wheel "$machine"
 done
 
 if [[ $("$cache/tools/bin/cargo-cyclonedx" cyclonedx --version 2> /dev/null) != *" $cyclonedx" ]]; then
