@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what packaging/release.sh built in clean systems, and runs it there: the archive and the package on Debian's
-# oldest release that its mirrors have and on its newest.
+# oldest release that its mirrors have and on its newest, the wheel in a new environment of this machine's Python.
 #
 # usage: tests/packages.sh            (as root, on Debian; after packaging/release.sh)
 #
@@ -16,6 +16,15 @@ mkdir -p "$cache"
 (cd dist && sha256sum --check --quiet SHA256SUMS)
 archive=$(ls dist/bertqa-*-"$(uname -m)"-unknown-linux-gnu.tar.gz)
 package=$(ls dist/bertqa_*_"$(dpkg --print-architecture)".deb)
+wheel=$(ls dist/bertqa-*_"$(uname -m)".whl)
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+printf '\n== %s\n' "$(python3 --version)"
+python3 -m venv "$work/venv"
+"$work/venv/bin/pip" install --quiet --no-index "$wheel"
+"$work/venv/bin/bertqa" run samples/questions.jsonl --output "$work/wheel.jsonl" --quiet
+"$work/venv/bin/python" -c 'import bertqa; print(bertqa.pipeline("question-answering")("Who?", "Ada did."))'
 
 for debian in "${debians[@]}"; do
     if [[ ! -e $cache/$debian/made ]]; then
@@ -36,6 +45,7 @@ for debian in "${debians[@]}"; do
     inside bertqa run /work/questions.jsonl --output /work/package.jsonl --quiet
     head -2 "$root/work/package.jsonl"
     cmp "$root/work/archive.jsonl" "$root/work/package.jsonl"
+    cmp "$root/work/archive.jsonl" "$work/wheel.jsonl"
     inside sh -ec 'test -s /lib/systemd/system/bertqa.service
         test -s /usr/share/bash-completion/completions/bertqa
         dpkg --verify bertqa
