@@ -78,6 +78,11 @@ def test_answers_are_the_command_lines(spark, numbered, expected):
     assert {row["loaded"] for row in workers} <= {0, 1} and any(row["loaded"] for row in workers)
 
 
+def test_an_executor_chooses_the_precision_for_all(spark):
+    arguments = {"model": None, "threads": None}
+    assert bertqa.spark._chosen_precision(spark, arguments) == bertqa.QuestionAnswerer().precision
+
+
 def test_several_answers_bad_rows_and_names(spark):
     rows = [(0, "Who?", "Ada did."), (1, None, "Ada."), (2, "Who?", ""), (3, "who " * 600, "Ada.")]
     df = spark.createDataFrame(rows, "n long, `the question` string, context string").coalesce(1)

@@ -14,7 +14,7 @@ from typing import Any
 try:
     import pyarrow
     from pyspark import TaskContext
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.pandas.types import to_arrow_type
     from pyspark.sql.types import ArrayType, DataType, FloatType, LongType, StringType, StructField, StructType
 except ImportError as error:
@@ -40,7 +40,8 @@ def answer(
     """Answers the rows of a data frame: its columns, then those of `QuestionAnswerer.answer_table`, one row for each.
 
     Each Python worker of an executor loads the model once and keeps it. A row that cannot be answered has an `error`
-    that says why, and its number in the partition.
+    that says why, and its number in the partition. Without a precision, a job of one task is run at once, in which an
+    executor chooses it for all, so that they give the same answers.
 
     Args:
         df: The rows.
@@ -54,6 +55,8 @@ def answer(
     answers = _answer_fields(prefix or "", top_k)
     schema = StructType([*(df.schema[name] for name in carried), *answers])
     arguments = {"model": None if model is None else str(model), "threads": threads, **options}
+    if options.get("precision", "auto") == "auto":
+        arguments["precision"] = _chosen_precision(df.sparkSession, arguments)
     of_table = {"question": question, "context": context, "columns": carried, "prefix": prefix, "top_k": top_k}
     rows = df.select(*(f"`{name}`" for name in needed))
     return rows.mapInArrow(_Task(arguments, of_table, answers), schema)
@@ -64,6 +67,22 @@ def _answer_fields(prefix: str, top_k: int | None) -> list[StructField]:
     several = StructField("answers", ArrayType(StructType(one)))
     fields = [several] if top_k is not None and top_k > 1 else one
     return [StructField(prefix + field.name, field.dataType) for field in [*fields, StructField("error", StringType())]]
+
+
+def _chosen_precision(spark: SparkSession, arguments: dict[str, Any]) -> str:
+    choice = spark.range(1, numPartitions=1).mapInArrow(_Choice(arguments), "precision string").first()
+    return (choice and choice["precision"]) or "auto"
+
+
+class _Choice:
+    """The precision that the model has where it is loaded."""
+
+    def __init__(self, arguments: dict[str, Any]) -> None:
+        self._arguments = arguments
+
+    def __call__(self, batches: Iterable[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
+        for _ in batches:
+            yield pyarrow.RecordBatch.from_pydict({"precision": [QuestionAnswerer(**_of_task(self._arguments)).precision]})
 
 
 class _Task:
@@ -79,8 +98,7 @@ class _Task:
         first = next(batches, None)
         if first is None:
             return
-        threads = self._arguments["threads"] or _task_cpus()
-        answerer = _answerer(tuple({**self._arguments, "threads": threads}.items()))
+        answerer = _answerer(tuple(_of_task(self._arguments).items()))
         reader = pyarrow.RecordBatchReader.from_batches(first.schema, chain([first], batches))
         for batch in answerer.answer_table(reader, **self._of_table).to_pyarrow():
             yield self._as_spark_reads_it(batch)
@@ -97,6 +115,10 @@ class _Task:
 def _answerer(arguments: tuple[tuple[str, Any], ...]) -> QuestionAnswerer:
     """The model, which a worker keeps from task to task."""
     return QuestionAnswerer(**dict(arguments))
+
+
+def _of_task(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {**arguments, "threads": arguments["threads"] or _task_cpus()}
 
 
 def _task_cpus() -> int | None:
