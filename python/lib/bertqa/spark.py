@@ -82,7 +82,9 @@ class _Choice:
 
     def __call__(self, batches: Iterable[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
         for _ in batches:
-            yield pyarrow.RecordBatch.from_pydict({"precision": [QuestionAnswerer(**_of_task(self._arguments)).precision]})
+            yield pyarrow.RecordBatch.from_pydict(
+                {"precision": [QuestionAnswerer(**_of_task(self._arguments)).precision]}
+            )
 
 
 class _Task:
