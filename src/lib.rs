@@ -25,6 +25,7 @@ pub mod cli;
 pub mod engine;
 #[cfg(feature = "cli")]
 mod eval;
+mod huggingface;
 #[cfg(feature = "io")]
 pub mod io;
 pub mod model;

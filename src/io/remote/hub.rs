@@ -1,17 +1,16 @@
 //! Data sets of the Hugging Face hub.
 
-use std::env;
-use std::fs;
 use std::io::{self, Read};
 use std::ops::Range;
-use std::path::PathBuf;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use ureq::http::StatusCode;
 use ureq::http::header::LINK;
 
 use super::web::{self, Web, text};
 use super::{Existing, Metadata, Store};
+use crate::huggingface;
 
 /// A data set, in one of its revisions.
 pub(super) struct DataSet {
@@ -51,32 +50,20 @@ pub(super) fn split(rest: &str) -> Option<(Name<'_>, &str)> {
 }
 
 impl DataSet {
-    /// HF_ENDPOINT says where the hub is, HF_TOKEN or the file that `hf auth login` writes who asks.
     pub(super) fn new(Name { id, revision }: Name) -> Self {
-        let endpoint = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
-        let endpoint = endpoint.trim_end_matches('/');
+        let endpoint = huggingface::endpoint();
         let files = format!("{endpoint}/datasets/{id}/resolve/{revision}/");
         let api = format!("{endpoint}/api/datasets/{id}/tree/{revision}/");
-        let token = variable("HF_TOKEN").or_else(stored_token);
+        let token = huggingface::token();
         Self { files: Web::new(files, token.clone()), api: Web::new(api, token) }
     }
 }
 
-fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
-}
+/// What stands for itself in a part of a URL.
+const PLAIN: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
-fn stored_token() -> Option<String> {
-    let home = variable("HF_HOME").map(PathBuf::from);
-    let home = home.or_else(|| Some(env::home_dir()?.join(".cache/huggingface")))?;
-    let token = fs::read_to_string(home.join("token")).ok()?;
-    Some(token.trim().to_owned()).filter(|token| !token.is_empty())
-}
-
-/// A name as a part of a URL.
 fn escaped(key: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte);
-    key.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    utf8_percent_encode(key, &PLAIN).to_string()
 }
 
 impl Store for DataSet {

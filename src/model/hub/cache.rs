@@ -1,10 +1,9 @@
-use std::env;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::names::{Commit, Etag};
-use super::variable;
+use crate::huggingface::{home, variable};
 
 /// A model's folder in the cache that programs of the hub share: `refs` names commits, `snapshots` has a folder for each
 /// commit with links to the files, which are in `blobs`.
@@ -71,24 +70,6 @@ impl Cache {
     fn snapshot(&self, commit: &Commit) -> PathBuf {
         self.folder.join("snapshots").join(commit.as_str())
     }
-}
-
-/// The token that `hf auth login` leaves.
-pub(super) fn token() -> Option<String> {
-    let path = variable("HF_TOKEN_PATH").map(PathBuf::from).or_else(|| Some(home()?.join("token")))?;
-    let token = fs::read_to_string(path).ok()?;
-    Some(token.trim().to_owned()).filter(|token| !token.is_empty())
-}
-
-fn home() -> Option<PathBuf> {
-    if let Some(path) = variable("HF_HOME") {
-        return Some(path.into());
-    }
-    let cache = match variable("XDG_CACHE_HOME") {
-        Some(path) => PathBuf::from(path),
-        None => env::home_dir()?.join(".cache"),
-    };
-    Some(cache.join("huggingface"))
 }
 
 #[cfg(unix)]

@@ -10,7 +10,7 @@ use ureq::{Agent, Body};
 
 use super::content::{self, ContentError};
 use super::names::{Commit, Etag, Hash};
-use super::variable;
+use crate::huggingface::{self, variable};
 
 /// Why a file cannot be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +100,6 @@ const LINKED_SIZE: &str = "x-linked-size";
 
 impl Client {
     pub(super) fn new(token: Option<String>) -> Self {
-        let endpoint = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
         let answer = seconds("HF_HUB_ETAG_TIMEOUT");
         let agent = Agent::config_builder()
             .timeout_connect(Some(answer))
@@ -111,7 +110,7 @@ impl Client {
             .user_agent(concat!("bertqa/", env!("CARGO_PKG_VERSION")))
             .build()
             .new_agent();
-        Self { agent, endpoint: endpoint.trim_end_matches('/').to_owned(), token }
+        Self { agent, endpoint: huggingface::endpoint(), token }
     }
 
     /// What the hub says of a file; `None`: it has none of that name.

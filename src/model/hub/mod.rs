@@ -9,7 +9,6 @@ mod content;
 mod names;
 
 use std::borrow::Cow;
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +16,7 @@ use super::folder::{CONFIG, tokenizer_files, unreadable};
 use super::tokenizer::{self, Bytes, ModelConfig, TokenizerFiles};
 use super::weights::Weights;
 use super::{Files, ModelError, weights};
+use crate::huggingface::{self, variable};
 use cache::Cache;
 use client::Client;
 pub use client::HubError;
@@ -66,7 +66,7 @@ impl<'a> Hub<'a> {
         }
         let cache = Cache::new(id, revision).ok_or_else(|| failed(id, CONFIG)(HubError::NoCache))?;
         let online = !is_set("HF_HUB_OFFLINE");
-        let online = online.then(|| Client::new(variable("HF_TOKEN").or_else(cache::token)));
+        let online = online.then(|| Client::new(huggingface::token()));
         Ok(Self { id, revision, cache, online })
     }
 
@@ -133,10 +133,6 @@ impl tokenizer::Files for Hub<'_> {
 
 fn read(path: PathBuf) -> Result<Bytes, ModelError> {
     fs::read(&path).map(Cow::Owned).map_err(unreadable(&path))
-}
-
-fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// As huggingface_hub reads its switches.
