@@ -140,16 +140,16 @@ class Measurement:
         try:
             figures = run()
         except Failed as error:
-            figures = {"failed": str(error)}
+            figures = {"stopped": str(error)}
         figures = {"step": name, "took_seconds": round(time.monotonic() - began, 2)} | figures
         self.steps.append(figures)
         with open(self.args.out / "raw.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(figures, ensure_ascii=False) + "\n")
         (self.args.out / "result.md").write_text(report.markdown(self.steps), encoding="utf-8")
-        print(figures.get("failed", f"{figures['took_seconds']} s"), file=sys.stderr, flush=True)
+        print(figures.get("stopped", f"{figures['took_seconds']} s"), file=sys.stderr, flush=True)
 
     def figures(self, name):
-        return next((step for step in self.steps if step["step"] == name and "failed" not in step), {})
+        return next((step for step in self.steps if step["step"] == name and "stopped" not in step), {})
 
     def call(self, command, start=120):
         """Runs a program for as long as a runner may, and `start` seconds to start."""

@@ -11,12 +11,12 @@ RUNNERS = {
 
 
 def markdown(steps):
-    found = {step["step"]: step for step in steps if "failed" not in step}
+    found = {step["step"]: step for step in steps if "stopped" not in step}
     lines = ["# bertqa on a device", "", *machine(found)]
     models = dict.fromkeys(step["step"].split(":")[0] for step in steps if ":" in step["step"])
     for name in models:
         lines += ["", f"## {name}", "", *speeds(name, found), *waits(name, found), *same(name, found)]
-    failures = [f"- {step['step']}: {step['failed']}" for step in steps if "failed" in step]
+    failures = [f"- {step['step']}: {step['stopped']}" for step in steps if "stopped" in step]
     if failures:
         lines += ["", "## What failed", "", *failures]
     return "\n".join(lines) + "\n"

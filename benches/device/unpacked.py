@@ -41,7 +41,8 @@ def prepare(model, device):
         graph.save(str(model / "model.pt"))
     path = model / "model.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
-    manifest["device"] = "cpu" if device == "cpu" else "gpu"
+    # As docker/trace.py has it for the processor.
+    manifest |= {"device": "cpu", "batch_size": 8} if device == "cpu" else {"device": "gpu"}
     path.write_text(json.dumps(manifest), encoding="utf-8")
 
 
