@@ -6,6 +6,7 @@ import platform
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 # Prints what torch is, and the folders of the libraries that it opened and that no loader finds by itself.
@@ -64,37 +65,32 @@ def torch_here():
 
 
 class Watch:
-    """How busy the first GPU was, as nvidia-smi says twice a second; nothing where there is none."""
+    """How busy the first GPU was, as nvidia-smi says some times a second; nothing where there is none."""
 
     def __enter__(self):
-        command = [
-            "nvidia-smi",
-            "-i",
-            "0",
-            f"--query-gpu={','.join(BUSY)}",
-            "--format=csv,noheader,nounits",
-            "-lms",
-            "500",
-        ]
-        try:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        except OSError:
-            self.process = None
+        self.samples, self.ended = [], threading.Event()
+        self.thread = threading.Thread(target=self.look)
+        self.thread.start()
         return self
 
     def __exit__(self, *_):
-        self.printed = ""
-        if self.process:
-            self.process.terminate()
-            self.printed = self.process.communicate()[0]
+        self.ended.set()
+        self.thread.join()
+
+    def look(self):
+        while not self.ended.is_set():
+            line = said("nvidia-smi", "-i", "0", f"--query-gpu={','.join(BUSY)}", "--format=csv,noheader,nounits")
+            if line is None:
+                return
+            self.samples.append([number(part) for part in line.split(",")])
+            self.ended.wait(0.2)
 
     def means(self):
         """From the first time at which the GPU did something to the last: the rest is a program's start or end."""
-        samples = [[number(part) for part in line.split(",")] for line in self.printed.splitlines()]
-        at_work = [place for place, sample in enumerate(samples) if len(sample) == len(BUSY) and sample[0] > 0]
+        at_work = [place for place, sample in enumerate(self.samples) if sample[0] > 0]
         if not at_work:
             return None
-        samples = samples[at_work[0] : at_work[-1] + 1]
+        samples = self.samples[at_work[0] : at_work[-1] + 1]
         return {name: sum(column) / len(samples) for name, column in zip(BUSY.values(), zip(*samples))}
 
 

@@ -76,21 +76,22 @@ class Measurement:
     def run(self):
         args = self.args
         torch = machine.torch_here()
-        self.environment = os.environ | {
-            "LD_LIBRARY_PATH": ":".join([*torch.pop("folders"), *filter(None, [os.environ.get("LD_LIBRARY_PATH")])])
-        }
+        libraries = [*torch.pop("folders"), os.environ.get("LD_LIBRARY_PATH", "")]
         self.step("machine", lambda: machine.describe() | torch | {"count": args.count, "device_asked": args.device})
         if not torch["torch"].startswith(f"{BUILT_FOR}."):
             sys.exit(f"the program is built for torch {BUILT_FOR}, and {sys.executable} has {torch['torch']}")
         if args.device == "cuda" and not torch["device"]:
             sys.exit(f"torch {torch['torch']} sees no GPU; --device cpu tries the kit without one")
         self.kit = Unpacked(HERE / "kit.tar.gz", self.folder / "kit", args.device)
-        self.environment["PYTHONPATH"] = str(self.kit.python)
+        self.environment = os.environ | {"PYTHONPATH": str(self.kit.python)}
+        # With the torch of this Python.
+        self.bertqa = ["env", "LD_LIBRARY_PATH=" + ":".join(filter(None, libraries)), self.kit.program]
         self.step("program", self.program)
         self.rows = args.rows or self.folder / "rows.jsonl"
         if not args.rows:
             rows.make(self.kit.samples, self.rows, args.count)
-        # Its tokenizer is that of all.
+        with open(self.rows, "rb") as file:
+            self.count = sum(1 for _ in file)
         self.step("windows", self.windows)
         self.step("peak", lambda: self.python("peak.py", args.device))
         for model in args.models or ["fast", "base"]:
@@ -110,7 +111,7 @@ class Measurement:
             return figures
 
         def run():
-            figures = self.bertqa(folder, self.folder / f"{name}-bertqa.jsonl")
+            figures = self.answer(folder, self.folder / f"{name}-bertqa.jsonl")
             return share(figures, figures["steady_tokens_per_second"])
 
         def bench():
@@ -139,8 +140,8 @@ class Measurement:
         print(f"{name} ...", file=sys.stderr, flush=True)
         try:
             figures = run()
-        except Failed as error:
-            figures = {"stopped": str(error)}
+        except Exception as error:
+            figures = {"stopped": str(error) if isinstance(error, Failed) else repr(error)}
         figures = {"step": name, "took_seconds": round(time.monotonic() - began, 2)} | figures
         self.steps.append(figures)
         with open(self.args.out / "raw.jsonl", "a", encoding="utf-8") as file:
@@ -173,21 +174,21 @@ class Measurement:
         return json.loads(done.stdout.splitlines()[-1])
 
     def program(self):
-        devices = self.call([self.kit.program, "devices", "--json"]).stdout
-        return {"version": self.call([self.kit.program, "--version"]).stdout.strip(), "devices": json.loads(devices)}
+        devices = self.call([*self.bertqa, "devices", "--json"]).stdout
+        return {"version": self.call([*self.bertqa, "--version"]).stdout.strip(), "devices": json.loads(devices)}
 
     def windows(self):
+        # One tokenizer is that of all models.
         tokenizer = self.kit.model(self.kit.models()[0]) / "tokenizer.json"
         return self.python("rows.py", self.rows, tokenizer, self.folder / "windows.pt", "--check", self.args.check)
 
-    def bertqa(self, model, answers):
+    def answer(self, model, answers):
         """A tenth of the rows first, then all that there is time for: what the second has more is without its start."""
-        count = self.figures("windows")["rows"]
-        few = self.run_once(model, answers, max(1, count // 10))
+        few = self.run_once(model, answers, max(1, self.count // 10))
         infer = next(stage for stage in few["stages"] if stage["stage"] == "infer")
         # The share of a thread that was busy for so long says how long it ran, from the first row to the last.
         elapsed = infer["busy_seconds"] / max(infer["busy_percent"] / 100, 0.001)
-        many = min(count, max(2, int(few["rows"] / max(elapsed, 0.001) * self.args.seconds)))
+        many = min(self.count, max(2, int(few["rows"] / max(elapsed, 0.001) * self.args.seconds)))
         figures = self.run_once(model, answers, many)
         rows, seconds = (figures[name] - few[name] for name in ("rows", "seconds"))
         tokens = figures["tokens"] - few["tokens"]
@@ -199,8 +200,8 @@ class Measurement:
 
     def run_once(self, model, answers, limit):
         # As transformers' pipeline decides, and the peers do: the most probable span.
-        options = ["--columns", "id", "--compat", "transformers", "--log-format", "json", "--profile"]
-        command = [self.kit.program, "run", self.rows, "-o", answers, "--force", "--model", model / "model.pt"]
+        options = ["--columns", "", "--compat", "transformers", "--log-format", "json", "--profile"]
+        command = [*self.bertqa, "run", self.rows, "-o", answers, "--force", "--model", model / "model.pt"]
         with machine.Watch() as watch:
             said = self.call([*command, "--device", self.args.device, "--limit", limit, *options]).stderr
         summary = next(line for line in reversed(said.splitlines()) if '"rows_per_second"' in line)
@@ -213,7 +214,7 @@ class Measurement:
         """Full rows, from one to a batch."""
         most = read_json(model / "model.json")["batch_size"]
         sizes = ",".join(map(str, sorted({1, max(1, most // 8), most})))
-        command = [self.kit.program, "bench", "--json", "--model", model / "model.pt", "--device", self.args.device]
+        command = [*self.bertqa, "bench", "--json", "--model", model / "model.pt", "--device", self.args.device]
         done = self.call([*command, "--batch-sizes", sizes, "--duration", 3])
         return {"shapes": json.loads(done.stdout)}
 
