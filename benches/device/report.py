@@ -71,7 +71,7 @@ def speeds(name, found):
 def how(kind, step):
     if kind == "bertqa":
         return (
-            f"{step['rows']:,} rows in {step['seconds']:.1f} s with its start ({step['rows_per_second']:.0f} rows/s), "
+            f"{step['rows']:,} rows in {step['seconds']:.1f} s with its start ({number(step['rows_per_second'])} rows/s), "
             f"batches {100 * step['batch_fill']:.1f} % full"
         )
     if kind == "bertqa bench":
@@ -92,8 +92,8 @@ def waits(name, found):
     others = [stage for stage in stages if stage["stage"] != "infer"]
     busiest = max(others, key=lambda stage: stage["busy_percent"])
     waiting = (
-        f"The device's thread was busy for {infer:.0f} % of the run; of the others, {busiest['stage']} was busiest "
-        f"({busiest['busy_percent']:.0f} % of {busiest['threads']} threads), so "
+        f"The device's thread was busy for {infer:.0f} % of the run, and the busiest of the others, {busiest['stage']}, "
+        f"for {busiest['busy_percent']:.0f} %: "
     )
     if infer >= busiest["busy_percent"]:
         waiting += "all others waited for the device."
