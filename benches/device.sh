@@ -32,14 +32,16 @@ folder=$(PYTHON=$python docker/libtorch.sh "$torch")
 # shellcheck source=/dev/null
 . "$folder/env"
 
-# Cargo.lock has the tch of the newest torch, and keeps it.
-lock=$(mktemp)
-cp Cargo.lock "$lock"
-trap 'cp "$lock" Cargo.lock; rm -f "$lock"' EXIT
-cargo update --quiet tch --precise "$(docker/tch.sh "$torch")"
-# As docker/torch.Dockerfile links it: through libtorch.so, which pulls in CUDA's part where it is run.
-# shellcheck disable=SC2086
-cargo rustc --release --locked --no-default-features --features cli,torch --bin bertqa ${CARGO_FLAGS:-} -- \
-    -C link-arg="-L$folder/lib" -C link-arg=-Wl,--no-as-needed -C link-arg=-ltorch
+# Cargo.lock has the tch of the newest torch, and keeps it. The program is linked as in docker/torch.Dockerfile: through
+# libtorch.so, which pulls in CUDA's part where it is run.
+(
+    lock=$(mktemp)
+    cp Cargo.lock "$lock"
+    trap 'cp "$lock" Cargo.lock; rm -f "$lock"' EXIT
+    cargo update --quiet tch --precise "$(docker/tch.sh "$torch")"
+    # shellcheck disable=SC2086
+    cargo rustc --release --locked --no-default-features --features cli,torch --bin bertqa ${CARGO_FLAGS:-} -- \
+        -C link-arg="-L$folder/lib" -C link-arg=-Wl,--no-as-needed -C link-arg=-ltorch
+)
 
 "$python" benches/device/pack.py "$target/release/bertqa" "$kit"

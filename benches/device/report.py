@@ -71,8 +71,8 @@ def speeds(name, found):
 def how(kind, step):
     if kind == "bertqa":
         return (
-            f"{step['rows']:,} rows in {step['seconds']:.1f} s with its start ({number(step['rows_per_second'])} rows/s), "
-            f"batches {100 * step['batch_fill']:.1f} % full"
+            f"{step['rows']:,} rows in {step['seconds']:.1f} s with its start "
+            f"({number(step['rows_per_second'])} rows/s), batches {100 * step['batch_fill']:.1f} % full"
         )
     if kind == "bertqa bench":
         return ", ".join(f"{shape['batch_size']} rows: {shape['milliseconds']:.2f} ms" for shape in step["shapes"])
@@ -92,8 +92,8 @@ def waits(name, found):
     others = [stage for stage in stages if stage["stage"] != "infer"]
     busiest = max(others, key=lambda stage: stage["busy_percent"])
     waiting = (
-        f"The device's thread was busy for {infer:.0f} % of the run, and the busiest of the others, {busiest['stage']}, "
-        f"for {busiest['busy_percent']:.0f} %: "
+        f"The device's thread was busy for {infer:.0f} % of the run, and the busiest of the others, "
+        f"{busiest['stage']}, for {busiest['busy_percent']:.0f} %: "
     )
     if infer >= busiest["busy_percent"]:
         waiting += "all others waited for the device."
