@@ -68,6 +68,7 @@ def random_network(source, output):
     """BERT base with the tokenizer of models/fast. Its weights are random numbers, which are made again there."""
     vocabulary = json.loads((ROOT / "models/fast/config.json").read_text(encoding="utf-8"))
     config = transformers.BertConfig(vocab_size=vocabulary["vocab_size"], pad_token_id=vocabulary["pad_token_id"])
+    transformers.utils.logging.disable_progress_bar()
     torch.manual_seed(0)
     transformers.AutoModelForQuestionAnswering.from_config(config).save_pretrained(source)
     for name in ("tokenizer.json", "tokenizer_config.json"):
