@@ -5,7 +5,7 @@
 #
 # DIR has at most 64 MB: the program, linked against torch 2.11 with its part for CUDA; models/fast and a network with the
 # shapes of BERT base, both traced in f16 and packed; the samples, of which rows are made there. Carry it to a machine
-# with Linux on x86_64 and a Python 3.10 or newer that has torch 2.11, and measure:
+# with Linux on x86_64 (glibc as here or newer) and a Python 3.10 or newer that has torch 2.11, and measure:
 #
 #     python3 DIR/measure.py [--help]
 #

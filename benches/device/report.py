@@ -13,6 +13,8 @@ RUNNERS = {
 def markdown(steps):
     found = {step["step"]: step for step in steps if "stopped" not in step}
     lines = ["# bertqa on a device", "", *machine(found)]
+    if found.get("machine", {}).get("device_asked") == "cpu":
+        lines += ["", "On the processor the kit is only tried: speeds, and shares of a peak, say nothing."]
     models = dict.fromkeys(step["step"].split(":")[0] for step in steps if ":" in step["step"])
     for name in models:
         lines += ["", f"## {name}", "", *speeds(name, found), *waits(name, found), *same(name, found)]
