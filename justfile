@@ -185,6 +185,11 @@ race rows gold *options: build
 eval *args: build
     cargo run --release --locked --quiet -- eval {{ args }}
 
+# Pack a kit that measures a machine with a GPU, where it is carried to: just device-kit DIR
+[group('measure')]
+device-kit *dir:
+    PYTHON={{ python }} benches/device.sh pack {{ dir }}
+
 # Run the network by itself, against ONNX Runtime and OpenVINO, with random weights
 [group('measure')]
 race-network *options: build
