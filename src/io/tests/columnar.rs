@@ -1,4 +1,7 @@
 use polars::prelude::*;
+use polars_io::SerWriter;
+use polars_io::ipc::IpcWriter;
+use polars_io::parquet::write::ParquetWriter;
 
 use super::super::Record;
 use super::{Folder, InputColumns, ReadOptions, WriteOptions, frame, open, rows, run, run_default, text};
