@@ -115,10 +115,10 @@ damage count="5000" seed="1":
     cargo test --release --locked --lib --no-run
     ulimit -v 6291456 && BERTQA_MUTATIONS={{ count }} BERTQA_SEED={{ seed }} cargo test --release --locked --lib damaged_
 
-# Build the cpu image and ask it, without a registry (root on Debian; the first time takes as long as a cold build)
+# Build images and ask them, without a registry: just images torch-cpu (root on Debian; at first as long as a cold build)
 [group('check')]
-images:
-    tests/images.sh
+images *targets:
+    tests/images.sh {{ targets }}
 
 # Build a release into dist/: archives and packages for x86_64 and aarch64, what they are made of, checksums
 [group('use')]

@@ -21,7 +21,7 @@ ARG TORCH_INDEX
 RUN if ! python3 -c 'import torch' 2> /dev/null; then \
         python3 -m pip install --no-cache-dir --index-url "$TORCH_INDEX" torch=="$TORCH_VERSION"; \
     fi \
-    && useradd --create-home --uid 10001 bertqa
+    && useradd --create-home --user-group --uid 10001 bertqa
 
 FROM base AS trace
 ARG TARGET
@@ -85,7 +85,7 @@ COPY --from=model / /model/
 RUN bertqa --version
 ENV BERTQA_MODEL=/model BERTQA_HOST=0.0.0.0 BERTQA_PORT=8080
 EXPOSE 8080
-USER 10001
+USER 10001:10001
 WORKDIR /home/bertqa
 # Neuron's runtime takes minutes to load large models onto many cores.
 HEALTHCHECK --interval=10s --timeout=6s --start-period=300s --retries=3 \

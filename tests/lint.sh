@@ -22,6 +22,6 @@ mapfile -t scripts < <(git grep -lI -E '^#!.*\b(ba)?sh$' -- ':!*.md')
 "$venv/bin/shellcheck" --exclude SC1091 "${scripts[@]}"
 "$venv/bin/ruff" check --quiet
 "$venv/bin/ruff" format --check --quiet
-"$venv/bin/hadolint" docker/*Dockerfile
+"$venv/bin/hadolint" docker/*Dockerfile tests/images/Dockerfile
 "$venv/bin/kubernetes-validate" --strict --quiet deploy/kubernetes/*.yaml
 python3 tests/docs.py "${BERTQA:-${CARGO_TARGET_DIR:-target}/release/bertqa}"
