@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds what a release consists of into dist/: for each target an archive, a package for Debian and a wheel for Python,
-# what they are made of (CycloneDX), and SHA256SUMS.
+# the wheels' source, what they are made of (CycloneDX), and SHA256SUMS.
 #
 # usage: packaging/release.sh [x86_64|aarch64 ...]       (both without any; the machine's own is built in any case)
 #
@@ -59,6 +59,14 @@ wheel() {
     # shellcheck disable=SC2086
     (cd python && maturin build --profile dist --locked --quiet --zig --target "$machine-unknown-linux-gnu" \
         --compatibility manylinux2014 --out "$dist" ${CARGO_FLAGS:-})
+}
+
+# The source of the package for Python: with the weights of the built-in model, which a crate's package leaves out.
+source_package() {
+    mkdir "$work/source"
+    git archive HEAD | tar --directory "$work/source" --extract
+    sed -i 's|"/models/default/model.safetensors", ||' "$work/source/Cargo.toml"
+    (cd "$work/source/python" && maturin sdist --out "$dist")
 }
 
 # Manual pages and completions are the same for all processors; the program for this one writes them.
@@ -128,6 +136,8 @@ for machine in "${machines[@]}"; do
     package "$work/$machine" "$machine"
     wheel "$machine"
 done
+
+source_package
 
 if [[ $("$cache/tools/bin/cargo-cyclonedx" cyclonedx --version 2> /dev/null) != *" $cyclonedx" ]]; then
     env --unset=RUSTFLAGS cargo install cargo-cyclonedx --version "$cyclonedx" --locked --quiet --root "$cache/tools" \
