@@ -4,15 +4,14 @@
 #
 # usage: packaging/release.sh [x86_64|aarch64 ...]       (both without any; the machine's own is built in any case)
 #
-# The programs run where glibc is 2.17 or newer (Debian 8, Ubuntu 14.04, RHEL 7, Amazon Linux 2), which is manylinux2014:
-# zig links them, of any version of Linux, for both processors. The same commit gives the same bytes, wherever and whenever it is built. Needs Python with
-# venv, rustup's Rust, and Debian's dpkg-deb.
+# The programs are linked statically, with musl, and run on any Linux; the library in the wheels needs glibc 2.17 or newer
+# (manylinux2014). zig compiles what is C and links, of any version of Linux, for both processors. The same commit gives the
+# same bytes, wherever and whenever it is built. Needs Python with venv, rustup's Rust, and Debian's dpkg-deb.
 #
 # Environment: BERTQA_CACHE (where the tools go), CARGO_TARGET_DIR, CARGO_HOME, CARGO_FLAGS (more for cargo).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-glibc=2.17
 tools=(cargo-zigbuild==0.24.0 maturin==1.16.0 ziglang==0.17.1)
 cyclonedx=0.5.7
 
@@ -33,10 +32,9 @@ if [[ $(cat "$venv/installed" 2> /dev/null) != "${tools[*]}" ]]; then
 fi
 export PATH=$venv/bin:$PATH
 
-# Builds the program for a processor; $program is where it is. No path of this machine is left in it.
-build() {
-    local machine=$1 name flags from to
-    name=$machine-unknown-linux-gnu
+# What compilers are told: no path of this machine is left in what they make.
+prepare() {
+    local name=$1 flags from to
     rustup target add "$name" 2> /dev/null
     export RUSTFLAGS="" flags=""
     for from in "$PWD" "$target_dir" "$cargo_home"; do
@@ -46,18 +44,25 @@ build() {
     done
     export "CFLAGS_${name//-/_}=$flags"
     # On ARM, systems have pages of 4 or of 64 KiB; an allocator for the larger runs on both.
-    if [[ $machine == aarch64 ]]; then export JEMALLOC_SYS_WITH_LG_PAGE=16; else unset JEMALLOC_SYS_WITH_LG_PAGE; fi
-    # shellcheck disable=SC2086
-    cargo zigbuild --profile dist --locked --features stores --bin bertqa --target "$name.$glibc" ${CARGO_FLAGS:-}
-    program=$target_dir/$name/dist/bertqa
-    packaging/check.sh "$program" "$glibc"
+    if [[ $name == aarch64* ]]; then export JEMALLOC_SYS_WITH_LG_PAGE=16; else unset JEMALLOC_SYS_WITH_LG_PAGE; fi
 }
 
-# The package for Python, after `build`, of what that compiled.
-wheel() {
-    local machine=$1
+# Builds the program for a processor; $program is where it is.
+build() {
+    local name=$1-unknown-linux-musl
+    prepare "$name"
     # shellcheck disable=SC2086
-    (cd python && maturin build --profile dist --locked --quiet --zig --target "$machine-unknown-linux-gnu" \
+    cargo zigbuild --profile dist --locked --features stores --bin bertqa --target "$name" ${CARGO_FLAGS:-}
+    program=$target_dir/$name/dist/bertqa
+    packaging/check.sh "$program"
+}
+
+# The package for Python.
+wheel() {
+    local name=$1-unknown-linux-gnu
+    prepare "$name"
+    # shellcheck disable=SC2086
+    (cd python && maturin build --profile dist --locked --quiet --zig --target "$name" \
         --compatibility manylinux2014 --out "$dist" ${CARGO_FLAGS:-})
 }
 
@@ -81,7 +86,7 @@ write_pages() {
 # The same files give the same archive: in order, of nobody, and as old as the commit.
 archive() {
     local folder=$1 machine=$2 files
-    files=$folder/bertqa-$version-$machine-unknown-linux-gnu
+    files=$folder/bertqa-$version-$machine-unknown-linux-musl
     mkdir -p "$files/man" "$files/completions"
     install -m 755 "$program" "$files/bertqa"
     install -m 644 LICENSE README.md CHANGELOG.md deploy/bertqa.service "$files"
@@ -112,7 +117,7 @@ package() {
     install -D -m 644 deploy/bertqa.service "$root/lib/systemd/system/bertqa.service"
     sed -i 's|/usr/local/bin/|/usr/bin/|; /^#   cp bertqa/d' "$root/lib/systemd/system/bertqa.service"
     install -m 755 packaging/debian/postinst packaging/debian/prerm "$root/DEBIAN"
-    sed "s/@version@/$version/; s/@architecture@/$architecture/; s/@glibc@/$glibc/" packaging/debian/control \
+    sed "s/@version@/$version/; s/@architecture@/$architecture/" packaging/debian/control \
         > "$root/DEBIAN/control"
     # It takes the times of files from SOURCE_DATE_EPOCH where they are newer.
     dpkg-deb --root-owner-group -Zxz --build "$root" "$dist/bertqa_${version}_$architecture.deb" > /dev/null
