@@ -174,7 +174,7 @@ impl Trials {
 
 fn softmax(logits: &[f32]) -> Vec<f64> {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = logits.iter().map(|logit| f64::from(logit - max).exp()).collect();
+    let powers: Vec<f64> = logits.iter().map(|logit| libm::exp(f64::from(logit - max))).collect();
     let sum: f64 = powers.iter().sum();
     powers.into_iter().map(|power| power / sum).collect()
 }

@@ -67,10 +67,10 @@ impl Probabilities {
         let context = &logits[window.context.clone()];
         let others = window.others.iter().map(|&token| logits[token]);
         let max = context.iter().copied().chain(others.clone()).fold(f32::NEG_INFINITY, f32::max);
-        let mut probabilities: Vec<f32> = context.iter().map(|logit| (logit - max).exp()).collect();
-        let sum = probabilities.iter().sum::<f32>() + others.map(|logit| (logit - max).exp()).sum::<f32>();
+        let mut probabilities: Vec<f32> = context.iter().map(|logit| libm::expf(logit - max)).collect();
+        let sum = probabilities.iter().sum::<f32>() + others.map(|logit| libm::expf(logit - max)).sum::<f32>();
         probabilities.iter_mut().for_each(|p| *p /= sum);
-        let first = if window.others.contains(&0) { (logits[0] - max).exp() / sum } else { 0.0 };
+        let first = if window.others.contains(&0) { libm::expf(logits[0] - max) / sum } else { 0.0 };
         Self { context: probabilities, first }
     }
 }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     fn softmax(logits: &[f32]) -> Vec<f64> {
-        let exp: Vec<f64> = logits.iter().map(|logit| f64::from(*logit).exp()).collect();
+        let exp: Vec<f64> = logits.iter().map(|logit| libm::exp(f64::from(*logit))).collect();
         let sum: f64 = exp.iter().sum();
         exp.into_iter().map(|p| p / sum).collect()
     }

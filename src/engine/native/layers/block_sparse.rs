@@ -48,7 +48,7 @@ pub(super) fn attend(
 ) {
     let (hidden, tokens) = (heads.count * heads.size, window.rows());
     // How much higher a score is that counts for so many.
-    let more = (1.0 + sparse.random as f32).ln();
+    let more = libm::logf(1.0 + sparse.random as f32);
     for block in queries.start / sparse.size..queries.end.div_ceil(sparse.size) {
         let own = queries.start.max(block * sparse.size)..queries.end.min((block + 1) * sparse.size);
         let some = sparse.seen(block, tokens);

@@ -43,7 +43,7 @@ fn log_bucket(distance: isize, buckets: usize, max: usize) -> isize {
         return distance;
     }
     let (middle, max) = (middle as f32, max as f32);
-    let share = (distance.unsigned_abs() as f32 / middle).ln() / ((max - 1.0) / middle).ln();
+    let share = libm::logf(distance.unsigned_abs() as f32 / middle) / libm::logf((max - 1.0) / middle);
     let bucket = (share * (middle - 1.0)).ceil() + middle;
     distance.signum() * bucket as isize
 }

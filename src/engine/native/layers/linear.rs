@@ -287,5 +287,5 @@ fn balance(outputs: usize, inputs: usize, read_row: impl Fn(usize, &mut [f32]) +
         squares.iter_mut().zip(block).for_each(|(sum, square)| *sum += square);
     }
     let mean = squares.iter().sum::<f32>() / inputs as f32;
-    squares.iter().map(|square| if *square > 0.0 { (square / mean).powf(BALANCE / 2.0) } else { 1.0 }).collect()
+    squares.iter().map(|square| if *square > 0.0 { libm::powf(square / mean, BALANCE / 2.0) } else { 1.0 }).collect()
 }

@@ -34,7 +34,7 @@ fn bucket(distance: usize, count: usize, farthest: usize) -> usize {
     if distance < exact {
         return distance;
     }
-    let share = (distance as f32 / exact as f32).ln() / (farthest as f64 / exact as f64).ln() as f32;
+    let share = libm::logf(distance as f32 / exact as f32) / libm::log(farthest as f64 / exact as f64) as f32;
     (exact + (share * (count - exact) as f32) as usize).min(count - 1)
 }
 

@@ -19,7 +19,7 @@ impl Rotary {
     pub(crate) fn new(heads: Heads, positions: usize, theta: f32) -> Self {
         let half = heads.size / 2;
         let frequencies: Vec<f32> =
-            (0..half).map(|pair| 1.0 / theta.powf((2 * pair) as f32 / heads.size as f32)).collect();
+            (0..half).map(|pair| 1.0 / libm::powf(theta, (2 * pair) as f32 / heads.size as f32)).collect();
         let angles = |position: usize| frequencies.iter().map(move |frequency| position as f32 * frequency);
         let (sines, cosines) = (0..positions).flat_map(angles).map(f32::sin_cos).unzip();
         Self { heads, cosines, sines }

@@ -21,10 +21,10 @@ impl RotaryPairs {
     /// The table of transformers for so many positions.
     pub(crate) fn sinusoids(head_size: usize, positions: usize) -> Vec<f32> {
         let half = head_size / 2;
-        let angle = |position, pair| position as f64 / 10_000f64.powf(2.0 * pair as f64 / head_size as f64);
+        let angle = |position, pair| position as f64 / libm::pow(10_000.0, 2.0 * pair as f64 / head_size as f64);
         let column = |position, column| match column < half {
-            true => angle(position, column).sin(),
-            false => angle(position, column - half).cos(),
+            true => libm::sin(angle(position, column)),
+            false => libm::cos(angle(position, column - half)),
         };
         let row = |position| (0..2 * half).map(move |index| column(position, index) as f32);
         (0..positions).flat_map(row).collect()

@@ -343,7 +343,7 @@ impl DebertaLoader<'_> {
         }
         let bias = self.loader.vector("deberta.encoder.conv.conv.bias", hidden)?;
         let activation: fn(f32) -> f32 = match self.file.conv_act.as_deref().unwrap_or("tanh") {
-            "tanh" => f32::tanh,
+            "tanh" => libm::tanhf,
             "relu" => |value| value.max(0.0),
             other => {
                 let supported = "tanh, relu".to_owned();

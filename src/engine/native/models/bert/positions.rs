@@ -77,9 +77,9 @@ impl BertLoader<'_> {
 fn sinusoids(size: usize, max_distance: usize) -> Vec<f32> {
     let row = |place: usize| {
         (0..size).map(move |column| {
-            let factor = (-(10_000f64.ln()) / size as f64 * (column / 2 * 2) as f64).exp() as f32;
+            let factor = libm::exp(-libm::log(10_000.0) / size as f64 * (column / 2 * 2) as f64) as f32;
             let angle = place as f32 * factor;
-            if column % 2 == 0 { angle.sin() } else { angle.cos() }
+            if column % 2 == 0 { libm::sinf(angle) } else { libm::cosf(angle) }
         })
     };
     // transformers counts from the key that is farthest before the query.
