@@ -21,7 +21,7 @@ impl Rotary {
         let frequencies: Vec<f32> =
             (0..half).map(|pair| 1.0 / libm::powf(theta, (2 * pair) as f32 / heads.size as f32)).collect();
         let angles = |position: usize| frequencies.iter().map(move |frequency| position as f32 * frequency);
-        let (sines, cosines) = (0..positions).flat_map(angles).map(f32::sin_cos).unzip();
+        let (sines, cosines) = (0..positions).flat_map(angles).map(libm::sincosf).unzip();
         Self { heads, cosines, sines }
     }
 
